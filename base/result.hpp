@@ -1,0 +1,30 @@
+#pragma once
+
+#include <boost/system/result.hpp>
+#include <string>
+#include <utility>
+
+namespace base {
+
+// Why something could not be done, in words fit for a person: it names the
+// thing, the place and, where there is one, the remedy. It never holds a secret.
+struct Error {
+    std::string message;
+};
+
+// The one spelling of "a value or why not", so that std::expected can take its place.
+template <class T = void, class E = Error>
+using Result = boost::system::result<T, E>;
+
+[[nodiscard]] inline Error error(std::string message) { return Error{std::move(message)}; }
+
+// The reason for an errno value in lower-case words ("connection refused"), without the number.
+[[nodiscard]] std::string errno_text(int number);
+
+}  // namespace base
+
+namespace boost::system {
+// Found by result<T, base::Error>::value(): asking a failed result for its value is a bug.
+[[noreturn]] void throw_exception_from_error(const base::Error& error,
+                                             const boost::source_location& where);
+}  // namespace boost::system

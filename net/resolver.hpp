@@ -1,0 +1,48 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+
+namespace net {
+
+enum class Family { any, ipv4, ipv6 };
+
+enum class DnsStatus { ok, no_such_name, no_data, server_failure, refused, timeout, malformed };
+
+struct MxRecord {
+    std::uint16_t preference = 0;
+    std::string host;
+};
+
+template <class Records>
+struct DnsAnswer {
+    DnsStatus status = DnsStatus::ok;
+    Records records;
+    std::string problem;  // in words, names the name; "" when ok
+};
+
+// Names as this system sees them. One per network thread; never blocks it.
+class Resolver {
+ public:
+    virtual ~Resolver() = default;
+    // Hosts file, search domains and resolv.conf honoured; literals pass through; in RFC 6724
+    // order.
+    virtual boost::asio::awaitable<DnsAnswer<std::vector<boost::asio::ip::address>>> addresses(
+        std::string host, Family family) = 0;
+    virtual boost::asio::awaitable<DnsAnswer<std::vector<MxRecord>>> mx(std::string domain) = 0;
+    virtual boost::asio::awaitable<DnsAnswer<std::vector<std::string>>> txt(std::string name) = 0;
+    virtual boost::asio::awaitable<DnsAnswer<std::vector<std::string>>> ptr(
+        boost::asio::ip::address address) = 0;
+};
+
+// c-ares over the executor's loop. resolv.conf is read again when it changes.
+[[nodiscard]] std::unique_ptr<Resolver> make_resolver(boost::asio::any_io_executor executor);
+
+}  // namespace net

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "tls/options.hpp"
+
+typedef struct ssl_ctx_st SSL_CTX;
+
+namespace tls {
+
+// TLS 1.2 and later. Cheap to copy; safe to share between streams of one thread.
+class ServerContext {
+ public:
+    [[nodiscard]] static base::Result<ServerContext> load(const ServerOptions& options);
+    [[nodiscard]] SSL_CTX* native() const { return context_.get(); }
+
+ private:
+    std::shared_ptr<SSL_CTX> context_;
+};
+
+// Holds the trust anchors and the session cache. Sessions are kept by host name, port and
+// verification settings: a session is never resumed for another name (a resumed handshake shows
+// no certificate to verify).
+class ClientContext {
+ public:
+    [[nodiscard]] static base::Result<ClientContext> load(const ClientOptions& options);
+    [[nodiscard]] SSL_CTX* native() const;
+
+    struct State;
+    [[nodiscard]] State& state() const { return *state_; }
+
+ private:
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace tls

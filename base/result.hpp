@@ -8,7 +8,10 @@ namespace base {
 
 // Why something could not be done, in words fit for a person: it names the
 // thing, the place and, where there is one, the remedy. It never holds a secret.
+// Has a constructor so that it is no aggregate: in C++20 an aggregate counts as constructible from
+// a string, and then Result<std::string> could not tell a value from an error.
 struct Error {
+    Error() = default;
     std::string message;
 };
 
@@ -16,7 +19,11 @@ struct Error {
 template <class T = void, class E = Error>
 using Result = boost::system::result<T, E>;
 
-[[nodiscard]] inline Error error(std::string message) { return Error{std::move(message)}; }
+[[nodiscard]] inline Error error(std::string message) {
+    Error made;
+    made.message = std::move(message);
+    return made;
+}
 
 // The reason for an errno value in lower-case words ("connection refused"), without the number.
 [[nodiscard]] std::string errno_text(int number);

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace net {
+namespace detail {
+
+// A coroutine that waits: resumed by the first result, destroyed when no result can come any more.
+template <class T, class Handler>
+class PendingCall {
+ public:
+    explicit PendingCall(Handler handler)
+        : work_(boost::asio::make_work_guard(handler)), handler_(std::move(handler)) {}
+
+    // Posted, for the callback may run inside the very call that started it, or on another thread.
+    void complete(T result) {
+        if (!handler_) return;
+        auto resume = [handler = std::move(*handler_), value = std::move(result)]() mutable {
+            std::move(handler)(std::move(value));
+        };
+        handler_.reset();
+        boost::asio::post(work_.get_executor(), std::move(resume));
+        work_.reset();
+    }
+
+ private:
+    using Executor = boost::asio::associated_executor_t<Handler>;
+    boost::asio::executor_work_guard<Executor> work_;
+    std::optional<Handler> handler_;
+};
+
+}  // namespace detail
+
+// co_await for an interface with callbacks: calls start(done), a std::function<void(T)>, and
+// resumes on the coroutine's own executor with what done is given first. done may be called at
+// once, later, or never (when its last copy goes, so does the coroutine). T need not be default
+// constructible. Because of g++ 12, name `start` before the co_await when it captures by value.
+template <class T, class Start>
+[[nodiscard]] boost::asio::awaitable<T> await_callback(Start start) {
+    auto initiate = [start = std::move(start)](auto handler) mutable {
+        using Call = detail::PendingCall<T, decltype(handler)>;
+        auto call = std::make_shared<Call>(std::move(handler));
+        start(std::function<void(T)>{[call](T value) { call->complete(std::move(value)); }});
+    };
+    return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(T)>(
+        std::move(initiate), boost::asio::use_awaitable);
+}
+
+}  // namespace net

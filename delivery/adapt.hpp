@@ -1,0 +1,26 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+
+#include "base/result.hpp"
+#include "delivery/body_source.hpp"
+#include "smtp/client_session.hpp"
+#include "spool/message.hpp"
+
+namespace delivery {
+
+// A message's content as this server can take it.
+struct AdaptedContent {
+    std::optional<BodySource> rewritten;  // none: as it is, byte for byte
+    std::optional<smtp::RecipientResult>
+        refusal;             // the server can never take it (RFC 6531 section 3.5)
+    bool seven_bit = false;  // rewritten to 7 bits: BODY=8BITMIME no longer holds
+};
+
+// Looks at the content only when the server lacks an extension that it might need.
+[[nodiscard]] boost::asio::awaitable<base::Result<AdaptedContent>> adapt_content(
+    BodySource& body, const spool::Message& message, const smtp::Extensions& server,
+    boost::asio::any_io_executor files);
+
+}  // namespace delivery

@@ -1,0 +1,118 @@
+#include "delivery/attempt.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace delivery {
+namespace {
+
+std::string_view outcome_name(smtp::Outcome outcome) {
+    switch (outcome) {
+        case smtp::Outcome::delivered:
+            return "delivered";
+        case smtp::Outcome::deferred:
+            return "deferred";
+        case smtp::Outcome::failed:
+            return "failed";
+        case smtp::Outcome::unknown:
+            return "unknown outcome";
+    }
+    return "deferred";
+}
+
+base::LogLevel level_for(smtp::Outcome outcome) {
+    return outcome == smtp::Outcome::delivered ? base::LogLevel::info : base::LogLevel::warning;
+}
+
+bool same_result(const smtp::RecipientResult& a, const smtp::RecipientResult& b) {
+    return a.outcome == b.outcome && a.reply == b.reply && a.problem == b.problem;
+}
+
+}  // namespace
+
+bool Job::tried(const Pool* pool) const {
+    return std::find(tried_pools.begin(), tried_pools.end(), pool) != tried_pools.end();
+}
+
+std::string describe_failure(const smtp::SessionFailure& failure) {
+    if (failure.reply.code == 0) return failure.problem;
+    if (failure.problem.empty()) return failure.reply.one_line();
+    return fmt::format("{}: {}", failure.problem, failure.reply.one_line());
+}
+
+smtp::RecipientResult deferral(smtp::Stage stage, std::string problem) {
+    smtp::RecipientResult result;
+    result.outcome = smtp::Outcome::deferred;
+    result.stage = stage;
+    result.problem = std::move(problem);
+    return result;
+}
+
+std::vector<std::size_t> pending_recipients(const spool::Message& message) {
+    std::vector<std::size_t> pending;
+    for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+        if (message.recipients[i].state == spool::RecipientState::pending) pending.push_back(i);
+    }
+    return pending;
+}
+
+std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
+                                           const smtp::RecipientResult& result) {
+    std::vector<RecipientOutcome> outcomes;
+    for (const std::size_t index : pending_recipients(message)) outcomes.push_back({index, result});
+    return outcomes;
+}
+
+smtp::Transaction make_transaction(const spool::Message& message,
+                                   const std::vector<std::size_t>& pending, std::size_t first,
+                                   std::size_t count) {
+    smtp::Transaction transaction;
+    smtp::Envelope& envelope = transaction.envelope;
+    envelope.reverse_path = message.envelope.reverse_path;
+    envelope.body = message.envelope.body;
+    envelope.smtputf8 = message.envelope.smtputf8;
+    envelope.ret = message.envelope.ret;
+    envelope.envid = message.envelope.envid;
+    envelope.recipients.reserve(count);
+    for (std::size_t i = first; i < first + count; ++i) {
+        envelope.recipients.push_back(message.recipients[pending[i]].recipient);
+    }
+    return transaction;
+}
+
+std::string result_text(const smtp::RecipientResult& result) {
+    return result.reply.code != 0 ? result.reply.one_line() : result.problem;
+}
+
+void log_attempt(const Job& job, base::Time now) {
+    const spool::Message& message = job.message();
+    std::vector<bool> logged(job.outcomes.size());
+    for (std::size_t i = 0; i < job.outcomes.size(); ++i) {
+        if (logged[i]) continue;
+        const smtp::RecipientResult& result = job.outcomes[i].result;
+        std::size_t others = 0;
+        for (std::size_t j = i + 1; j < job.outcomes.size(); ++j) {
+            if (!same_result(result, job.outcomes[j].result)) continue;
+            logged[j] = true;
+            ++others;
+        }
+        std::string to = message.recipients[job.outcomes[i].recipient].recipient.address;
+        if (others > 0) to += fmt::format(" (and {} more)", others);
+        base::log(level_for(result.outcome), outcome_name(result.outcome),
+                  {{"id", message.id},
+                   {"to", to},
+                   {"smarthost", job.attempt.smarthost},
+                   {"remote", job.attempt.remote},
+                   {"tls", job.attempt.tls.empty() ? "none" : job.attempt.tls},
+                   {"stage", smtp::stage_name(result.stage)},
+                   {"reply", result_text(result)},
+                   {"took_ms", job.attempt.took.count()},
+                   {"delay_ms", (now - message.received).count()}});
+    }
+}
+
+}  // namespace delivery

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "delivery/job.hpp"
+#include "smtp/client_session.hpp"
+
+namespace delivery {
+
+// A session's failure on one line: our words, then the server's own reply.
+[[nodiscard]] std::string describe_failure(const smtp::SessionFailure& failure);
+
+[[nodiscard]] smtp::RecipientResult deferral(smtp::Stage stage, std::string problem);
+[[nodiscard]] std::vector<std::size_t> pending_recipients(const spool::Message& message);
+[[nodiscard]] std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
+                                                         const smtp::RecipientResult& result);
+
+// The envelope for `count` of the pending recipients, from the first-th on.
+[[nodiscard]] smtp::Transaction make_transaction(const spool::Message& message,
+                                                 const std::vector<std::size_t>& pending,
+                                                 std::size_t first, std::size_t count);
+
+// The words of a result: the server's reply, or ours when it gave none.
+[[nodiscard]] std::string result_text(const smtp::RecipientResult& result);
+
+// One log line for each different result of the attempt, naming smarthost, TLS, reply and delay.
+void log_attempt(const Job& job, base::Time now);
+
+}  // namespace delivery

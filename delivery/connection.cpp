@@ -1,0 +1,263 @@
+#include "delivery/connection.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+#include "net/cidr.hpp"
+
+namespace delivery {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t buffer_size = 8 * 1024;
+constexpr base::Duration quit_limit = std::chrono::seconds{5};
+
+smtp::SessionFailure failure_at(smtp::Stage stage, std::string problem) {
+    smtp::SessionFailure failure;
+    failure.stage = stage;
+    failure.problem = std::move(problem);
+    return failure;
+}
+
+bool on_this_host(const SmarthostOptions& options) {
+    return options.host.starts_with("unix:") ||
+           base::equals_ignoring_case(options.host, "localhost") ||
+           net::is_loopback_address(options.host);
+}
+
+}  // namespace
+
+smtp::ClientTls tls_for_port(TlsMode mode, std::uint16_t port) {
+    switch (mode) {
+        case TlsMode::starttls:
+            return smtp::ClientTls::starttls;
+        case TlsMode::implicit:
+            return smtp::ClientTls::implicit;
+        case TlsMode::none:
+            return smtp::ClientTls::none;
+        case TlsMode::automatic:
+            break;
+    }
+    const bool implicit = port == 465 || port == 2465 || port == 8465;
+    return implicit ? smtp::ClientTls::implicit : smtp::ClientTls::starttls;
+}
+
+Connection::Connection(asio::any_io_executor executor, net::Resolver& resolver,
+                       const SmarthostOptions& options, tls::ClientContext context)
+    : executor_(std::move(executor)),
+      resolver_(resolver),
+      options_(options),
+      context_(std::move(context)) {}
+
+std::string Connection::place(std::uint16_t port) const {
+    if (options_.host.starts_with("unix:")) return options_.host;
+    return fmt::format("{}:{}", options_.host, port);
+}
+
+std::string Connection::remote() const {
+    if (!stream_) return "";
+    if (options_.host.starts_with("unix:")) return options_.host;
+    return fmt::format("{}:{}", stream_->remote_address(), stream_->remote_port());
+}
+
+asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint16_t first_port) {
+    std::vector<std::uint16_t> ports = options_.ports;
+    const auto first = std::find(ports.begin(), ports.end(), first_port);
+    if (first != ports.end()) std::rotate(ports.begin(), first, first + 1);
+
+    std::optional<smtp::SessionFailure> failure;
+    for (const std::uint16_t port : ports) {
+        std::optional<smtp::SessionFailure> trouble = co_await open_port(port);
+        if (!trouble) co_return std::nullopt;
+        // What a server said is worth more than that another port is closed.
+        if (!failure || trouble->stage > smtp::Stage::connect) failure = std::move(trouble);
+        if (failure->stage == smtp::Stage::auth) break;  // one sign-in is enough
+    }
+    co_return failure;
+}
+
+asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::uint16_t port) {
+    net::DialTarget target{options_.host, port, options_.connect_timeout};
+    base::Result<tls::Stream, net::DialError> dialled =
+        co_await net::dial(executor_, resolver_, target);
+    if (!dialled) {
+        const bool dns = dialled.error().result == net::DialResult::dns;
+        co_return failure_at(dns ? smtp::Stage::dns : smtp::Stage::connect,
+                             dialled.error().message);
+    }
+    stream_.emplace(std::move(*dialled));
+    port_ = port;
+
+    smtp::ClientOptions options;
+    options.helo = options_.helo;
+    options.tls = tls_for_port(options_.tls, port);
+    options.auth = options_.auth;
+    options.username = options_.username;
+    options.password = options_.password;
+    options.host = options_.host;
+    options.port = port;
+    options.allow_plaintext_auth = on_this_host(options_);
+    session_.emplace(std::move(options));
+
+    if (tls_for_port(options_.tls, port) == smtp::ClientTls::implicit) {
+        std::optional<smtp::SessionFailure> failure = co_await encrypt();
+        if (failure) co_return failure;
+    }
+    co_return co_await sign_in();
+}
+
+asio::awaitable<std::optional<smtp::SessionFailure>> Connection::sign_in() {
+    for (;;) {
+        const smtp::ClientEvent event = co_await next_event();
+        if (std::holds_alternative<smtp::event::Ready>(event)) co_return std::nullopt;
+        if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
+            smtp::SessionFailure failure = failed->failure;
+            failure.problem = fmt::format("{}: {}", place(port_), failure.problem);
+            stream_->close();
+            co_return failure;
+        }
+        if (!std::holds_alternative<smtp::event::StartTls>(event)) continue;
+        const bool written = co_await flush();
+        if (!written) continue;  // the session reports the loss
+        std::optional<smtp::SessionFailure> failure = co_await encrypt();
+        if (failure) co_return failure;
+    }
+}
+
+asio::awaitable<std::optional<smtp::SessionFailure>> Connection::encrypt() {
+    stream_->expires_after(options_.connect_timeout + options_.connect_timeout);
+    tls::Peer peer{options_.host, port_};
+    base::Result<tls::HandshakeInfo> info = co_await stream_->handshake_client(context_, peer);
+    if (!info) {
+        std::string problem = fmt::format("{}: {}", place(port_), info.error().message);
+        stream_->close();
+        co_return failure_at(smtp::Stage::tls, std::move(problem));
+    }
+    handshake_ = std::move(*info);
+    session_->tls_established(stream_->channel_binding());
+    co_return std::nullopt;
+}
+
+asio::awaitable<smtp::ClientEvent> Connection::next_event() {
+    for (;;) {
+        smtp::ClientEvent event = session_->next_event();
+        if (!std::holds_alternative<smtp::event::ClientNeedInput>(event)) co_return event;
+        co_await exchange();
+    }
+}
+
+asio::awaitable<bool> Connection::flush() {
+    const std::string output = session_->take_output();
+    if (output.empty()) co_return true;
+    stream_->expires_after(time_limit());
+    const base::Result<> written = co_await stream_->write(output);
+    if (!written) session_->connection_lost(written.error().message);
+    co_return written.has_value();
+}
+
+asio::awaitable<void> Connection::exchange() {
+    const bool written = co_await flush();
+    if (!written) co_return;
+    if (cancelled_) {
+        session_->connection_lost("relay is stopping");
+        co_return;
+    }
+    if (buffer_.empty()) buffer_.resize(buffer_size);
+    stream_->expires_after(time_limit());
+    const base::Result<std::size_t> count = co_await stream_->read_some(buffer_);
+    if (!count) {
+        std::string problem = count.error().message;
+        if (stream_->close_reason() == tls::CloseReason::timeout) {
+            problem = fmt::format("no answer within {}", base::human_duration(time_limit()));
+        }
+        lost_before_reply_ = !heard_;
+        session_->connection_lost(std::move(problem));
+        co_return;
+    }
+    heard_ = true;
+    session_->receive(std::string_view{buffer_.data(), *count});
+}
+
+// RFC 5321 section 4.5.3.2, as configured.
+base::Duration Connection::time_limit() const {
+    return session_->stage() == smtp::Stage::final_dot ? options_.final_timeout
+                                                       : options_.command_timeout;
+}
+
+asio::awaitable<void> Connection::send_body(BodySource& body) {
+    const base::Result<std::string_view> piece = co_await body.next();
+    if (!piece) {
+        // Half a message must not end with a dot: only closing keeps the server from taking it.
+        session_->connection_lost(piece.error().message);
+        stream_->close();
+        co_return;
+    }
+    session_->write_body(*piece, body.left() == 0);
+}
+
+asio::awaitable<std::vector<smtp::RecipientResult>> Connection::deliver(
+    const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot) {
+    heard_ = false;
+    lost_before_reply_ = false;
+    session_->begin(transaction);
+    for (;;) {
+        smtp::ClientEvent event = co_await next_event();
+        if (auto* done = std::get_if<smtp::event::TransactionDone>(&event))
+            co_return std::move(done->results);
+        if (std::holds_alternative<smtp::event::FinalDotSent>(event)) before_dot();
+        if (std::holds_alternative<smtp::event::BodyWanted>(event)) {
+            co_await send_body(body);
+            // A small body rides with its commands in one write; a large one must not pile up here.
+            if (body.left() > 0) static_cast<void>(co_await flush());
+        }
+    }
+}
+
+asio::awaitable<bool> Connection::wait_idle(base::Duration limit) {
+    if (woken_) {
+        woken_ = false;
+        co_return true;
+    }
+    buffer_.clear();
+    buffer_.shrink_to_fit();
+    char byte = 0;
+    stream_->expires_after(limit);
+    // A server has nothing to say now: whatever comes (421, end of file) ends the connection.
+    static_cast<void>(co_await stream_->read_some(std::span<char>{&byte, 1}));
+    if (!woken_) co_return false;
+    woken_ = false;
+    co_return !cancelled_ && stream_->is_open();
+}
+
+void Connection::wake() {
+    woken_ = true;
+    stream_->cancel();
+}
+
+asio::awaitable<void> Connection::quit() {
+    if (!ready()) {
+        if (stream_) stream_->close();
+        co_return;
+    }
+    session_->quit();
+    stream_->expires_after(quit_limit);
+    const std::string output = session_->take_output();
+    const base::Result<> written = co_await stream_->write(output);
+    if (written) {
+        std::array<char, 256> goodbye{};
+        static_cast<void>(co_await stream_->read_some(goodbye));
+    }
+    stream_->close();
+}
+
+void Connection::cancel() {
+    cancelled_ = true;
+    if (stream_) stream_->cancel();
+}
+
+}  // namespace delivery

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/body_source.hpp"
+#include "delivery/options.hpp"
+#include "net/dial.hpp"
+#include "net/resolver.hpp"
+#include "smtp/client_session.hpp"
+#include "tls/stream.hpp"
+
+namespace delivery {
+
+// One connection to a smarthost: drives smtp::ClientSession over a tls::Stream. One coroutine
+// uses it; cancel() may be called from others of the same thread.
+class Connection {
+ public:
+    Connection(boost::asio::any_io_executor executor, net::Resolver& resolver,
+               const SmarthostOptions& options, tls::ClientContext context);
+
+    // Dials the ports in turn (first_port first), encrypts, greets and signs in. The failure names
+    // host, port and stage.
+    [[nodiscard]] boost::asio::awaitable<std::optional<smtp::SessionFailure>> open(
+        std::uint16_t first_port);
+
+    // One transaction; before_dot is called when the final dot is about to leave.
+    [[nodiscard]] boost::asio::awaitable<std::vector<smtp::RecipientResult>> deliver(
+        const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot);
+
+    // Waits, without a message, until wake() (true) or until the server or the time limit ends the
+    // connection (false).
+    [[nodiscard]] boost::asio::awaitable<bool> wait_idle(base::Duration limit);
+    void wake();
+    [[nodiscard]] boost::asio::awaitable<void> quit();
+    void cancel();  // fails whatever is under way
+
+    [[nodiscard]] bool ready() const {
+        return session_ && session_->ready() && stream_ && stream_->is_open();
+    }
+    [[nodiscard]] const smtp::Extensions& extensions() const { return session_->extensions(); }
+    [[nodiscard]] const tls::HandshakeInfo& handshake() const { return handshake_; }
+    [[nodiscard]] std::string remote() const;  // "192.0.2.1:587"
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    [[nodiscard]] std::string auth() const { return session_ ? session_->auth_mechanism() : ""; }
+    // The last transaction was lost before the server said a word: a connection gone stale.
+    [[nodiscard]] bool lost_before_reply() const { return lost_before_reply_; }
+
+ private:
+    boost::asio::awaitable<std::optional<smtp::SessionFailure>> open_port(std::uint16_t port);
+    boost::asio::awaitable<std::optional<smtp::SessionFailure>> sign_in();
+    boost::asio::awaitable<smtp::ClientEvent> next_event();
+    boost::asio::awaitable<void> exchange();  // writes what is due, reads what comes
+    boost::asio::awaitable<bool> flush();
+    boost::asio::awaitable<std::optional<smtp::SessionFailure>> encrypt();
+    boost::asio::awaitable<void> send_body(BodySource& body);
+    [[nodiscard]] base::Duration time_limit() const;
+    [[nodiscard]] std::string place(std::uint16_t port) const;  // "smtp.example.com:587"
+
+    boost::asio::any_io_executor executor_;
+    net::Resolver& resolver_;
+    const SmarthostOptions& options_;
+    tls::ClientContext context_;
+    std::optional<tls::Stream> stream_;
+    std::optional<smtp::ClientSession> session_;
+    tls::HandshakeInfo handshake_;
+    std::uint16_t port_ = 0;
+    bool woken_ = false;
+    bool cancelled_ = false;
+    bool heard_ = false;  // a byte came in the present transaction
+    bool lost_before_reply_ = false;
+    std::vector<char> buffer_;
+};
+
+}  // namespace delivery

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "delivery/options.hpp"
+#include "smtp/client_session.hpp"
+#include "smtp/report.hpp"
+#include "spool/spool.hpp"
+
+namespace delivery {
+
+// What an attempt said about one of the message's recipients.
+struct RecipientOutcome {
+    std::size_t recipient = 0;  // index in Message::recipients
+    smtp::RecipientResult result;
+};
+
+struct ReportWish {
+    smtp::ReportAction action = smtp::ReportAction::failed;
+    std::vector<std::size_t> recipients;
+};
+
+// What follows from an attempt: what the spool shall note and which reports are owed.
+struct Decision {
+    std::vector<spool::Report::Change> changes;
+    spool::MessageState state = spool::MessageState::queued;
+    base::Time due{};     // when some recipient still waits
+    bool warned = false;  // a delay warning is among the reports
+    std::vector<ReportWish> reports;
+    std::string outcome;  // of the attempt as a whole: "delivered", "deferred", "failed",
+                          // "unknown", "partial"
+};
+
+struct DecisionInput {
+    const spool::Message* message = nullptr;
+    const std::vector<RecipientOutcome>* outcomes = nullptr;
+    base::Time now{};
+    base::Time not_before{};        // the smarthost rests until then; zero: no rest
+    bool keep_for_ever = false;     // only a refused sign-in stands in the way: never bounce for it
+    bool next_hop_reports = false;  // the smarthost took over DSN (RFC 3461 section 5.2.2)
+    double jitter = 0;
+};
+
+// A pure function of the attempt: RFC 5321 section 4.5.4.1 for the schedule, RFC 3461 for the
+// reports.
+[[nodiscard]] Decision decide(const DecisionInput& input, const RetryOptions& options);
+
+}  // namespace delivery

@@ -1,0 +1,306 @@
+#include "delivery/engine.hpp"
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "base/log.hpp"
+#include "delivery/attempt.hpp"
+#include "delivery/schedule.hpp"
+
+namespace delivery {
+namespace asio = boost::asio;
+namespace {
+
+// How many messages are held at a time, and when more are fetched. Enough to keep every
+// connection busy; the rest waits in the spool and costs no memory.
+constexpr std::size_t most_active = 2000;
+constexpr std::size_t few_active = 1000;
+constexpr std::size_t batch_size = 500;
+constexpr std::uint64_t most_bytes = 32ULL << 20;
+
+}  // namespace
+
+base::Result<std::unique_ptr<Engine>> Engine::create(Options options, Surroundings surroundings) {
+    std::unique_ptr<Engine> engine{new Engine{std::move(options), std::move(surroundings)}};
+    base::Result<Pools> pools = engine->make_pools(engine->options_);
+    if (!pools) return pools.error();
+    engine->pools_ = std::move(*pools);
+    return engine;
+}
+
+Engine::Engine(Options options, Surroundings surroundings)
+    : options_(std::move(options)),
+      surroundings_(std::move(surroundings)),
+      timer_(surroundings_.executor),
+      stopper_(surroundings_.executor) {}
+
+Engine::~Engine() = default;
+
+base::Result<Engine::Pools> Engine::make_pools(const Options& options) {
+    Pools pools;
+    for (const SmarthostOptions& smarthost : options.smarthosts) {
+        base::Result<std::shared_ptr<Pool>> pool =
+            Pool::create(smarthost, options.retry.steps.front(), surroundings_, *this);
+        if (!pool) return pool.error();
+        pools.push_back(std::move(*pool));
+    }
+    std::stable_sort(pools.begin(), pools.end(),
+                     [](const auto& a, const auto& b) { return a->priority() < b->priority(); });
+    return pools;
+}
+
+void Engine::start() { take_due(); }
+
+bool Engine::has_room() const { return !stopping_ && active_ < most_active; }
+
+void Engine::submit(spool::Leased message) {
+    ++active_;
+    enqueue(std::make_unique<Job>(std::move(message)));
+    dispatch();
+}
+
+void Engine::note_waiting() {
+    more_waiting_ = true;
+    if (active_ < few_active) take_due();
+}
+
+void Engine::attempt_now() {
+    for (const auto& pool : pools_) pool->try_at_once();
+    take_due();
+    dispatch();
+}
+
+base::Result<> Engine::reload(Options options) {
+    base::Result<Pools> pools = make_pools(options);
+    if (!pools) return pools.error();
+    for (const auto& pool : pools_) {
+        pool->retire();
+        if (pool->connections() > 0) retired_.push_back(pool);
+    }
+    options_ = std::move(options);
+    pools_ = std::move(*pools);
+    for (const JobPtr& job : ready_) job->tried_pools.clear();
+    take_due();
+    dispatch();
+    return {};
+}
+
+void Engine::enqueue(JobPtr job) {
+    if (job->leased.body && job->leased.body->bytes) {
+        // Past this much the bodies are read again from the spool when their turn comes.
+        if (bytes_ + job->message().size > most_bytes) {
+            job->leased.body.reset();
+        } else {
+            bytes_ += job->message().size;
+        }
+    }
+    ready_.push_back(std::move(job));
+}
+
+void Engine::put_back(JobPtr job) {
+    --under_way_;
+    if (job->leased.body && job->leased.body->bytes) bytes_ += job->message().size;
+    ready_.push_front(std::move(job));
+    dispatch();
+}
+
+bool Engine::acceptable(const Pool& pool, const Job& job) const {
+    if (!pool.usable() || job.tried(&pool)) return false;
+    // Only when every smarthost of a better priority is out of the question.
+    return std::none_of(pools_.begin(), pools_.end(), [&](const auto& other) {
+        return other->priority() < pool.priority() && other->usable() && !job.tried(other.get());
+    });
+}
+
+bool Engine::any_hope(const Job& job) const {
+    return std::any_of(pools_.begin(), pools_.end(),
+                       [&](const auto& pool) { return pool->usable() && !job.tried(pool.get()); });
+}
+
+JobPtr Engine::next_job(Pool& pool) {
+    if (stopping_) return nullptr;
+    const auto found = std::find_if(ready_.begin(), ready_.end(),
+                                    [&](const JobPtr& job) { return acceptable(pool, *job); });
+    if (found == ready_.end()) return nullptr;
+    JobPtr job = std::move(*found);
+    ready_.erase(found);
+    if (job->leased.body && job->leased.body->bytes)
+        bytes_ -= std::min(bytes_, job->message().size);
+    ++under_way_;
+    return job;
+}
+
+void Engine::dispatch() {
+    if (stopping_ || ready_.empty()) return;
+    give_up_waiting();
+    // Equal priorities share the load: the one with the fewest connections first.
+    Pools order = pools_;
+    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return std::pair{a->priority(), a->connections()} <
+               std::pair{b->priority(), b->connections()};
+    });
+    for (const auto& pool : order) {
+        if (!ready_.empty() && acceptable(*pool, *ready_.front())) pool->wake(ready_.size());
+    }
+}
+
+void Engine::give_up_waiting() {
+    std::deque<JobPtr> hopeless;
+    for (auto job = ready_.begin(); job != ready_.end();) {
+        if (any_hope(**job)) {
+            ++job;
+            continue;
+        }
+        hopeless.push_back(std::move(*job));
+        job = ready_.erase(job);
+    }
+    for (JobPtr& job : hopeless) defer(std::move(job));
+}
+
+void Engine::defer(JobPtr job) {
+    if (job->leased.body && job->leased.body->bytes)
+        bytes_ -= std::min(bytes_, job->message().size);
+    ++under_way_;
+    const bool all_paused = std::all_of(pools_.begin(), pools_.end(), [](const auto& pool) {
+        return pool->health().state() == Health::paused;
+    });
+    job->keep_for_ever = all_paused;
+    job->attempt.at = surroundings_.clock->now();
+    for (const auto& pool : pools_) {
+        if (pool->usable()) continue;  // it was tried, and job->outcomes tells what came of it
+        const SmarthostHealth& health = pool->health();
+        if (job->outcomes.empty()) {
+            const smtp::Stage stage = all_paused ? smtp::Stage::auth : smtp::Stage::connect;
+            job->outcomes = same_for_all(job->message(), deferral(stage, health.problem()));
+            job->attempt.smarthost = pool->options().name;
+        }
+        if (job->not_before == base::Time{} || *health.next_attempt() < job->not_before) {
+            job->not_before = *health.next_attempt();
+        }
+    }
+    finished(std::move(job));
+}
+
+void Engine::connection_ended(Pool& pool) {
+    // Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
+    // waits.
+    std::erase_if(retired_, [](const auto& retired) { return retired->connections() == 0; });
+    static_cast<void>(pool);
+    dispatch();
+    wake_stopper();
+}
+
+void Engine::take_due() {
+    if (taking_ || stopping_ || active_ >= most_active) return;
+    taking_ = true;
+    more_waiting_ = false;
+    const std::size_t limit = std::min(batch_size, most_active - active_);
+    surroundings_.spool->take_due(
+        surroundings_.clock->now(), limit, [this, limit](spool::Outcome<spool::Spool::Due> due) {
+            taking_ = false;
+            if (!due) {
+                base::log_error("the spool cannot be read", {{"problem", due.error().message}});
+                arm_timer(surroundings_.clock->now() + std::chrono::seconds{5});
+            } else {
+                more_waiting_ = more_waiting_ || due->messages.size() == limit;
+                accept_due(std::move(*due));
+            }
+            wake_stopper();
+        });
+}
+
+void Engine::take_more() {
+    if (more_waiting_ && active_ < few_active) take_due();
+}
+
+void Engine::accept_due(spool::Spool::Due due) {
+    if (due.next) arm_timer(*due.next);
+    for (spool::Leased& message : due.messages) {
+        ++active_;
+        JobPtr job = std::make_unique<Job>(std::move(message));
+        if (job->message().dot_marked) {
+            ++under_way_;
+            recover(std::move(job));
+        } else {
+            enqueue(std::move(job));
+        }
+    }
+    dispatch();
+    take_more();
+}
+
+// The process ended between a final dot and its reply. The smarthost may have the message, so it
+// waits for the step that an unknown outcome waits for.
+void Engine::recover(std::shared_ptr<Job> job) {
+    const spool::Message& message = job->message();
+    spool::Report report;
+    report.id = message.id;
+    report.state = spool::MessageState::unknown;
+    report.due = surroundings_.clock->now() +
+                 retry_delay(options_.retry, std::max<std::uint32_t>(message.attempts, 1), true,
+                             random_jitter());
+    base::log_warning("unknown outcome: relay ended after the final dot, before the reply",
+                      {{"id", message.id}, {"next_attempt", base::format_iso8601(report.due)}});
+    submit_report(std::move(job), std::move(report));
+}
+
+void Engine::arm_timer(base::Time due) {
+    if (stopping_ || (armed_ && *armed_ <= due)) return;
+    armed_ = due;
+    // At least a moment: a clock that jumps must not make this spin.
+    const base::Duration wait = std::clamp<base::Duration>(
+        due - surroundings_.clock->now(), base::Duration{10}, std::chrono::minutes{1});
+    timer_.expires_after(wait);
+    timer_.async_wait([this](const boost::system::error_code& ec) {
+        if (ec) return;
+        armed_.reset();
+        take_due();
+    });
+}
+
+void Engine::wake_stopper() {
+    if (stopping_) stopper_.cancel();
+}
+
+asio::awaitable<void> Engine::stop(base::Duration grace) {
+    stopping_ = true;
+    timer_.cancel();
+    for (JobPtr& job : ready_) surroundings_.spool->release(job->message().id);
+    active_ -= ready_.size();
+    ready_.clear();
+    for (const auto& pool : pools_) pool->retire();
+
+    const auto busy = [this] {
+        const auto connected = [](const auto& pool) { return pool->connections() > 0; };
+        return under_way_ > 0 || taking_ || std::any_of(pools_.begin(), pools_.end(), connected) ||
+               std::any_of(retired_.begin(), retired_.end(), connected);
+    };
+    const auto deadline = std::chrono::steady_clock::now() + grace;
+    const auto last_deadline =
+        deadline + std::chrono::seconds{5};  // for what was cut to be recorded
+    bool cut = false;
+    while (busy() && std::chrono::steady_clock::now() < last_deadline) {
+        if (!cut && std::chrono::steady_clock::now() >= deadline) {
+            cut = true;
+            base::log_warning("the grace period is over: open transactions are cut");
+            for (const auto& pool : pools_) pool->cancel();
+            for (const auto& pool : retired_) pool->cancel();
+        }
+        stopper_.expires_at(cut ? last_deadline : deadline);
+        boost::system::error_code ignored;
+        co_await stopper_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    for (JobPtr& job : ready_) surroundings_.spool->release(job->message().id);
+    ready_.clear();
+}
+
+Status Engine::status() const {
+    Status status;
+    status.active = static_cast<std::uint32_t>(active_);
+    for (const auto& pool : pools_) status.smarthosts.push_back(pool->status());
+    return status;
+}
+
+}  // namespace delivery

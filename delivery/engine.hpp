@@ -1,0 +1,88 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "delivery/job.hpp"
+#include "delivery/options.hpp"
+#include "delivery/pool.hpp"
+#include "delivery/status.hpp"
+
+namespace delivery {
+
+// Brings queued mail to the smarthosts. Holds a bounded number of messages at a time and takes
+// the rest from the spool as they become due. Everything runs on the executor's one thread.
+class Engine final : private Dispatcher {
+ public:
+    [[nodiscard]] static base::Result<std::unique_ptr<Engine>> create(Options options,
+                                                                      Surroundings surroundings);
+    ~Engine() override;
+
+    void start();                        // looks for mail that is due
+    void submit(spool::Leased message);  // just accepted, still in memory
+    // False when enough is under way: then accept with NewMessage::take = false and call
+    // note_waiting().
+    [[nodiscard]] bool has_room() const;
+    void note_waiting();  // the spool has mail that is due now
+    void attempt_now();   // forget rests, look at once (a person asked)
+    // New settings for new connections; those under way end as they began. On error all stays.
+    [[nodiscard]] base::Result<> reload(Options options);
+    // Starts nothing more, lets transactions end for at most grace, then cuts them.
+    [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
+    [[nodiscard]] Status status() const;
+
+ private:
+    using Pools = std::vector<std::shared_ptr<Pool>>;
+
+    Engine(Options options, Surroundings surroundings);
+    [[nodiscard]] base::Result<Pools> make_pools(const Options& options);
+
+    JobPtr next_job(Pool& pool) override;
+    void finished(JobPtr job) override;
+    void put_back(JobPtr job) override;
+    void connection_ended(Pool& pool) override;
+
+    void take_due();
+    void take_more();  // when the spool has more and there is room
+    void accept_due(spool::Spool::Due due);
+    void enqueue(JobPtr job);
+    void dispatch();
+    void give_up_waiting();  // defers what no smarthost can take now
+    void defer(JobPtr job);
+    void recover(std::shared_ptr<Job> job);  // its final dot was sent before a crash
+    void record(JobPtr job);
+    void submit_report(std::shared_ptr<Job> job, spool::Report report);
+    void recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due);
+    boost::asio::awaitable<void> record_with_reports(std::shared_ptr<Job> job);
+    boost::asio::awaitable<void> read_original(Job& job);
+    boost::asio::awaitable<void> retry_record(std::shared_ptr<Job> job);
+    [[nodiscard]] Decision decide_for(const Job& job) const;
+    [[nodiscard]] spool::Report report_for(const Job& job, const Decision& decision) const;
+    void arm_timer(base::Time due);
+    [[nodiscard]] bool acceptable(const Pool& pool, const Job& job) const;
+    [[nodiscard]] bool any_hope(const Job& job) const;
+    void wake_stopper();
+
+    Options options_;
+    Surroundings surroundings_;
+    Pools pools_;
+    Pools retired_;              // still finishing what they had
+    std::deque<JobPtr> ready_;   // waiting for a connection
+    std::size_t active_ = 0;     // leased: ready, under way or being recorded
+    std::size_t under_way_ = 0;  // with a connection or being recorded
+    std::uint64_t bytes_ = 0;    // of bodies held in ready_
+    bool taking_ = false;        // a take_due() is under way
+    bool more_waiting_ = false;  // the spool has more that is due
+    bool stopping_ = false;
+    std::optional<base::Time> armed_;
+    boost::asio::steady_timer timer_;
+    boost::asio::steady_timer stopper_;
+};
+
+}  // namespace delivery

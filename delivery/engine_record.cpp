@@ -1,0 +1,179 @@
+// What follows from an attempt: the decision, the reports owed, and the spool's record of both.
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "base/log.hpp"
+#include "delivery/attempt.hpp"
+#include "delivery/bounce.hpp"
+#include "delivery/engine.hpp"
+#include "delivery/schedule.hpp"
+#include "net/await.hpp"
+
+namespace delivery {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t largest_returned_header = 64 * 1024;
+constexpr std::size_t largest_returned_body = 64 * 1024;
+
+void log_if_failed(const std::exception_ptr& problem) {
+    if (problem) base::log_error("recording a delivery ended by an internal error");
+}
+
+// Trouble that says nothing about this message, so that another smarthost may do better (DESIGN 5).
+bool calls_for_fail_over(const Job& job) {
+    return std::all_of(
+        job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& outcome) {
+            return outcome.result.outcome == smtp::Outcome::deferred &&
+                   outcome.result.reply.code == 0 && outcome.result.stage < smtp::Stage::data;
+        });
+}
+
+}  // namespace
+
+void Engine::finished(JobPtr job) {
+    if (!stopping_ && calls_for_fail_over(*job) && job->attempt.remote.size() > 0) {
+        for (const auto& pool : pools_) {
+            if (pool->options().name == job->attempt.smarthost)
+                job->tried_pools.push_back(pool.get());
+        }
+        if (any_hope(*job)) {
+            put_back(std::move(job));
+            return;
+        }
+    }
+    record(std::move(job));
+}
+
+Decision Engine::decide_for(const Job& job) const {
+    DecisionInput input;
+    input.message = &job.message();
+    input.outcomes = &job.outcomes;
+    input.now = surroundings_.clock->now();
+    input.not_before = job.not_before;
+    input.keep_for_ever = job.keep_for_ever;
+    input.next_hop_reports = job.next_hop_reports;
+    input.jitter = random_jitter();
+    return decide(input, options_.retry);
+}
+
+void Engine::record(JobPtr job) {
+    log_attempt(*job, surroundings_.clock->now());
+    std::shared_ptr<Job> shared{std::move(job)};
+    const Decision decision = decide_for(*shared);
+    if (!decision.reports.empty()) {
+        asio::co_spawn(surroundings_.executor, record_with_reports(shared), log_if_failed);
+        return;
+    }
+    submit_report(shared, report_for(*shared, decision));
+}
+
+spool::Report Engine::report_for(const Job& job, const Decision& decision) const {
+    spool::Report report;
+    report.id = job.message().id;
+    report.attempt = job.attempt;
+    report.attempt->outcome = decision.outcome;
+    report.attempt->stage = job.outcomes.front().result.stage;
+    report.attempt->reply = result_text(job.outcomes.front().result);
+    report.changes = decision.changes;
+    report.state = decision.state;
+    report.due = decision.due;
+    report.warned = decision.warned;
+
+    for (const ReportWish& wish : decision.reports) {
+        BounceInput input;
+        input.message = &job.message();
+        input.decision = &decision;
+        input.wish = &wish;
+        input.remote_host = job.attempt.smarthost;
+        input.original_header = job.original_header;
+        input.original_body = job.original_body;
+        input.now = surroundings_.clock->now();
+        input.id = surroundings_.ids->next(input.now);
+        std::optional<spool::NewMessage> bounce =
+            make_bounce(input, options_, surroundings_.spool->new_body());
+        if (!bounce) continue;
+        base::log_info("report queued", {{"id", bounce->id},
+                                         {"about", job.message().id},
+                                         {"to", bounce->envelope.recipients.front().address}});
+        report.reports.push_back(std::move(*bounce));
+    }
+    return report;
+}
+
+asio::awaitable<void> Engine::record_with_reports(std::shared_ptr<Job> job) {
+    if (job->original_header.empty()) co_await read_original(*job);
+    const Decision decision = decide_for(*job);
+    submit_report(job, report_for(*job, decision));
+}
+
+asio::awaitable<void> Engine::read_original(Job& job) {
+    if (!job.leased.body) {
+        spool::Spool* const spool = surroundings_.spool;
+        const base::MessageId id = job.message().id;
+        std::function<void(std::function<void(spool::Outcome<spool::Body>)>)> load =
+            [spool, id](std::function<void(spool::Outcome<spool::Body>)> done) {
+                spool->load_body(id, std::move(done));
+            };
+        spool::Outcome<spool::Body> body =
+            co_await net::await_callback<spool::Outcome<spool::Body>>(std::move(load));
+        if (!body) co_return;  // the report goes without the original
+        job.leased.body = std::move(*body);
+    }
+    BodySource body{surroundings_.files, *job.leased.body};
+    const base::Result<std::string> head =
+        co_await body.head(largest_returned_header + largest_returned_body);
+    if (!head) co_return;
+    const std::size_t end = head->find("\r\n\r\n");
+    job.original_header =
+        head->substr(0, end == std::string::npos ? largest_returned_header : end + 2);
+    const bool whole =
+        job.message().envelope.ret == smtp::Ret::full && body.size() <= largest_returned_body;
+    if (whole && end != std::string::npos) job.original_body = head->substr(end + 4);
+}
+
+void Engine::submit_report(std::shared_ptr<Job> job, spool::Report report) {
+    const base::Time due = report.due;
+    const bool reports = !report.reports.empty();
+    surroundings_.spool->record(std::move(report),
+                                [this, job, due, reports](const spool::Outcome<>& outcome) {
+                                    recorded(job, outcome, due);
+                                    if (outcome && reports) note_waiting();
+                                });
+}
+
+void Engine::recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due) {
+    if (!outcome) {
+        base::log_error("the outcome of a delivery cannot be recorded; relay keeps trying",
+                        {{"id", job->message().id}, {"problem", outcome.error().message}});
+        if (!stopping_) {
+            asio::co_spawn(surroundings_.executor, retry_record(std::move(job)), log_if_failed);
+            return;
+        }
+    }
+    --under_way_;
+    --active_;
+    if (due != base::Time{}) arm_timer(due);
+    take_more();
+    wake_stopper();
+}
+
+// Without the record the message would be sent again, so it is kept in hand until the spool takes
+// it.
+asio::awaitable<void> Engine::retry_record(std::shared_ptr<Job> job) {
+    asio::steady_timer pause{surroundings_.executor, std::chrono::seconds{2}};
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (job->outcomes.empty()) {
+        recover(std::move(job));
+    } else {
+        co_await record_with_reports(std::move(job));
+    }
+}
+
+}  // namespace delivery

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "delivery/status.hpp"
+
+namespace delivery {
+
+// Whether a smarthost may be tried now. After trouble it rests for a growing while: after a refused
+// sign-in from the first retry step up to an hour (providers lock accounts that keep trying),
+// after connection, TLS or greeting trouble up to five minutes. When the rest is over one
+// connection at a time may try; its success opens the door again.
+class SmarthostHealth {
+ public:
+    explicit SmarthostHealth(base::Duration first_rest) : first_rest_(first_rest) {}
+
+    [[nodiscard]] bool usable(base::Time now) const {
+        return !next_attempt_ || now >= *next_attempt_;
+    }
+    [[nodiscard]] bool on_trial() const { return next_attempt_.has_value(); }
+
+    void succeeded(base::Time now);
+    void failed(base::Time now, std::string problem);           // connection, TLS, greeting, EHLO
+    void sign_in_refused(base::Time now, std::string problem);  // AUTH
+    void try_at_once();  // a reload or a person asks: the rest is over, its growth forgotten
+
+    [[nodiscard]] Health state() const { return state_; }
+    [[nodiscard]] const std::string& problem() const { return problem_; }
+    [[nodiscard]] std::optional<base::Time> since() const { return since_; }
+    [[nodiscard]] std::optional<base::Time> next_attempt() const { return next_attempt_; }
+
+ private:
+    void rest(base::Time now, Health state, std::string problem, base::Duration longest);
+
+    base::Duration first_rest_;
+    base::Duration rest_{};
+    Health state_ = Health::untried;
+    std::string problem_;
+    std::optional<base::Time> since_, next_attempt_;
+};
+
+}  // namespace delivery

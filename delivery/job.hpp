@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/decision.hpp"
+#include "spool/spool.hpp"
+
+namespace delivery {
+
+class Pool;
+
+// One leased message on its way through delivery.
+struct Job {
+    explicit Job(spool::Leased message) : leased(std::move(message)) {}
+
+    [[nodiscard]] const spool::Message& message() const { return leased.message; }
+    [[nodiscard]] bool tried(const Pool* pool) const;
+
+    spool::Leased leased;
+    std::vector<const Pool*>
+        tried_pools;          // fail-over: they had connection trouble for this message
+    bool went_stale = false;  // was once on a connection that the server had closed
+
+    // What the attempt came to, kept until the spool has it.
+    std::vector<RecipientOutcome> outcomes;
+    spool::Attempt attempt;
+    std::string original_header, original_body;  // for reports
+    base::Time not_before{};
+    bool keep_for_ever = false;
+    bool next_hop_reports = false;
+};
+
+using JobPtr = std::unique_ptr<Job>;
+
+}  // namespace delivery

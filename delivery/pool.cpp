@@ -1,0 +1,290 @@
+#include "delivery/pool.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <utility>
+
+#include "base/log.hpp"
+#include "delivery/adapt.hpp"
+#include "delivery/attempt.hpp"
+#include "net/await.hpp"
+
+namespace delivery {
+namespace asio = boost::asio;
+namespace {
+
+constexpr base::Duration idle_limit = std::chrono::seconds{30};
+
+// Where the server names no limit. More would be answered with 452 and tried again (RFC 5321
+// section 4.5.3.1.10), which costs a schedule step.
+constexpr std::size_t recipients_per_transaction = 100;
+
+}  // namespace
+
+base::Result<std::shared_ptr<Pool>> Pool::create(SmarthostOptions options,
+                                                 base::Duration first_rest,
+                                                 const Surroundings& surroundings,
+                                                 Dispatcher& dispatcher) {
+    base::Result<tls::ClientContext> context = tls::ClientContext::load(options.verification);
+    if (!context)
+        return base::error(fmt::format("smarthost {}: {}", options.name, context.error().message));
+    return std::shared_ptr<Pool>{
+        new Pool{std::move(options), first_rest, std::move(*context), surroundings, dispatcher}};
+}
+
+Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
+           const Surroundings& surroundings, Dispatcher& dispatcher)
+    : options_(std::move(options)),
+      health_(first_rest),
+      context_(std::move(context)),
+      surroundings_(surroundings),
+      dispatcher_(dispatcher),
+      good_port_(options_.ports.front()) {}
+
+bool Pool::usable() const { return !retired_ && health_.usable(surroundings_.clock->now()); }
+
+void Pool::wake(std::size_t waiting) {
+    if (!usable() || waiting <= opening_) return;
+    if (!idle_.empty()) {
+        Connection* connection = idle_.back();  // the most recently used: the others may grow old
+        idle_.pop_back();
+        connection->wake();
+        return;
+    }
+    // A smarthost that was in trouble is tried by one connection first.
+    const std::size_t most = health_.on_trial() ? 1 : options_.max_connections;
+    if (connections_.size() >= most) return;
+    ++opening_;
+    asio::co_spawn(surroundings_.executor, run(shared_from_this()),
+                   [](const std::exception_ptr& problem) {
+                       // Every failure of the network is a value: an exception is a bug, and ends
+                       // this connection only.
+                       if (problem)
+                           base::log_error("a delivery connection ended by an internal error");
+                   });
+}
+
+void Pool::retire() {
+    retired_ = true;
+    for (Connection* connection : std::exchange(idle_, {})) connection->wake();
+}
+
+void Pool::cancel() {
+    retire();
+    for (Connection* connection : connections_) connection->cancel();
+}
+
+asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
+    Connection connection{self->surroundings_.executor, *self->surroundings_.resolver,
+                          self->options_, self->context_};
+    self->connections_.push_back(&connection);
+    const bool opened = co_await self->open(connection);
+    --self->opening_;
+    if (opened) co_await self->work(connection);
+    std::erase(self->connections_, &connection);
+    self->dispatcher_.connection_ended(*self);
+    co_await connection.quit();
+}
+
+asio::awaitable<bool> Pool::open(Connection& connection) {
+    const std::optional<smtp::SessionFailure> failure = co_await connection.open(good_port_);
+    if (failure) {
+        note_failure(*failure);
+        co_return false;
+    }
+    const bool recovered = health_.state() == Health::failing || health_.state() == Health::paused;
+    health_.succeeded(surroundings_.clock->now());
+    good_port_ = connection.port();
+    counters_.tls = connection.handshake().version;
+    counters_.auth = connection.auth();
+    ++counters_.sessions;
+    if (connection.handshake().resumed) ++counters_.resumed_sessions;
+    base::log(recovered ? base::LogLevel::info : base::LogLevel::debug, "signed in",
+              {{"smarthost", options_.name},
+               {"remote", connection.remote()},
+               {"tls", counters_.tls},
+               {"auth", counters_.auth},
+               {"resumed", connection.handshake().resumed}});
+    co_return true;
+}
+
+void Pool::note_failure(const smtp::SessionFailure& failure) {
+    const base::Time now = surroundings_.clock->now();
+    std::string problem = describe_failure(failure);
+    const std::string advice =
+        surroundings_.explain && failure.reply.code != 0
+            ? surroundings_.explain(failure.reply, failure.stage, options_.host)
+            : "";
+    if (failure.stage == smtp::Stage::auth && failure.permanent) {
+        health_.sign_in_refused(now,
+                                advice.empty() ? problem : fmt::format("{} - {}", problem, advice));
+        base::log_error("sign-in refused: mail is kept until it works",
+                        {{"smarthost", options_.name},
+                         {"problem", problem},
+                         {"advice", advice},
+                         {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
+        return;
+    }
+    health_.failed(now, advice.empty() ? problem : fmt::format("{} - {}", problem, advice));
+    base::log_warning("smarthost cannot be used",
+                      {{"smarthost", options_.name},
+                       {"stage", smtp::stage_name(failure.stage)},
+                       {"problem", problem},
+                       {"advice", advice},
+                       {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
+}
+
+std::uint32_t Pool::message_limit(const Connection& connection) const {
+    const std::uint32_t said = connection.extensions().limit_mail_max;
+    return said == 0 ? options_.messages_per_connection
+                     : std::min(said, options_.messages_per_connection);
+}
+
+asio::awaitable<void> Pool::work(Connection& connection) {
+    std::uint32_t served = 0;
+    while (!retired_ && connection.ready() && served < message_limit(connection)) {
+        JobPtr job = dispatcher_.next_job(*this);
+        if (job) {
+            ++served;
+            co_await serve(connection, std::move(job));
+            continue;
+        }
+        idle_.push_back(&connection);
+        const bool woken = co_await connection.wait_idle(idle_limit);
+        std::erase(idle_, &connection);
+        if (!woken) co_return;
+    }
+}
+
+asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
+    const base::Time started = surroundings_.clock->now();
+    std::string problem;
+    const bool prepared = co_await prepare(*job, problem);
+    if (!prepared) {
+        base::log_error("a message's content cannot be read",
+                        {{"id", job->message().id}, {"problem", problem}});
+        job->outcomes = same_for_all(job->message(), deferral(smtp::Stage::data, problem));
+        describe_attempt(*job, connection, started);
+        dispatcher_.finished(std::move(job));
+        co_return;
+    }
+
+    BodySource body{surroundings_.files, *job->leased.body};
+    job->outcomes.clear();
+    job->next_hop_reports = connection.extensions().dsn;
+    co_await transfer(connection, *job, body);
+    if (connection.lost_before_reply() && !job->went_stale) {
+        job->went_stale = true;  // the server had closed it while it was idle: no attempt at all
+        dispatcher_.put_back(std::move(job));
+        co_return;
+    }
+    note_results(*job);
+    describe_attempt(*job, connection, started);
+    dispatcher_.finished(std::move(job));
+}
+
+asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
+    if (job.leased.body) co_return true;
+    const base::MessageId id = job.message().id;
+    spool::Spool* const spool = surroundings_.spool;
+    std::function<void(std::function<void(spool::Outcome<spool::Body>)>)> load =
+        [spool, id](std::function<void(spool::Outcome<spool::Body>)> done) {
+            spool->load_body(id, std::move(done));
+        };
+    spool::Outcome<spool::Body> body =
+        co_await net::await_callback<spool::Outcome<spool::Body>>(std::move(load));
+    if (!body) {
+        problem = body.error().message;
+        co_return false;
+    }
+    job.leased.body = std::move(*body);
+    co_return true;
+}
+
+// The pending recipients, in as many transactions as the server's limit asks for.
+asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySource& body) {
+    const std::vector<std::size_t> pending = pending_recipients(job.message());
+    base::Result<AdaptedContent> content =
+        co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files);
+    if (!content) {
+        job.outcomes =
+            same_for_all(job.message(), deferral(smtp::Stage::data, content.error().message));
+        co_return;
+    }
+    if (content->refusal) {
+        job.outcomes = same_for_all(job.message(), *content->refusal);
+        co_return;
+    }
+    const std::uint32_t said = connection.extensions().limit_rcpt_max;
+    const std::size_t most = said == 0 ? recipients_per_transaction : said;
+    spool::Spool* const spool = surroundings_.spool;
+    const base::MessageId id = job.message().id;
+    std::function<void()> before_dot = [spool, id] { spool->mark_dot(id); };
+
+    for (std::size_t first = 0; first < pending.size(); first += most) {
+        const std::size_t count = std::min(most, pending.size() - first);
+        smtp::Transaction transaction = make_transaction(job.message(), pending, first, count);
+        if (content->seven_bit) transaction.envelope.body = smtp::BodyType::seven_bit;
+        BodySource& source = content->rewritten ? *content->rewritten : body;
+        source.rewind();
+        transaction.body_size = source.size();
+        std::vector<smtp::RecipientResult> results;
+        if (connection.ready()) {
+            results = co_await connection.deliver(transaction, source, before_dot);
+        } else {
+            results.assign(
+                count, deferral(smtp::Stage::mail, "the connection ended before its turn came"));
+        }
+        for (std::size_t i = 0; i < count; ++i) {
+            RecipientOutcome outcome;
+            outcome.recipient = pending[first + i];
+            outcome.result = std::move(results[i]);
+            job.outcomes.push_back(std::move(outcome));
+        }
+    }
+}
+
+void Pool::note_results(const Job& job) {
+    for (const RecipientOutcome& outcome : job.outcomes) {
+        switch (outcome.result.outcome) {
+            case smtp::Outcome::delivered:
+                ++counters_.delivered;
+                break;
+            case smtp::Outcome::deferred:
+                ++counters_.deferred;
+                break;
+            case smtp::Outcome::failed:
+                ++counters_.failed;
+                break;
+            case smtp::Outcome::unknown:
+                ++counters_.unknown;
+                break;
+        }
+    }
+}
+
+void Pool::describe_attempt(Job& job, const Connection& connection, base::Time started) {
+    job.attempt.at = started;
+    job.attempt.smarthost = options_.name;
+    job.attempt.remote = connection.remote();
+    job.attempt.tls = connection.handshake().version;
+    job.attempt.took = surroundings_.clock->now() - started;
+}
+
+SmarthostStatus Pool::status() const {
+    SmarthostStatus status = counters_;
+    status.name = options_.name;
+    status.host = options_.host;
+    status.port = good_port_;
+    status.health = health_.state();
+    status.problem = health_.problem();
+    status.since = health_.since();
+    status.next_attempt = health_.next_attempt();
+    status.connections = static_cast<std::uint32_t>(connections_.size());
+    return status;
+}
+
+}  // namespace delivery

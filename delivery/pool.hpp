@@ -1,0 +1,91 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "delivery/connection.hpp"
+#include "delivery/health.hpp"
+#include "delivery/job.hpp"
+#include "delivery/options.hpp"
+#include "delivery/status.hpp"
+
+namespace delivery {
+
+// Where a pool gets its work and leaves what came of it. Implemented by the engine.
+class Dispatcher {
+ public:
+    virtual ~Dispatcher() = default;
+    [[nodiscard]] virtual JobPtr next_job(Pool& pool) = 0;  // null: nothing for this smarthost now
+    virtual void finished(JobPtr job) = 0;                  // outcomes and attempt are filled in
+    virtual void put_back(JobPtr job) = 0;                  // not tried after all
+    virtual void connection_ended(Pool& pool) = 0;  // one fewer; its health may have changed
+};
+
+// What the program lends to delivery; all of it outlives the engine. Used on the network thread.
+struct Surroundings {
+    boost::asio::any_io_executor executor;
+    boost::asio::any_io_executor files;  // a thread that may wait for disks
+    spool::Spool* spool = nullptr;
+    net::Resolver* resolver = nullptr;
+    const base::Clock* clock = nullptr;
+    base::MessageIdSource* ids = nullptr;
+    // A smarthost's refusal in words a person can act on, "" when nothing is known.
+    std::function<std::string(const smtp::Reply&, smtp::Stage, const std::string& host)> explain;
+};
+
+// The connections to one smarthost: opened when messages wait, reused, closed when idle.
+class Pool : public std::enable_shared_from_this<Pool> {
+ public:
+    [[nodiscard]] static base::Result<std::shared_ptr<Pool>> create(
+        SmarthostOptions options, base::Duration first_rest, const Surroundings& surroundings,
+        Dispatcher& dispatcher);
+
+    // `waiting` messages could go here: wakes an idle connection or opens another one.
+    void wake(std::size_t waiting);
+    void retire();  // no new work; connections end after what they are doing
+    void cancel();  // end now: what is under way is lost
+    void try_at_once() { health_.try_at_once(); }
+
+    [[nodiscard]] bool usable() const;
+    [[nodiscard]] bool opening() const { return opening_ > 0; }
+    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+    [[nodiscard]] std::int32_t priority() const { return options_.priority; }
+    [[nodiscard]] const SmarthostOptions& options() const { return options_; }
+    [[nodiscard]] const SmarthostHealth& health() const { return health_; }
+    [[nodiscard]] SmarthostStatus status() const;
+
+ private:
+    Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
+         const Surroundings& surroundings, Dispatcher& dispatcher);
+
+    static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
+    boost::asio::awaitable<bool> open(Connection& connection);
+    boost::asio::awaitable<void> work(Connection& connection);
+    boost::asio::awaitable<void> serve(Connection& connection, JobPtr job);
+    boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
+    boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);
+    void note_failure(const smtp::SessionFailure& failure);
+    void note_results(const Job& job);
+    void describe_attempt(Job& job, const Connection& connection, base::Time started);
+    [[nodiscard]] std::uint32_t message_limit(const Connection& connection) const;
+
+    SmarthostOptions options_;
+    SmarthostHealth health_;
+    tls::ClientContext context_;
+    const Surroundings& surroundings_;
+    Dispatcher& dispatcher_;
+    std::vector<Connection*> connections_;  // all of them, also while opening
+    std::vector<Connection*> idle_;
+    std::size_t opening_ = 0;
+    bool retired_ = false;
+    std::uint16_t good_port_ = 0;
+    SmarthostStatus counters_;
+};
+
+}  // namespace delivery

@@ -1,0 +1,91 @@
+#include "admin/access.hpp"
+
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+
+#include "base/text.hpp"
+
+namespace admin {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::optional<unsigned short> parse_port(std::string_view text) {
+    unsigned short port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return port;
+}
+
+bool is_localhost_name(std::string_view host) {
+    // RFC 6761 section 6.3: names under localhost never leave this host.
+    const std::string name = base::to_lower(host);
+    return name == "localhost" || name.ends_with(".localhost");
+}
+
+bool names_this_listener(const HostPort& host, const ListenFacts& listen) {
+    if (host.port != listen.local_port) return false;
+    if (is_localhost_name(host.host)) return true;
+    if (base::equals_ignoring_case(host.host, listen.configured_host)) return true;
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(host.host, error);
+    if (error) return false;
+    const auto local = asio::ip::make_address(listen.local_address, error);
+    return address.is_loopback() || (!error && address == local);
+}
+
+bool bears_token(std::string_view authorization, const base::Secret& token) {
+    constexpr std::string_view scheme = "Bearer ";
+    if (!base::starts_with_ignoring_case(authorization, scheme)) return false;
+    const std::string_view given = base::trim(authorization.substr(scheme.size()));
+    return base::Secret::equal_secrets(given, token.reveal());
+}
+
+bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+}  // namespace
+
+std::optional<HostPort> parse_host_port(std::string_view text, unsigned short default_port) {
+    std::string_view host = text;
+    std::string_view rest;
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos) return std::nullopt;
+        host = text.substr(1, end - 1);
+        rest = text.substr(end + 1);
+    } else if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
+        host = text.substr(0, colon);
+        rest = text.substr(colon);
+        if (host.find(':') != std::string_view::npos) return std::nullopt;  // bare IPv6
+    }
+    if (host.empty()) return std::nullopt;
+    if (rest.empty()) return HostPort{std::string(host), default_port};
+    const auto port = rest.starts_with(':') ? parse_port(rest.substr(1)) : std::nullopt;
+    if (!port) return std::nullopt;
+    return HostPort{std::string(host), *port};
+}
+
+std::optional<Refusal> check_access(const RequestFacts& request, const ListenFacts& listen) {
+    const bool token_needed = !listen.token.empty();
+    const bool token_given = token_needed && bears_token(request.authorization, listen.token);
+    if (token_needed && !token_given &&
+        (request.path != "/healthz" || changes_something(request.method))) {
+        return Refusal{401, "token_needed",
+                       "this interface needs the header \"Authorization: Bearer TOKEN\" with the "
+                       "token of [admin] in the configuration"};
+    }
+    const auto host = parse_host_port(request.host, 80);
+    if (!token_given && (!host || !names_this_listener(*host, listen))) {
+        return Refusal{403, "wrong_host",
+                       "the Host header does not name this server: use http://localhost:" +
+                           std::to_string(listen.local_port) + "/"};
+    }
+    if (changes_something(request.method) && !request.origin.empty() &&
+        !base::equals_ignoring_case(request.origin, "http://" + std::string(request.host))) {
+        return Refusal{403, "wrong_origin", "a page of another site may not change anything here"};
+    }
+    return std::nullopt;
+}
+
+}  // namespace admin

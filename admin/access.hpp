@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+namespace admin {
+
+// "HOST:PORT" taken apart; an IPv6 literal stands in brackets, which are not kept.
+struct HostPort {
+    std::string host;
+    unsigned short port = 0;
+};
+[[nodiscard]] std::optional<HostPort> parse_host_port(std::string_view text,
+                                                      unsigned short default_port);
+
+// What one request says about where it comes from and whom it means.
+struct RequestFacts {
+    std::string_view method, path;
+    std::string_view host;           // Host header, "" when missing
+    std::string_view origin;         // Origin header, "" when missing
+    std::string_view authorization;  // Authorization header, "" when missing
+};
+
+// The side that a TCP connection came in on.
+struct ListenFacts {
+    std::string configured_host;  // as written in admin.listen
+    std::string local_address;    // of this connection
+    unsigned short local_port = 0;
+    base::Secret token;
+};
+
+// Why a request is turned away.
+struct Refusal {
+    unsigned status;
+    std::string code, message;
+};
+
+// The rules for TCP; control.sock is guarded by its file mode instead.
+// - With a token configured, every request but GET /healthz must bear it (RFC 6750).
+// - Host must name this very listener, or a web page could point a name of its own at 127.0.0.1
+//   and read our answers (DNS rebinding). A request with the right token need not: such a page
+//   does not know it, and port mappings and proxies change the name.
+// - A request that changes something must come from our own origin if it names one (CSRF).
+[[nodiscard]] std::optional<Refusal> check_access(const RequestFacts& request,
+                                                  const ListenFacts& listen);
+
+}  // namespace admin

@@ -1,0 +1,432 @@
+#include "admin/server.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+#include <unordered_set>
+
+#include "admin/access.hpp"
+#include "admin/listen.hpp"
+#include "admin/routes.hpp"
+#include "base/log.hpp"
+
+// The one file that knows Beast's server side: it takes long to compile.
+
+namespace admin {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using local = asio::local::stream_protocol;
+using Stream = beast::basic_stream<asio::generic::stream_protocol, asio::any_io_executor>;
+using Request = http::request<http::string_body>;
+using Parser = http::request_parser<http::string_body>;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+constexpr std::pair<const char*, const char*> security_headers[] = {
+    {"Cache-Control", "no-store"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Referrer-Policy", "no-referrer"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+};
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+std::string endpoint_text(const tcp::endpoint& endpoint) {
+    const std::string address = endpoint.address().to_string();
+    const std::string host = endpoint.address().is_v6() ? "[" + address + "]" : address;
+    return host + ":" + std::to_string(endpoint.port());
+}
+
+// How a parse or read failure is answered; nothing when the peer just went away.
+std::optional<ApiResponse> read_failure_response(const beast::error_code& error) {
+    if (error == http::error::header_limit) {
+        return error_response(431, "header_too_large", "the request's header is too large");
+    }
+    if (error == http::error::body_limit) {
+        return error_response(413, "too_large", "the request's body is too large");
+    }
+    if (error == beast::error::timeout) {
+        return error_response(408, "timeout", "the request did not arrive in time");
+    }
+    // The rest of http::error means bytes that are no HTTP/1 request, but for a peer that left.
+    const bool left = error == http::error::end_of_stream || error == http::error::partial_message;
+    if (left || error.category() != make_error_code(http::error::bad_method).category()) {
+        return std::nullopt;
+    }
+    return error_response(400, "bad_request", "this is not an HTTP/1.1 request");
+}
+
+// Sets what every answer has. Content-Length is set here so that HEAD can say it, too.
+template <class Body>
+void fill_header(http::response<Body>& message, const ApiResponse& response, std::uint64_t length,
+                 unsigned version, bool keep_alive) {
+    message.version(version);
+    message.result(response.status);
+    message.set(http::field::content_type, response.content_type);
+    for (const auto& [name, value] : security_headers) message.set(name, value);
+    for (const auto& [name, value] : response.headers) message.set(name, value);
+    if (response.status == 401) message.set(http::field::www_authenticate, "Bearer");
+    message.keep_alive(keep_alive);
+    message.content_length(length);
+}
+
+// What sessions and listeners share with the Server that owns them.
+struct Shared {
+    Shared(asio::any_io_executor io, Api& the_api, ServerLimits the_limits, base::Secret the_token)
+        : executor(std::move(io)), api(&the_api), limits(the_limits), token(std::move(the_token)) {}
+
+    struct TcpListener {
+        std::string configured_host;
+        tcp::acceptor acceptor;
+    };
+
+    asio::any_io_executor executor;
+    Api* api;
+    ServerLimits limits;
+    base::Secret token;
+    std::vector<TcpListener> tcp_listeners;
+    std::optional<local::acceptor> control;
+    std::string control_path;
+    std::unordered_set<Stream*> tcp_streams, control_streams;
+    bool stopped = false;
+};
+using SharedPointer = std::shared_ptr<Shared>;
+
+// Keeps a connection among those that stop() closes.
+class Registration {
+ public:
+    Registration(std::unordered_set<Stream*>& streams, Stream& stream)
+        : streams_(&streams), stream_(&stream) {
+        streams_->insert(stream_);
+    }
+    ~Registration() { streams_->erase(stream_); }
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+ private:
+    std::unordered_set<Stream*>* streams_;
+    Stream* stream_;
+};
+
+// The API's callback as something to wait for. The answer goes through the executor, also when
+// the callback is called at once: a coroutine may not go on inside what started the wait.
+asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
+    auto initiate = [shared](auto handler, ApiRequest what) {
+        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+        auto answer = [shared, kept](ApiResponse response) {
+            asio::post(shared->executor, [kept, response = std::move(response)]() mutable {
+                std::move (*kept)(std::move(response));
+            });
+        };
+        shared->api->handle(std::move(what), std::move(answer));
+    };
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(ApiResponse)>(
+        std::move(initiate), asio::use_awaitable, std::move(request));
+}
+
+// One connection, request after request.
+class Session {
+ public:
+    Session(SharedPointer shared, Stream stream, std::optional<ListenFacts> listen)
+        : shared_(std::move(shared)),
+          stream_(std::move(stream)),
+          listen_(std::move(listen)),
+          registration_(listen_ ? shared_->tcp_streams : shared_->control_streams, stream_) {}
+
+    asio::awaitable<void> run() {
+        while (co_await serve_request()) {
+        }
+        co_await finish();
+    }
+
+ private:
+    asio::awaitable<bool> serve_request();
+    asio::awaitable<bool> read_body(Parser& parser);
+    asio::awaitable<bool> respond(ApiResponse response, bool keep_alive);
+    asio::awaitable<void> finish();
+    template <class Body>
+    asio::awaitable<bool> write(http::response<Body>& message);
+    std::optional<ApiResponse> refuse(const Request& request) const;
+    void begin_step() { stream_.expires_after(shared_->limits.timeout); }
+
+    SharedPointer shared_;
+    Stream stream_;
+    std::optional<ListenFacts> listen_;  // none on control.sock
+    Registration registration_;
+    beast::flat_buffer buffer_;
+    unsigned version_ = 11;
+    bool head_ = false;
+};
+
+std::optional<ApiResponse> Session::refuse(const Request& request) const {
+    if (!listen_) return std::nullopt;
+    // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
+    if (request.count(http::field::host) > 1) {
+        return error_response(400, "bad_request", "the request has more than one Host");
+    }
+    RequestFacts facts;
+    const std::string_view target = view(request.target());
+    facts.method = view(request.method_string());
+    facts.path = target.substr(0, target.find('?'));
+    facts.host = view(request[http::field::host]);
+    facts.origin = view(request[http::field::origin]);
+    facts.authorization = view(request[http::field::authorization]);
+    const auto refusal = check_access(facts, *listen_);
+    if (!refusal) return std::nullopt;
+    return error_response(refusal->status, refusal->code, refusal->message);
+}
+
+asio::awaitable<bool> Session::serve_request() {
+    Parser parser;
+    parser.header_limit(static_cast<std::uint32_t>(shared_->limits.header_bytes));
+    parser.body_limit(shared_->limits.body_bytes);
+    version_ = 11;
+    head_ = false;
+    begin_step();
+    const auto [error, count] =
+        co_await http::async_read_header(stream_, buffer_, parser, as_result);
+    if (error) {
+        const bool idle = error == beast::error::timeout && !parser.got_some();
+        std::optional<ApiResponse> response = read_failure_response(error);
+        if (response && !idle) co_await respond(std::move(*response), false);
+        co_return false;
+    }
+    version_ = parser.get().version();
+    head_ = parser.get().method() == http::verb::head;
+    std::optional<ApiResponse> refused = refuse(parser.get());
+    if (refused) {
+        const bool keep = parser.keep_alive() && parser.is_done();
+        co_return co_await respond(std::move(*refused), keep);
+    }
+    const bool whole = co_await read_body(parser);
+    if (!whole || shared_->stopped) co_return false;
+
+    const bool keep = parser.keep_alive();
+    ApiRequest request;
+    request.method = std::string(view(parser.get().method_string()));
+    request.target = std::string(view(parser.get().target()));
+    request.body = std::move(parser.get().body());
+    ApiResponse response = co_await ask(shared_, std::move(request));
+    if (shared_->stopped) co_return false;
+    co_return co_await respond(std::move(response), keep);
+}
+
+asio::awaitable<bool> Session::read_body(Parser& parser) {
+    if (parser.is_done()) co_return true;
+    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        http::response<http::empty_body> go_on{http::status::continue_, version_};
+        begin_step();
+        const auto [error, count] = co_await http::async_write(stream_, go_on, as_result);
+        if (error) co_return false;
+    }
+    begin_step();
+    const auto [error, count] = co_await http::async_read(stream_, buffer_, parser, as_result);
+    if (!error) co_return true;
+    std::optional<ApiResponse> response = read_failure_response(error);
+    if (response) co_await respond(std::move(*response), false);
+    co_return false;
+}
+
+template <class Body>
+asio::awaitable<bool> Session::write(http::response<Body>& message) {
+    http::response_serializer<Body> serializer{message};
+    if (head_) {
+        begin_step();
+        const auto [error, count] =
+            co_await http::async_write_header(stream_, serializer, as_result);
+        co_return !error && message.keep_alive();
+    }
+    // Piece by piece, so that the time limit is for one piece and not for a large message.
+    while (!serializer.is_done()) {
+        begin_step();
+        const auto [error, count] = co_await http::async_write_some(stream_, serializer, as_result);
+        if (error) co_return false;
+    }
+    co_return message.keep_alive();
+}
+
+asio::awaitable<bool> Session::respond(ApiResponse response, bool keep_alive) {
+    if (!response.file.empty()) {
+        http::response<http::file_body> message;
+        beast::error_code error;
+        message.body().open(response.file.c_str(), beast::file_mode::read, error);
+        if (!error) {
+            fill_header(message, response, message.body().size(), version_, keep_alive);
+            co_return co_await write(message);
+        }
+        // Delivered or deleted since the spool named it.
+        response = error_response(404, "not_found", "the message's content is gone");
+    }
+    http::response<http::string_body> message;
+    fill_header(message, response, response.body.size(), version_, keep_alive);
+    message.body() = std::move(response.body);
+    co_return co_await write(message);
+}
+
+// Closing with unread bytes would reset the connection, and the peer might never see the answer
+// (RFC 9112 section 9.6): say that we are done, then read on for a moment.
+asio::awaitable<void> Session::finish() {
+    constexpr std::size_t drain_limit = 4 * 1024 * 1024;
+    beast::error_code ignored;
+    if (!stream_.socket().is_open()) co_return;
+    stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    stream_.expires_after(std::chrono::seconds{2});
+    std::array<char, 4096> scratch;
+    for (std::size_t drained = 0; drained < drain_limit;) {
+        const auto buffer = asio::buffer(scratch);
+        const auto [error, count] = co_await stream_.async_read_some(buffer, as_result);
+        if (error) break;
+        drained += count;
+    }
+    stream_.socket().close(ignored);
+}
+
+asio::awaitable<void> run_session(SharedPointer shared,
+                                  asio::generic::stream_protocol::socket socket,
+                                  std::optional<ListenFacts> listen) {
+    Session session{std::move(shared), Stream{std::move(socket)}, std::move(listen)};
+    co_await session.run();
+}
+
+void log_broken_session(std::exception_ptr failure) {
+    if (!failure) return;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& exception) {
+        base::log_error("admin session broke", {{"reason", exception.what()}});
+    }
+}
+
+void start_session(const SharedPointer& shared, asio::generic::stream_protocol::socket socket,
+                   std::optional<ListenFacts> listen) {
+    const auto& streams = listen ? shared->tcp_streams : shared->control_streams;
+    if (streams.size() >= shared->limits.connections) {
+        base::log_warning("admin connection refused: too many are open",
+                          {{"limit", shared->limits.connections}});
+        return;  // closes it
+    }
+    asio::co_spawn(shared->executor, run_session(shared, std::move(socket), std::move(listen)),
+                   log_broken_session);
+}
+
+// After an error such as "too many open files": let others finish before the next try.
+asio::awaitable<void> pause_accepting(asio::any_io_executor executor) {
+    asio::steady_timer timer{executor, std::chrono::milliseconds{200}};
+    co_await timer.async_wait(as_result);
+}
+
+asio::awaitable<void> accept_tcp(SharedPointer shared, std::size_t index) {
+    Shared::TcpListener& listener = shared->tcp_listeners[index];
+    while (!shared->stopped) {
+        auto [error, socket] = co_await listener.acceptor.async_accept(as_result);
+        if (shared->stopped) co_return;
+        boost::system::error_code ignored;
+        const tcp::endpoint here = socket.local_endpoint(ignored);
+        if (error || ignored) {
+            co_await pause_accepting(shared->executor);
+            continue;
+        }
+        socket.set_option(tcp::no_delay(true), ignored);
+        ListenFacts facts;
+        facts.configured_host = listener.configured_host;
+        facts.local_address = here.address().to_string();
+        facts.local_port = here.port();
+        facts.token = shared->token;
+        start_session(shared, asio::generic::stream_protocol::socket{std::move(socket)},
+                      std::move(facts));
+    }
+}
+
+asio::awaitable<void> accept_control(SharedPointer shared) {
+    while (!shared->stopped) {
+        auto [error, socket] = co_await shared->control->async_accept(as_result);
+        if (shared->stopped) co_return;
+        if (error) {
+            co_await pause_accepting(shared->executor);
+            continue;
+        }
+        start_session(shared, asio::generic::stream_protocol::socket{std::move(socket)},
+                      std::nullopt);
+    }
+}
+
+void log_broken_listener(std::exception_ptr failure) {
+    if (failure) base::log_error("the admin listener broke; restart relay to get it back");
+}
+
+}  // namespace
+
+struct Server::State : Shared {
+    using Shared::Shared;
+};
+
+Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() { stop(); }
+
+base::Result<std::unique_ptr<Server>> Server::start(asio::any_io_executor executor,
+                                                    const Options& options,
+                                                    std::string control_socket, Api& api,
+                                                    ServerLimits limits) {
+    auto state = std::make_shared<State>(executor, api, limits, options.token);
+    std::unique_ptr<Server> server{new Server(state)};
+    for (const std::string& address : options.listen) {
+        auto acceptor = listen_tcp(executor, address, !options.token.empty());
+        if (!acceptor) return acceptor.error();
+        state->tcp_listeners.push_back({parse_host_port(address, 0)->host, std::move(*acceptor)});
+    }
+    if (!control_socket.empty()) {
+        auto acceptor = listen_unix(executor, control_socket);
+        if (!acceptor) return acceptor.error();
+        state->control = std::move(*acceptor);
+        state->control_path = std::move(control_socket);
+    }
+    for (std::size_t i = 0; i < state->tcp_listeners.size(); ++i) {
+        asio::co_spawn(executor, accept_tcp(state, i), log_broken_listener);
+    }
+    if (state->control) asio::co_spawn(executor, accept_control(state), log_broken_listener);
+    return server;
+}
+
+std::vector<std::string> Server::addresses() const {
+    std::vector<std::string> texts;
+    for (const auto& listener : state_->tcp_listeners) {
+        boost::system::error_code error;
+        const tcp::endpoint endpoint = listener.acceptor.local_endpoint(error);
+        if (!error) texts.push_back(endpoint_text(endpoint));
+    }
+    return texts;
+}
+
+void Server::stop() {
+    if (state_->stopped) return;
+    state_->stopped = true;
+    boost::system::error_code ignored;
+    for (auto& listener : state_->tcp_listeners) listener.acceptor.close(ignored);
+    if (state_->control) {
+        state_->control->close(ignored);
+        ::unlink(state_->control_path.c_str());
+    }
+    for (Stream* stream : state_->tcp_streams) stream->socket().close(ignored);
+    for (Stream* stream : state_->control_streams) stream->socket().close(ignored);
+}
+
+}  // namespace admin

@@ -25,14 +25,22 @@ enum class VerdictCode : std::uint8_t {
 
 [[nodiscard]] std::string_view verdict_name(VerdictCode code);  // "outbound-25-dropped"
 
+// What a connect is evidence of: port 25 (or what stands for it), the same operator's other ports,
+// or a smarthost.
+enum class ProbeRole : std::uint8_t { direct, control, smarthost };
+
 // One connect, as evidence.
 struct PortEvidence {
+    ProbeRole role = ProbeRole::direct;
     std::string operator_name;  // "Google", or the smarthost's name
     std::string host, address;
     std::uint16_t port = 0;
     net::Family family = net::Family::ipv4;
-    std::string result;  // "open", "dropped", "rejected", "unreachable", "dns"
-    std::string banner;  // what an open port 25 said first
+    // "open", "dropped" (silence), "rejected" (refused, or denied by this host), "unreachable" (no
+    // route, or a router said so), "dns" (no answer about the name), "no-name" (no such name)
+    std::string result;
+    std::string banner;    // the first line that an open port 25 said
+    bool genuine = false;  // and it is a greeting of the operator asked
     base::Duration took{};
 };
 

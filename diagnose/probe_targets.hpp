@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace diagnose {
+
+struct HostPorts {
+    std::string host;
+    std::vector<std::uint16_t> ports;
+};
+
+// One operator to ask whether port 25 is open.
+struct ProbeTarget {
+    std::string operator_name;
+    std::string mx_domain;            // "": hosts are asked as they stand
+    std::vector<std::string> hosts;   // used when the MX look-up says nothing
+    std::uint16_t port = 25;          // tests and labs let another port play its part
+    std::vector<HostPorts> controls;  // the operator's own submission hosts
+    std::string banner;               // part of its 220 line, "" when not known
+};
+
+// A service on ports that stay open where 25, 465 and 587 are all closed.
+struct TargetCatalogue {
+    std::vector<ProbeTarget> quorum;  // unrelated operators, without regional ones
+    std::vector<ProbeTarget> all;
+    std::vector<HostPorts> alternates;
+};
+
+// config/data/targets.toml.
+[[nodiscard]] const TargetCatalogue& built_in_targets();
+
+// A mail domain ("gmail.com", with the built-in operator's controls when there is one) or
+// "host:port" ("127.0.0.1:2600", "[::1]:2600").
+[[nodiscard]] base::Result<ProbeTarget> parse_probe_target(std::string_view text);
+
+}  // namespace diagnose

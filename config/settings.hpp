@@ -22,6 +22,7 @@ struct Problem {
     std::string file;
     unsigned line = 0, column = 0;
     std::string message;  // names the key, what is wrong and what would be right
+    std::string excerpt;  // the line as written, secrets masked; "" when there is none
 
     [[nodiscard]] std::string text() const;  // "relay.toml:3:8: ..."
 };

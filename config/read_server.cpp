@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/sections.hpp"
+#include "config/syntax.hpp"
+#include "config/system_defaults.hpp"
+
+namespace config {
+namespace {
+
+using smtp::AuthPolicy;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+// RFC 5321 section 4.5.3.1.8: a server must take at least 100 recipients.
+constexpr std::uint32_t least_recipients = 100;
+
+const Choice<AuthPolicy>& auth_choice() {
+    static const Choice<AuthPolicy> choice{{{"none", AuthPolicy::none},
+                                            {"accept-any", AuthPolicy::accept_any},
+                                            {"required", AuthPolicy::required}}};
+    return choice;
+}
+
+const Choice<smtp::BareNewline>& newline_choice() {
+    static const Choice<smtp::BareNewline> choice{
+        {{"normalize", smtp::BareNewline::normalize}, {"reject", smtp::BareNewline::reject}}};
+    return choice;
+}
+
+bool all_local(const std::vector<std::string>& endpoints) {
+    return std::all_of(endpoints.begin(), endpoints.end(), [](const std::string& text) {
+        const auto endpoint = parse_endpoint(text);
+        return !endpoint || endpoint->kind == Endpoint::Kind::systemd || endpoint->local();
+    });
+}
+
+bool has_duplicate(std::vector<std::string> texts, std::string& which) {
+    std::erase_if(texts, [](const std::string& text) { return text.ends_with(":0"); });
+    std::sort(texts.begin(), texts.end());
+    const auto twin = std::adjacent_find(texts.begin(), texts.end());
+    if (twin != texts.end()) which = *twin;
+    return twin != texts.end();
+}
+
+void check_listeners(TableReader& reader, const relay::ListenerOptions& listener) {
+    if (!reader.sound("listen") || !reader.sound("tls_listen")) return;
+    if (listener.listen.empty() && listener.tls_listen.empty()) {
+        reader.fault("listen", "must name at least one address, such as \"127.0.0.1:2525\"");
+    }
+    std::vector<std::string> all = listener.listen;
+    all.insert(all.end(), listener.tls_listen.begin(), listener.tls_listen.end());
+    std::string twin;
+    if (has_duplicate(std::move(all), twin)) {
+        const std::string_view key =
+            reader.given("tls_listen") && !listener.tls_listen.empty() ? "tls_listen" : "listen";
+        reader.fault(key, fmt::format("{} is listed twice", in_quotes(twin)));
+    }
+}
+
+void check_certificate(TableReader& reader, const relay::ListenerOptions& listener) {
+    const bool certificate = reader.given("certificate");
+    const bool key = reader.given("private_key");
+    if (certificate && !key) {
+        reader.fault("certificate", "needs private_key, the PEM file of its key");
+    }
+    if (key && !certificate) {
+        reader.fault("private_key",
+                     "needs certificate, the PEM file of the certificate and its chain");
+    }
+    if (!listener.tls_listen.empty() && !certificate && !key) {
+        reader.fault("tls_listen", "needs certificate and private_key");
+    }
+}
+
+void check_auth(TableReader& reader, const Settings& settings) {
+    if (!reader.sound("auth")) return;
+    if (settings.server.auth == AuthPolicy::required && !reader.given("users_file")) {
+        reader.fault("auth", "\"required\" needs users_file, the file of those who may sign in");
+    }
+    const bool open_network =
+        !all_local(settings.listener.listen) && settings.listener.tls.certificate.empty();
+    if (settings.server.auth == AuthPolicy::required && open_network &&
+        !reader.given("certificate")) {
+        reader.warn("auth",
+                    "without certificate and private_key passwords cross the network unencrypted");
+    }
+}
+
+// RFC 5321 knows no open relay as a choice, and neither do we: mail for strangers is taken only
+// from clients that the operator named or that signed in.
+void check_open_relay(TableReader& reader, Settings& settings) {
+    relay::ListenerOptions& listener = settings.listener;
+    if (!reader.sound("auth") || !reader.sound("allow_clients")) return;
+    const bool sign_in = settings.server.auth == AuthPolicy::required;
+    if (sign_in && !reader.given("allow_clients")) {
+        listener.allow_clients = {"0.0.0.0/0", "::/0"};  // who signs in may come from anywhere
+        return;
+    }
+    if (sign_in) return;
+
+    bool only_loopback = true;
+    for (const std::string& text : listener.allow_clients) {
+        const auto block = parse_block(text);
+        only_loopback = only_loopback && block->loopback;
+        if (!block->open_to_all()) continue;
+        reader.fault(
+            "allow_clients",
+            fmt::format("{} lets strangers send through this host (an open relay): name your "
+                        "own networks, or set auth = \"required\"",
+                        in_quotes(text)));
+        return;
+    }
+    for (const std::string_view key : {"listen", "tls_listen"}) {
+        const auto& endpoints = key == "listen" ? listener.listen : listener.tls_listen;
+        if (!only_loopback || !reader.sound(key) || all_local(endpoints)) continue;
+        reader.fault(
+            key,
+            "others than this host can connect here: say who may send with allow_clients = "
+            "[\"192.168.0.0/16\"] (your own network), or set auth = \"required\"");
+    }
+}
+
+void read_limits(TableReader& reader, Settings& settings) {
+    smtp::ServerOptions& server = settings.server;
+    relay::ListenerOptions& listener = settings.listener;
+    reader.optional("max_message_size", server.max_message_size, Size{1024, 64ULL << 30});
+    reader.optional("max_recipients", server.max_recipients, Count{1, 1'000'000});
+    if (server.max_recipients < least_recipients) {
+        reader.warn("max_recipients",
+                    "RFC 5321 expects at least 100; clients may take a refusal for a failure");
+    }
+    reader.optional("max_connections", listener.max_connections, Count{1, 1'000'000});
+    reader.optional("max_connections_per_client", listener.max_connections_per_client,
+                    Count{1, 1'000'000}, "(unlimited on loopback, 100 for others)");
+    reader.optional("idle_timeout", listener.idle_timeout, Span{milliseconds{100}, hours{24}});
+}
+
+void read_access(TableReader& reader, Settings& settings) {
+    const std::filesystem::path& folder = reader.report().folder();
+    relay::ListenerOptions& listener = settings.listener;
+    reader.optional("certificate", listener.tls.certificate, FilePath{folder, true}, "(none)");
+    reader.optional("private_key", listener.tls.private_key, FilePath{folder, true}, "(none)");
+    reader.optional("auth", settings.server.auth, auth_choice());
+    reader.optional("users_file", listener.users_file, FilePath{folder, true}, "(none)");
+
+    const ListOf<Text> blocks{{client_block_rule}};
+    if (const Value* value = reader.find("allow_clients")) {
+        const FaultSink sink = [&](Place place, std::string message) {
+            reader.fault_at(place, "allow_clients", std::move(message));
+        };
+        if (auto given = blocks.read(*value, sink)) listener.allow_clients = std::move(*given);
+    }
+    check_open_relay(reader, settings);
+    reader.show("allow_clients", blocks.show(listener.allow_clients));
+}
+
+}  // namespace
+
+void read_server(Report& report, const Table& root, Settings& settings) {
+    TableReader reader = open_section(report, root, "server");
+    const ListOf<Text> endpoints{{listen_rule}};
+    reader.optional("listen", settings.listener.listen, endpoints);
+    reader.optional("tls_listen", settings.listener.tls_listen, endpoints);
+    if (!reader.given("hostname")) settings.server.hostname = system_hostname();
+    reader.optional("hostname", settings.server.hostname, Text{hostname_rule});
+    settings.delivery.hostname = settings.server.hostname;
+    read_limits(reader, settings);
+    read_access(reader, settings);
+    reader.optional("bare_newline", settings.server.bare_newline, newline_choice());
+    reader.only("proxy_protocol", false, Flag{},
+                "remove it, and let the proxy pass the client's own connection");
+    reader.unavailable("rate", RateLimit{},
+                       "max_connections_per_client bounds what one client can do");
+    check_listeners(reader, settings.listener);
+    check_certificate(reader, settings.listener);
+    check_auth(reader, settings);
+    reader.finish();
+}
+
+}  // namespace config

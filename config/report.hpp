@@ -1,0 +1,56 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/document.hpp"
+#include "config/settings.hpp"
+
+namespace config {
+
+// Gathers all that is to be said about one file while its sections are read.
+class Report {
+ public:
+    Report(std::string file, std::string_view text, std::filesystem::path folder);
+
+    void fault(Place place, std::string message);
+    void warn(Place place, std::string message);
+    void show(std::string key, std::string value, std::string source);
+    void know(const std::string& section, std::string_view key);
+    void know_section(std::string_view section);
+    // Judged at the end, when the keys of all sections are known.
+    void unknown(const std::string& section, std::string_view key, Place place);
+    void unknown_section(std::string_view name, Place place, const std::vector<std::string>& known);
+
+    [[nodiscard]] std::string source(Place place) const;  // "relay.toml:3"
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] bool readable_by_others() const { return readable_by_others_; }
+    void set_readable_by_others(bool value) { readable_by_others_ = value; }
+    [[nodiscard]] const std::string& file() const { return file_; }
+
+    // Sorts, quotes the lines and hands everything over.
+    void finish(LoadResult& result);
+
+ private:
+    struct Unknown {
+        std::string section, key;
+        Place place;
+    };
+    [[nodiscard]] std::string unknown_message(const Unknown& unknown) const;
+    [[nodiscard]] std::string other_home(const std::string& section, const std::string& key) const;
+    void complete(std::vector<Problem>& problems) const;
+
+    std::string file_;
+    std::string text_;
+    std::filesystem::path folder_;
+    bool readable_by_others_ = false;
+    std::map<std::string, std::vector<std::string>> known_;  // section -> its keys, in table order
+    std::vector<Unknown> unknown_;
+    std::vector<Problem> problems_, warnings_;
+    std::vector<SettingLine> effective_;
+};
+
+}  // namespace config

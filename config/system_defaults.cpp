@@ -1,0 +1,69 @@
+#include "config/system_defaults.hpp"
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+
+#include "config/syntax.hpp"
+
+namespace config {
+namespace {
+
+std::string canonical_name(const std::string& name) {
+    addrinfo hints{};
+    hints.ai_flags = AI_CANONNAME;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return name;
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, ::freeaddrinfo};
+    return found->ai_canonname == nullptr ? name : found->ai_canonname;
+}
+
+std::string ask_hostname() {
+    std::array<char, 256> buffer{};
+    if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "localhost";
+    std::string name = buffer.data();
+    if (name.find('.') == std::string::npos) {
+        const std::string full = canonical_name(name);
+        // Containers map their name to an address or to localhost: then the short name says more.
+        if (is_host_name(full) && full != "localhost") name = full;
+    }
+    return is_host_name(name) ? name : "localhost";
+}
+
+}  // namespace
+
+const std::string& system_hostname() {
+    static const std::string name = ask_hostname();
+    return name;
+}
+
+std::string environment(const char* variable) {
+    const char* value = std::getenv(variable);
+    return value == nullptr ? "" : value;
+}
+
+base::Result<DefaultDirectory> default_spool_directory(const Lookup& lookup, bool root) {
+    const std::string state = lookup("STATE_DIRECTORY");
+    if (!state.empty()) {
+        return DefaultDirectory{state.substr(0, state.find(':')), "$STATE_DIRECTORY"};
+    }
+    // The XDG base directory specification has relative paths ignored.
+    const std::string xdg = lookup("XDG_STATE_HOME");
+    if (xdg.starts_with('/')) {
+        return DefaultDirectory{std::filesystem::path{xdg} / "relay", "$XDG_STATE_HOME"};
+    }
+    if (root) return DefaultDirectory{"/var/lib/relay", "default"};
+    const std::string home = lookup("HOME");
+    if (home.starts_with('/')) {
+        return DefaultDirectory{std::filesystem::path{home} / ".local/state/relay", "default"};
+    }
+    return base::error(
+        "missing, and neither $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME says where mail may be "
+        "kept; write it as directory = \"/var/lib/relay\"");
+}
+
+}  // namespace config

@@ -1,0 +1,59 @@
+#include "relay/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace relay {
+
+CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
+                      CommandOptions options, std::function<ExitStatus()> action) {
+    CLI::App* command = parent.add_subcommand(name, description);
+    if (options.config) {
+        command->add_option("--config", context.config_file, "Configuration file")
+            ->type_name("FILE");
+    }
+    if (options.json) command->add_flag("--json", context.json, "Print JSON, for programs");
+    command->add_option("--color", context.color, "When to use colours (auto)")
+        ->type_name("auto|always|never")
+        ->check([](const std::string& value) {
+            const bool known = value == "auto" || value == "always" || value == "never";
+            return known ? std::string{} : "must be auto, always or never, not \"" + value + "\"";
+        });
+    command->callback([&context, action = std::move(action)] { context.action = action; });
+    return command;
+}
+
+CLI::App* add_command_group(CLI::App& parent, const char* name, const char* description) {
+    return parent.add_subcommand(name, description)->require_subcommand(1);
+}
+
+ExitStatus fail(std::string_view message, ExitStatus status) {
+    const std::string line = "relay: " + std::string(message) + "\n";
+    std::fputs(line.c_str(), stderr);
+    return status;
+}
+
+std::optional<config::Settings> load_settings(const Context& context) {
+    const auto path = config::find_file(context.config_file);
+    if (!path) {
+        fail(path.error().message);
+        return std::nullopt;
+    }
+    config::LoadResult loaded = config::load_file(*path);
+    for (const auto& problem : loaded.problems) {
+        std::fputs((problem.text() + "\n").c_str(), stderr);
+    }
+    if (!loaded.ok()) return std::nullopt;
+    return std::move(loaded.settings);
+}
+
+void add_all_commands(CLI::App& root, Context& context) {
+    // In the order of relay --help.
+    static constexpr void (*rows[])(CLI::App&, Context&) = {
+        add_run_command,    add_check_command, add_send_command, add_queue_command,
+        add_status_command, add_sink_command,  add_user_command, add_version_command,
+    };
+    for (const auto add : rows) add(root, context);
+}
+
+}  // namespace relay

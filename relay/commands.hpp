@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/settings.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace relay {
+
+// How the program ends (DESIGN 2); `config` is EX_CONFIG of sysexits.h.
+enum class ExitStatus : int { done = 0, bad = 1, usage = 2, config = 78 };
+
+// What the command line said outside the command's own options, and what it chose to do.
+struct Context {
+    std::string config_file;  // --config, "" when not given
+    bool json = false;        // --json
+    std::string color = "auto";
+    std::function<ExitStatus()> action;  // of the chosen command; run after parsing
+};
+
+// What a command gets besides --help and --color.
+struct CommandOptions {
+    bool config = true;  // --config FILE
+    bool json = false;   // --json
+};
+
+// One subcommand. Its file adds further options to what this returns; action runs once all of the
+// command line is known to be good.
+CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
+                      CommandOptions options, std::function<ExitStatus()> action);
+// A subcommand that only groups others, such as `queue`: it takes no action of its own.
+CLI::App* add_command_group(CLI::App& parent, const char* name, const char* description);
+
+// Finds and reads the configuration. When that fails it has told why on stderr, with all problems,
+// and the caller ends with ExitStatus::config.
+[[nodiscard]] std::optional<config::Settings> load_settings(const Context& context);
+
+// "relay: MESSAGE" on stderr; returns the status, so that a command can end with it.
+ExitStatus fail(std::string_view message, ExitStatus status = ExitStatus::bad);
+
+// Each is defined in the file of its name: command_run.cpp, command_queue.cpp ...
+void add_run_command(CLI::App& root, Context& context);
+void add_check_command(CLI::App& root, Context& context);
+void add_send_command(CLI::App& root, Context& context);
+void add_queue_command(CLI::App& root, Context& context);
+void add_status_command(CLI::App& root, Context& context);
+void add_sink_command(CLI::App& root, Context& context);
+void add_user_command(CLI::App& root, Context& context);
+void add_version_command(CLI::App& root, Context& context);
+
+// All of them, in the order of `relay --help`.
+void add_all_commands(CLI::App& root, Context& context);
+
+}  // namespace relay

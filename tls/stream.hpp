@@ -76,9 +76,10 @@ class Stream {
     [[nodiscard]] unsigned short remote_port() const;
     [[nodiscard]] Socket& socket();
 
- private:
     struct State;
-    std::unique_ptr<State> state_;
+
+ private:
+    std::shared_ptr<State> state_;  // a coroutine under way shares it
 };
 
 }  // namespace tls

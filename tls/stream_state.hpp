@@ -1,0 +1,104 @@
+#pragma once
+
+// What stream.cpp (waiting and closing), stream_io.cpp (one try at an operation) and handshake.cpp
+// share; nobody else includes it.
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <tuple>
+
+#include "tls/context_state.hpp"
+#include "tls/stream.hpp"
+
+namespace tls {
+
+// What one try at an operation came to. The last is an error that stands in Step::error.
+enum class Progress { done, needs_read, needs_write, failed };
+
+struct Step {
+    Progress progress = Progress::done;
+    std::size_t count = 0;
+    base::Error error;
+};
+
+// The TLS half of a stream. OpenSSL reads and writes the socket through a BIO of ours.
+struct Session {
+    int descriptor = -1;
+    int last_errno = 0;
+    bool end_of_file = false;
+    bool established = false;  // the handshake is done and nothing has failed since
+    std::string first_bytes;   // the first five the peer sent: not TLS if it talks clear text
+    std::unique_ptr<ClientSession> client;
+    SslPtr ssl;  // last, as it refers to the others
+};
+
+// Kept alive by the stream, by each coroutine that works on it, and by the armed timer.
+struct Stream::State : std::enable_shared_from_this<State> {
+    using SteadyTime = std::chrono::steady_clock::time_point;
+    using Waited = boost::asio::awaitable<std::tuple<boost::system::error_code>>;
+    static constexpr SteadyTime never = SteadyTime::max();
+
+    explicit State(Socket connected);
+
+    [[nodiscard]] Step read(std::span<char> buffer);
+    [[nodiscard]] Step write(std::string_view bytes);
+    [[nodiscard]] Step fail(CloseReason why, std::string message);
+    [[nodiscard]] Step fail_errno(int number);
+    // What an OpenSSL call with this result needs or why it failed.
+    [[nodiscard]] Step judge(int result);
+
+    [[nodiscard]] Waited wait(Progress direction);
+    void arm_timer();
+    void on_timer();
+    void close(bool politely);
+
+    Socket socket;
+    boost::asio::steady_timer timer;
+    SteadyTime deadline = never;   // what the caller wants
+    SteadyTime armed_for = never;  // when the timer fires; it is moved only when that is too late
+    base::Duration limit{};
+    std::unique_ptr<Session> session;
+    boost::asio::ip::address peer_address;
+    unsigned short peer_port = 0;
+    bool peer_is_unix = false;
+    bool used = false;  // plaintext has been read
+    CloseReason reason = CloseReason::none;
+    unsigned operations = 0;
+    unsigned cancellations = 0;
+
+ private:
+    [[nodiscard]] Step read_plain(std::span<char> buffer);
+    [[nodiscard]] Step write_plain(std::string_view bytes);
+};
+
+// One operation under way: keeps the state alive, and knows when to give up.
+class Operation {
+ public:
+    explicit Operation(std::shared_ptr<Stream::State> state)
+        : state_(std::move(state)), cancellations_(state_->cancellations) {
+        ++state_->operations;
+    }
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+    ~Operation() { --state_->operations; }
+
+    // Progress::failed when the operation was cancelled or its time is over.
+    [[nodiscard]] Step check();
+    [[nodiscard]] Stream::State::Waited wait(Progress direction) { return state_->wait(direction); }
+    [[nodiscard]] Stream::State& state() { return *state_; }
+
+ private:
+    std::shared_ptr<Stream::State> state_;
+    unsigned cancellations_;
+};
+
+// A BIO over a session's socket that never raises SIGPIPE and never waits.
+[[nodiscard]] BIO* new_socket_bio(Session* session);
+
+// The last OpenSSL failure in words: the peer's alerts and what they mean, versions, ciphers.
+[[nodiscard]] std::string explain_tls_failure();
+
+}  // namespace tls

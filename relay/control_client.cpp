@@ -1,0 +1,233 @@
+#include "relay/control_client.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <sstream>
+
+#include "relay/cli.hpp"
+
+namespace relay {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace json = boost::json;
+using local = asio::local::stream_protocol;
+using Stream = beast::basic_stream<local, asio::any_io_executor>;
+using base::Result;
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+// A selection of a million messages takes the spool a while.
+constexpr std::chrono::seconds answer_timeout{120};
+
+asio::awaitable<Result<admin::ApiResponse>> exchange(std::string path, admin::ApiRequest request) {
+    const auto executor = co_await asio::this_coro::executor;
+    Stream stream{executor};
+    stream.expires_after(answer_timeout);
+    const local::endpoint endpoint{path};
+    const auto [refused] = co_await stream.async_connect(endpoint, as_result);
+    if (refused) co_return base::error(path + ": " + base::errno_text(refused.value()));
+
+    http::request<http::string_body> message;
+    message.method_string(request.method);
+    message.target(request.target);
+    message.version(11);
+    message.set(http::field::host, "localhost");
+    message.set(http::field::connection, "close");
+    if (!request.body.empty()) message.set(http::field::content_type, "application/json");
+    message.body() = std::move(request.body);
+    message.prepare_payload();
+    const auto [not_sent, sent] = co_await http::async_write(stream, message, as_result);
+    if (not_sent) co_return base::error(path + ": the server closed the connection");
+
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(boost::none);
+    beast::flat_buffer buffer;
+    const auto [not_read, read] = co_await http::async_read(stream, buffer, parser, as_result);
+    if (not_read) co_return base::error(path + ": the server did not answer");
+    admin::ApiResponse response;
+    response.status = parser.get().result_int();
+    response.content_type = std::string(parser.get()[http::field::content_type]);
+    response.body = std::move(parser.get().body());
+    co_return response;
+}
+
+class OnlineChannel final : public ControlChannel {
+ public:
+    explicit OnlineChannel(std::string path) : path_(std::move(path)) {}
+
+    Result<admin::ApiResponse> call(admin::ApiRequest request) override {
+        asio::io_context context;
+        std::optional<Result<admin::ApiResponse>> result;
+        asio::co_spawn(context, exchange(path_, std::move(request)),
+                       [&](std::exception_ptr, Result<admin::ApiResponse> answer) {
+                           result = std::move(answer);
+                       });
+        context.run();
+        if (!result) return base::error(path_ + ": the server did not answer");
+        return *std::move(result);
+    }
+    bool online() const override { return true; }
+
+ private:
+    std::string path_;
+};
+
+// Brings the spool's completions to the thread that waits for them.
+class Mailbox {
+ public:
+    void post(std::function<void()> batch) {
+        const std::lock_guard lock{mutex_};
+        batches_.push_back(std::move(batch));
+        arrived_.notify_one();
+    }
+    void run_one() {
+        std::unique_lock lock{mutex_};
+        arrived_.wait(lock, [&] { return !batches_.empty(); });
+        const std::function<void()> batch = std::move(batches_.front());
+        batches_.pop_front();
+        lock.unlock();
+        batch();
+    }
+
+ private:
+    std::mutex mutex_;
+    std::condition_variable arrived_;
+    std::deque<std::function<void()>> batches_;
+};
+
+Result<std::string> read_whole(const std::string& path) {
+    const std::ifstream file{path, std::ios::binary};
+    if (!file) return base::error("cannot read " + path);
+    std::ostringstream content;
+    content << file.rdbuf();
+    return std::move(content).str();
+}
+
+class OfflineChannel final : public ControlChannel {
+ public:
+    OfflineChannel(std::unique_ptr<spool::Spool> spool, std::shared_ptr<Mailbox> mailbox)
+        : spool_(std::move(spool)), mailbox_(std::move(mailbox)), api_(services()) {}
+
+    Result<admin::ApiResponse> call(admin::ApiRequest request) override {
+        std::optional<admin::ApiResponse> response;
+        api_.handle(std::move(request),
+                    [&](admin::ApiResponse answer) { response = std::move(answer); });
+        while (!response) mailbox_->run_one();
+        if (response->file.empty()) return *std::move(response);
+        Result<std::string> content = read_whole(response->file);
+        if (!content) return content.error();
+        response->body = std::move(*content);
+        response->file.clear();
+        return *std::move(response);
+    }
+    bool online() const override { return false; }
+
+ private:
+    admin::Services services() {
+        admin::Services services;
+        services.spool = spool_.get();
+        services.version = version_text();
+        return services;
+    }
+
+    std::unique_ptr<spool::Spool> spool_;
+    std::shared_ptr<Mailbox> mailbox_;
+    admin::Api api_;
+};
+
+enum class Listening { yes, no, denied };
+
+Listening probe(const std::string& path) {
+    asio::io_context context;
+    local::socket socket{context};
+    boost::system::error_code error;
+    socket.connect(local::endpoint{path}, error);
+    if (error == asio::error::access_denied) return Listening::denied;
+    return error ? Listening::no : Listening::yes;
+}
+
+Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& options) {
+    const std::string directory = options.directory.string();
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.directory, ignored)) {
+        return base::error("no relay runs, and there is no spool at " + directory +
+                           ": start \"relay run\" first, or name its configuration with --config");
+    }
+    auto mailbox = std::make_shared<Mailbox>();
+    auto opened = spool::Spool::open(options, [mailbox](std::function<void()> batch) {
+        mailbox->post(std::move(batch));
+    });
+    if (!opened) {
+        return base::error("no relay answers on " + control_socket_path(directory).string() +
+                           ", and its spool cannot be opened either: " + opened.error().message);
+    }
+    return std::unique_ptr<ControlChannel>{
+        std::make_unique<OfflineChannel>(std::move(*opened), std::move(mailbox))};
+}
+
+base::Error denied(const std::string& path) {
+    return base::error("permission denied for " + path +
+                       ": run this as the user that runs relay, or as root");
+}
+
+}  // namespace
+
+std::filesystem::path control_socket_path(const std::filesystem::path& spool) {
+    return spool / "control.sock";
+}
+
+Result<std::unique_ptr<ControlChannel>> connect_to_server(const std::filesystem::path& spool) {
+    const std::string path = control_socket_path(spool).string();
+    if (path.size() > 107) return base::error(path + " is too long for a socket's name");
+    switch (probe(path)) {
+        case Listening::yes:
+            return std::unique_ptr<ControlChannel>{std::make_unique<OnlineChannel>(path)};
+        case Listening::denied: return denied(path);
+        case Listening::no: break;
+    }
+    return base::error("no relay runs: nothing answers on " + path + "; start \"relay run\"");
+}
+
+Result<std::unique_ptr<ControlChannel>> open_control(const spool::Options& options) {
+    const std::string path = control_socket_path(options.directory).string();
+    if (path.size() <= 107) {
+        const Listening listening = probe(path);
+        if (listening == Listening::denied) return denied(path);
+        if (listening == Listening::yes) return connect_to_server(options.directory);
+    }
+    return open_offline(options);
+}
+
+std::string error_message(const admin::ApiResponse& response) {
+    boost::system::error_code error;
+    const json::value value = json::parse(response.body, error);
+    if (!error && value.is_object()) {
+        const json::value* details = value.get_object().if_contains("error");
+        if (details != nullptr && details->is_object()) {
+            const json::value* message = details->get_object().if_contains("message");
+            if (message != nullptr && message->is_string()) {
+                return std::string(message->get_string());
+            }
+        }
+    }
+    return "the server answered with status " + std::to_string(response.status);
+}
+
+}  // namespace relay

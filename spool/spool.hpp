@@ -157,3 +157,9 @@ class Spool {
 };
 
 }  // namespace spool
+
+namespace boost::system {
+// Found by Outcome<T>::value(): asking a failed outcome for its value is a bug.
+[[noreturn]] void throw_exception_from_error(const spool::SpoolError& error,
+                                             const boost::source_location& where);
+}  // namespace boost::system

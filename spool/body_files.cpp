@@ -1,0 +1,216 @@
+#include "spool/body_files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "spool/part_writer.hpp"
+
+namespace spool {
+namespace {
+
+constexpr std::string_view part_suffix = ".part";
+// So much may gather in memory before the disk is asked to start: the sync at the end is short.
+constexpr std::uint64_t writeback_step = 8 << 20;
+
+}  // namespace
+
+BodyFiles::BodyFiles(Layout layout, bool sync, Post post)
+    : layout_(std::move(layout)),
+      sync_(sync),
+      post_(std::move(post)),
+      worker_(std::make_unique<Worker>()) {}
+
+Outcome<> BodyFiles::sweep(const std::function<bool(MessageId)>& has_row) {
+    std::error_code failure;
+    std::vector<std::filesystem::path> rubbish;
+    for (std::filesystem::directory_iterator entry{layout_.bodies(), failure}, end;
+         !failure && entry != end; entry.increment(failure)) {
+        const std::string name = entry->path().filename().string();
+        const std::optional<MessageId> id = MessageId::parse(name);
+        if (id ? !has_row(*id) : name.ends_with(part_suffix)) rubbish.push_back(entry->path());
+    }
+    if (failure) return file_failure("read the folder", layout_.bodies(), failure.value());
+    for (const std::filesystem::path& file : rubbish) {
+        if (::unlink(file.c_str()) != 0) return file_failure("remove", file, errno);
+    }
+    return {};
+}
+
+std::unique_ptr<BodyWriter> BodyFiles::new_writer(std::size_t inline_limit) {
+    return std::make_unique<PartWriter>(shared_from_this(), inline_limit);
+}
+
+void BodyFiles::finish(std::unique_ptr<BodyWriter> writer, MessageId id,
+                       std::function<void(StoredBody)> done) {
+    if (writer == nullptr) {
+        done(StoredBody{std::make_shared<const std::string>(), 0, {}});
+        return;
+    }
+    auto& body = static_cast<PartWriter&>(*writer);
+    if (!body.in_file()) {
+        done(body.take_memory());
+        return;
+    }
+    const Part part = body.take_part();
+    submit([self = shared_from_this(), part, id, done = std::move(done)] {
+        done(self->complete(*part, id));
+    });
+}
+
+void BodyFiles::remove(MessageId id) {
+    submit([file = layout_.body(id)] { ::unlink(file.c_str()); });
+}
+
+Outcome<> BodyFiles::sync() {
+    if (!sync_) return {};
+    return sync_folder(layout_.bodies());
+}
+
+std::size_t BodyFiles::under_way() const {
+    const std::lock_guard lock{mutex_};
+    return under_way_;
+}
+
+std::size_t BodyFiles::most_seen() const {
+    const std::lock_guard lock{mutex_};
+    return most_seen_;
+}
+
+void BodyFiles::stop() {
+    std::unique_ptr<Worker> worker;
+    {
+        const std::lock_guard lock{mutex_};
+        worker = std::move(worker_);
+    }
+}
+
+BodyFiles::Part BodyFiles::new_part() {
+    auto part = std::make_shared<PartFile>();
+    const std::lock_guard lock{mutex_};
+    part->path = layout_.bodies() / fmt::format("{}{}", ++next_part_, part_suffix);
+    return part;
+}
+
+bool BodyFiles::append(const Part& part, std::string chunk) {
+    {
+        const std::lock_guard lock{mutex_};
+        under_way_ += chunk.size();
+        most_seen_ = std::max(most_seen_, under_way_);
+    }
+    submit([self = shared_from_this(), part, chunk = std::move(chunk)] {
+        self->write_chunk(*part, chunk);
+        self->chunk_done(chunk.size());
+    });
+    return under_way() < most_under_way;
+}
+
+void BodyFiles::when_ready(const Part& part, std::function<void()> ready) {
+    {
+        const std::lock_guard lock{mutex_};
+        part->ready = std::move(ready);
+        if (under_way_ >= most_under_way) {
+            waiting_.push_back(part);
+            return;
+        }
+    }
+    call_ready({part});
+}
+
+void BodyFiles::discard(const Part& part) {
+    {
+        const std::lock_guard lock{mutex_};
+        part->ready = nullptr;
+    }
+    submit([part] {
+        if (!part->file.open()) return;
+        part->file.close();
+        ::unlink(part->path.c_str());
+    });
+}
+
+void BodyFiles::submit(Worker::Job job) {
+    {
+        const std::lock_guard lock{mutex_};
+        if (worker_) {
+            worker_->submit(std::move(job));
+            return;
+        }
+    }
+    job();  // after stop() nobody else touches the files
+}
+
+void BodyFiles::write_chunk(PartFile& part, std::string_view chunk) const {
+    if (part.failure) return;
+    if (!part.file.open()) {
+        part.file =
+            Descriptor{::open(part.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+        if (!part.file.open()) {
+            part.failure = file_failure("create", part.path, errno);
+            return;
+        }
+    }
+    while (!chunk.empty()) {
+        const ssize_t count = ::write(part.file.number(), chunk.data(), chunk.size());
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            part.failure = file_failure("write", part.path, errno);
+            return;
+        }
+        chunk.remove_prefix(static_cast<std::size_t>(count));
+        part.written += static_cast<std::uint64_t>(count);
+    }
+    if (sync_ && part.written - part.writeback >= writeback_step) {
+        ::sync_file_range(part.file.number(), static_cast<off_t>(part.writeback),
+                          static_cast<off_t>(part.written - part.writeback), SYNC_FILE_RANGE_WRITE);
+        part.writeback = part.written;
+    }
+}
+
+void BodyFiles::chunk_done(std::size_t size) {
+    std::vector<Part> ready;
+    {
+        const std::lock_guard lock{mutex_};
+        under_way_ -= size;
+        if (under_way_ >= most_under_way || waiting_.empty()) return;
+        for (const std::weak_ptr<PartFile>& waiting : std::exchange(waiting_, {})) {
+            if (Part part = waiting.lock()) ready.push_back(std::move(part));
+        }
+    }
+    if (!ready.empty()) call_ready(std::move(ready));
+}
+
+void BodyFiles::call_ready(std::vector<Part> parts) {
+    post_([self = shared_from_this(), parts = std::move(parts)] {
+        for (const Part& part : parts) {
+            std::function<void()> ready;  // taken only now: its writer may be gone since
+            {
+                const std::lock_guard lock{self->mutex_};
+                ready = std::exchange(part->ready, nullptr);
+            }
+            if (ready) ready();
+        }
+    });
+}
+
+StoredBody BodyFiles::complete(PartFile& part, MessageId id) const {
+    const std::filesystem::path body = layout_.body(id);
+    if (!part.failure && sync_ && ::fdatasync(part.file.number()) != 0) {
+        part.failure = file_failure("sync", part.path, errno);
+    }
+    // link() and not rename(): it never replaces the body of another message.
+    if (!part.failure && ::link(part.path.c_str(), body.c_str()) != 0) {
+        part.failure = file_failure("create", body, errno);
+    }
+    if (part.file.open()) ::unlink(part.path.c_str());
+    part.file.close();
+    return StoredBody{nullptr, part.written, std::move(part.failure)};
+}
+
+}  // namespace spool

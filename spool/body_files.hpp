@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "spool/directory.hpp"
+#include "spool/spool.hpp"
+#include "spool/worker.hpp"
+
+namespace spool {
+
+// A message's content once it is whole: in memory, or in the file that bears the message's id.
+struct StoredBody {
+    std::shared_ptr<const std::string> bytes;  // null when in a file
+    std::uint64_t size = 0;
+    std::optional<SpoolError> failure;  // why it could not be stored; then there is no file
+    [[nodiscard]] bool in_file() const { return bytes == nullptr && !failure; }
+};
+
+// One file being written. The file and its descriptor belong to the file thread; the rest is
+// guarded by BodyFiles.
+struct PartFile {
+    std::filesystem::path path;
+    Descriptor file;
+    std::uint64_t written = 0;
+    std::uint64_t writeback = 0;  // up to here the disk has been asked to start
+    std::optional<SpoolError> failure;
+    std::function<void()> ready;  // who waits for room
+};
+
+// Writes large bodies on a thread of its own, with a bound on the bytes under way to it. A file
+// is written under a name of its own, synced, and linked to its message's id when whole: what
+// has an id is complete.
+class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
+ public:
+    static constexpr std::size_t most_under_way = 4 << 20;
+
+    BodyFiles(Layout layout, bool sync, Post post);
+
+    // Removes unfinished files and those for which has_row says no. Before anything is written.
+    [[nodiscard]] Outcome<> sweep(const std::function<bool(MessageId)>& has_row);
+
+    [[nodiscard]] std::unique_ptr<BodyWriter> new_writer(std::size_t inline_limit);
+    // Makes the body whole and hands it over, on the calling or on the file thread. The writer
+    // must come from new_writer(); null stands for an empty body.
+    void finish(std::unique_ptr<BodyWriter> writer, MessageId id,
+                std::function<void(StoredBody)> done);
+    void remove(MessageId id);       // the file of a message that is no more
+    [[nodiscard]] Outcome<> sync();  // the names given by finish(), any thread
+    [[nodiscard]] std::size_t under_way() const;
+    [[nodiscard]] std::size_t most_seen() const;  // the highest under_way() so far
+    // Ends the thread after its jobs. Writers that still live fail from then on.
+    void stop();
+
+ private:
+    friend class PartWriter;
+    using Part = std::shared_ptr<PartFile>;
+
+    [[nodiscard]] Part new_part();
+    [[nodiscard]] bool append(const Part& part, std::string chunk);  // false: wait for room
+    void when_ready(const Part& part, std::function<void()> ready);
+    void discard(const Part& part);
+    void submit(Worker::Job job);
+    void write_chunk(PartFile& part, std::string_view chunk) const;
+    void chunk_done(std::size_t size);
+    [[nodiscard]] StoredBody complete(PartFile& part, MessageId id) const;
+    void call_ready(std::vector<Part> parts);
+
+    Layout layout_;
+    bool sync_;
+    Post post_;
+    mutable std::mutex mutex_;
+    std::size_t under_way_ = 0;
+    std::size_t most_seen_ = 0;
+    std::uint64_t next_part_ = 0;
+    std::vector<std::weak_ptr<PartFile>> waiting_;
+    std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace spool

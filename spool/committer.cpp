@@ -1,0 +1,154 @@
+#include "spool/committer.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+
+namespace spool {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Bounds the time others wait for one transaction, and the pages it dirties.
+constexpr std::size_t most_in_batch = 1000;
+constexpr milliseconds idle_after{100};          // quiet for so long is idle
+constexpr milliseconds between_cleanings{1000};  // under load
+constexpr milliseconds between_steps{10};        // while more is left to clean
+constexpr std::chrono::minutes purge_interval{1};
+constexpr std::size_t purge_step = 200;
+
+}  // namespace
+
+Committer::Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping)
+    : store_(std::move(store)),
+      post_(std::move(post)),
+      housekeeping_(housekeeping),
+      next_cleaning_(steady_clock::now() + idle_after) {
+    progress_.totals = store_->totals();
+    thread_ = std::thread{[this] { run(); }};
+}
+
+Committer::~Committer() {
+    {
+        const std::lock_guard lock{mutex_};
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+}
+
+void Committer::submit(Operation operation) {
+    {
+        const std::lock_guard lock{mutex_};
+        waiting_.push_back(std::move(operation));
+    }
+    wake_.notify_one();
+}
+
+Progress Committer::progress() const {
+    const std::lock_guard lock{mutex_};
+    return progress_;
+}
+
+void Committer::run() {
+    Batch batch;
+    while (next_batch(batch)) {
+        if (batch.empty()) {
+            clean_up(true);
+            continue;
+        }
+        commit_batch(batch);
+        batch.clear();
+        if (steady_clock::now() >= next_cleaning_) clean_up(false);
+    }
+}
+
+bool Committer::next_batch(Batch& batch) {
+    std::unique_lock lock{mutex_};
+    const auto due = [this] { return stopping_ || !waiting_.empty(); };
+    const Moment idle = steady_clock::now() + idle_after;
+    wake_.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
+    if (waiting_.size() <= most_in_batch) {
+        batch.swap(waiting_);
+    } else {
+        const auto end = waiting_.begin() + most_in_batch;
+        batch.assign(std::move_iterator{waiting_.begin()}, std::move_iterator{end});
+        waiting_.erase(waiting_.begin(), end);
+    }
+    return !batch.empty() || !stopping_;
+}
+
+void Committer::commit_batch(Batch& batch) {
+    dirty_ = true;
+    const Outcome<> outcome = try_batch(batch);
+    if (outcome || batch.size() == 1) {
+        for (Operation& operation : batch) finish(operation, outcome);
+    } else {
+        // One bad operation must not fail the others, nor may any of them be told "done" for
+        // what was rolled back: each gets a transaction of its own.
+        for (Operation& operation : batch) {
+            finish(operation, try_batch(std::span{&operation, 1}));
+        }
+    }
+    if (completions_.empty()) return;
+    post_([completions = std::exchange(completions_, {})] {
+        for (const std::function<void()>& completion : completions) completion();
+    });
+}
+
+Outcome<> Committer::try_batch(std::span<Operation> operations) {
+    const auto synced = static_cast<std::uint64_t>(
+        std::ranges::count_if(operations, [](const Operation& o) { return o.synced; }));
+    store_->begin(synced > 0);
+    for (Operation& operation : operations) {
+        if (!operation.apply) continue;
+        if (Outcome<> applied = operation.apply(*store_); !applied) {
+            store_->rollback();
+            return applied;
+        }
+    }
+    if (Outcome<> committed = store_->commit(); !committed) return committed;
+    publish(synced);
+    return {};
+}
+
+void Committer::finish(Operation& operation, Outcome<> outcome) {
+    if (operation.finish) operation.finish(std::move(outcome), *store_, completions_);
+}
+
+void Committer::publish(std::uint64_t synced_operations) {
+    const std::lock_guard lock{mutex_};
+    progress_.totals = store_->totals();
+    progress_.synced_messages += synced_operations;
+    if (synced_operations > 0) ++progress_.commits;
+}
+
+void Committer::clean_up(bool idle) {
+    bool more = false;
+    if (housekeeping_.keep_finished > base::Duration::zero()) {
+        const base::Time limit = housekeeping_.clock->now() - housekeeping_.keep_finished;
+        more = store_->purge(limit, purge_step);
+        publish(0);
+    }
+    if (idle) {
+        more = store_->give_back_space() || more;
+        if (!more) store_->checkpoint();
+    }
+    plan_cleaning(more, idle);
+}
+
+void Committer::plan_cleaning(bool more, bool idle) {
+    const Moment now = steady_clock::now();
+    if (more) {
+        next_cleaning_ = now + between_steps;
+    } else if (idle) {
+        dirty_ = false;
+        next_cleaning_ = now + purge_interval;
+    } else {
+        next_cleaning_ = now + between_cleanings;
+    }
+}
+
+}  // namespace spool

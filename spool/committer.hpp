@@ -1,0 +1,82 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "spool/spool.hpp"
+#include "spool/store.hpp"
+
+namespace spool {
+
+using Completions = std::vector<std::function<void()>>;
+
+// Something to be done on the writing connection.
+struct Operation {
+    bool synced = false;  // answered only when it would survive a power cut
+    // Makes the change; called again, after a rollback, when its batch failed. None: only
+    // finish matters.
+    std::function<Outcome<>(Store&)> apply;
+    // After the commit or the final failure: puts what the caller is to be told into the list.
+    std::function<void(Outcome<>, Store&, Completions&)> finish;
+    std::shared_ptr<void> pending;  // lives until the answer has been posted
+};
+
+// What the rest of the spool may know about the committing thread's work, any time.
+struct Progress {
+    Totals totals;
+    std::uint64_t commits = 0;          // synced ones
+    std::uint64_t synced_messages = 0;  // accepted with them
+};
+
+struct Housekeeping {
+    base::Duration keep_finished{};  // zero: rows go with their results
+    const base::Clock* clock = nullptr;
+};
+
+// The committing thread: takes all operations that wait, does them in one transaction, and
+// answers them with one Post (group commit). While one commit syncs, the next batch gathers.
+// When there is nothing to do it cleans up.
+class Committer {
+ public:
+    Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);
+    ~Committer();  // does what was submitted
+    Committer(const Committer&) = delete;
+    Committer& operator=(const Committer&) = delete;
+
+    void submit(Operation operation);  // any thread
+    [[nodiscard]] Progress progress() const;
+
+ private:
+    using Batch = std::vector<Operation>;
+    using Moment = std::chrono::steady_clock::time_point;
+
+    void run();
+    [[nodiscard]] bool next_batch(Batch& batch);
+    void commit_batch(Batch& batch);
+    [[nodiscard]] Outcome<> try_batch(std::span<Operation> operations);
+    void finish(Operation& operation, Outcome<> outcome);
+    void publish(std::uint64_t synced_operations);
+    void clean_up(bool idle);
+    void plan_cleaning(bool more, bool idle);
+
+    std::unique_ptr<Store> store_;
+    Post post_;
+    Housekeeping housekeeping_;
+    Completions completions_;
+    Moment next_cleaning_;
+    bool dirty_ = true;  // something was committed since the last cleaning that found nothing
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    Batch waiting_;
+    Progress progress_;
+    bool stopping_ = false;
+    std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace spool

@@ -1,0 +1,121 @@
+#include "spool/directory.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+namespace spool {
+namespace {
+
+Outcome<> make_private_folder(const std::filesystem::path& folder) {
+    struct stat status{};
+    if (::stat(folder.c_str(), &status) == 0) {
+        if (S_ISDIR(status.st_mode)) return {};
+        return SpoolError{Problem::io, fmt::format("{} should be a folder for the spool, and is "
+                                                   "something else",
+                                                   folder.string())};
+    }
+    std::error_code failure;
+    if (folder.has_parent_path()) {
+        std::filesystem::create_directories(folder.parent_path(), failure);
+    }
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+        return file_failure("make the folder", folder, errno);
+    }
+    // A parent that we may not read cannot be synced; the folder is made all the same.
+    if (folder.has_parent_path()) static_cast<void>(sync_folder(folder.parent_path()));
+    return {};
+}
+
+std::string read_owner(int file) {
+    std::array<char, 32> text{};
+    const ssize_t count = ::pread(file, text.data(), text.size() - 1, 0);
+    if (count <= 0) return {};
+    const long process = std::strtol(text.data(), nullptr, 10);
+    return process > 0 ? std::to_string(process) : std::string{};
+}
+
+Outcome<> write_owner(int file, const std::filesystem::path& path) {
+    const std::string text = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(file, 0) != 0 ||
+        ::pwrite(file, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+        return file_failure("write", path, errno);
+    }
+    return {};
+}
+
+}  // namespace
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+        close();
+        number_ = std::exchange(other.number_, -1);
+    }
+    return *this;
+}
+
+void Descriptor::close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+}
+
+SpoolError file_failure(std::string_view doing, const std::filesystem::path& file, int number) {
+    const std::string reason = base::errno_text(number);
+    const std::string name = file.string();
+    switch (number) {
+        case ENOSPC:
+        case EDQUOT:
+            return {Problem::full,
+                    fmt::format("cannot {} {}: {}; free some space, or move spool.directory to a "
+                                "larger disk",
+                                doing, name, reason)};
+        case EROFS:
+            return {Problem::read_only,
+                    fmt::format("cannot {} {}: {}; the spool needs a disk it can write to", doing,
+                                name, reason)};
+        case EACCES:
+        case EPERM:
+            return {Problem::read_only,
+                    fmt::format("cannot {} {}: {}; the user relay runs as must own the spool's "
+                                "folder (see spool.directory)",
+                                doing, name, reason)};
+        default:
+            return {Problem::io, fmt::format("cannot {} {}: {}", doing, name, reason)};
+    }
+}
+
+Outcome<Descriptor> claim_directory(const Layout& layout) {
+    if (auto made = make_private_folder(layout.directory); !made) return made.error();
+    Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+    if (!lock.open()) return file_failure("open", layout.lock(), errno);
+    if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return file_failure("lock", layout.lock(), errno);
+        const std::string owner = read_owner(lock.number());
+        return SpoolError{
+            Problem::io,
+            fmt::format("the spool {} is in use by {}: stop that one first, or give this one "
+                        "another spool.directory",
+                        layout.directory.string(),
+                        owner.empty() ? "another process" : "process " + owner)};
+    }
+    if (auto written = write_owner(lock.number(), layout.lock()); !written) return written.error();
+    if (auto made = make_private_folder(layout.bodies()); !made) return made.error();
+    return lock;
+}
+
+Outcome<> sync_folder(const std::filesystem::path& folder) {
+    const Descriptor open_folder{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!open_folder.open()) return file_failure("open the folder", folder, errno);
+    if (::fsync(open_folder.number()) != 0) return file_failure("sync the folder", folder, errno);
+    return {};
+}
+
+}  // namespace spool

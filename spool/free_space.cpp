@@ -1,0 +1,44 @@
+#include "spool/free_space.hpp"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include "base/units.hpp"
+
+namespace spool {
+
+std::uint64_t FreeSpace::bytes() const {
+    const std::lock_guard lock{mutex_};
+    const auto now = std::chrono::steady_clock::now();
+    if (asked_ && now - *asked_ < std::chrono::seconds{1}) return bytes_;
+    struct statvfs status{};
+    bytes_ = ::statvfs(folder_.c_str(), &status) == 0
+                 ? std::uint64_t{status.f_bavail} * std::uint64_t{status.f_frsize}
+                 : 0;
+    asked_ = now;
+    return bytes_;
+}
+
+Outcome<> check_free(std::uint64_t free, std::uint64_t min_free, std::uint64_t size,
+                     const std::filesystem::path& folder) {
+    if (free >= size && free - size >= min_free) return {};
+    return SpoolError{
+        Problem::full,
+        fmt::format("only {} free on the disk of {}: a message of {} needs to leave "
+                    "spool.min_free = {} free; delete something there or lower spool.min_free",
+                    base::human_size(free), folder.string(), base::human_size(size),
+                    base::human_size(min_free))};
+}
+
+Outcome<> check_held(std::uint64_t held, std::optional<std::uint64_t> max_size, std::uint64_t size,
+                     const std::filesystem::path& folder) {
+    if (!max_size || (size <= *max_size && held <= *max_size - size)) return {};
+    return SpoolError{
+        Problem::full,
+        fmt::format("the spool {} holds {}: a message of {} goes beyond spool.max_size = {}; wait "
+                    "until mail has left, or raise spool.max_size",
+                    folder.string(), base::human_size(held), base::human_size(size),
+                    base::human_size(*max_size))};
+}
+
+}  // namespace spool

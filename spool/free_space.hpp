@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "spool/spool.hpp"
+
+namespace spool {
+
+// How much is free on the file system of a folder, asked at most once a second. Any thread.
+class FreeSpace {
+ public:
+    explicit FreeSpace(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+    [[nodiscard]] std::uint64_t bytes() const;  // 0 when it cannot be told
+
+ private:
+    std::filesystem::path folder_;
+    mutable std::mutex mutex_;
+    mutable std::optional<std::chrono::steady_clock::time_point> asked_;
+    mutable std::uint64_t bytes_ = 0;
+};
+
+// The two limits on what is taken; both answers name the place, the figures and the setting.
+[[nodiscard]] Outcome<> check_free(std::uint64_t free, std::uint64_t min_free, std::uint64_t size,
+                                   const std::filesystem::path& folder);
+[[nodiscard]] Outcome<> check_held(std::uint64_t held, std::optional<std::uint64_t> max_size,
+                                   std::uint64_t size, const std::filesystem::path& folder);
+
+}  // namespace spool

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "spool/database.hpp"
+#include "spool/directory.hpp"
+#include "spool/spool.hpp"
+
+namespace spool {
+
+// What is read from the spool, on a connection of its own, so that no search however long keeps
+// a message from being accepted. Sees what is committed. One thread.
+class Queries {
+ public:
+    [[nodiscard]] static Outcome<std::unique_ptr<Queries>> open(Layout layout);
+
+    // With no body: those are read by load_body(). Ids that are gone are left out.
+    [[nodiscard]] Outcome<std::vector<Leased>> load(std::span<const MessageId> ids);
+    [[nodiscard]] Outcome<Body> load_body(MessageId id);
+    [[nodiscard]] Outcome<std::vector<Summary>> list(const Query& query);
+    [[nodiscard]] Outcome<Details> show(MessageId id);
+    [[nodiscard]] Outcome<std::vector<MessageId>> select(const Query& query);  // all of them
+    [[nodiscard]] Outcome<std::optional<base::Time>> oldest_waiting();
+
+ private:
+    struct Statements;
+    Queries(Layout layout, std::unique_ptr<Database> database);
+
+    [[nodiscard]] std::vector<MessageId> find(const Query& query, bool all);
+    [[nodiscard]] std::optional<Message> read_message(MessageId id);
+    void read_recipients(Message& message);
+    [[nodiscard]] std::optional<Attempt> last_attempt(MessageId id);
+    template <class T>
+    [[nodiscard]] Outcome<T> answer(T value);
+
+    Layout layout_;
+    std::unique_ptr<Database> database_;
+    std::unique_ptr<Statements> statements_;  // goes first
+
+ public:
+    ~Queries();
+};
+
+}  // namespace spool

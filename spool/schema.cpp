@@ -1,0 +1,124 @@
+#include "spool/schema.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace spool {
+namespace {
+
+// Numbers stand for the enumerators of message.hpp and envelope.hpp and never change their
+// meaning. Times are milliseconds since 1970. Ids are those of base::MessageId.
+//
+// due is NULL unless an attempt is waiting for its time, so that the partial index holds just
+// what take_due() walks. Bodies are apart from their messages: changing a state must not rewrite
+// the body. dot holds the messages whose final dot went out without a recorded reply, in a tiny
+// table that costs a page of its own and no more; counted tells whether an open has seen it.
+// totals has one row, kept in each transaction, so that opening need not count a million rows.
+constexpr const char* version_1 = R"sql(
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    due INTEGER,
+    received INTEGER NOT NULL,
+    finished INTEGER,
+    size INTEGER NOT NULL,
+    in_file INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    wedged INTEGER NOT NULL DEFAULT 0,
+    warned INTEGER NOT NULL DEFAULT 0,
+    reverse_path TEXT NOT NULL,
+    body_type INTEGER NOT NULL,
+    smtputf8 INTEGER NOT NULL,
+    ret INTEGER NOT NULL,
+    envid TEXT NOT NULL,
+    client TEXT NOT NULL,
+    client_name TEXT NOT NULL,
+    user TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    header_from TEXT NOT NULL
+);
+CREATE INDEX message_due ON message (due) WHERE due IS NOT NULL;
+CREATE INDEX message_state ON message (state);
+CREATE INDEX message_finished ON message (finished) WHERE finished IS NOT NULL;
+CREATE TABLE recipient (
+    message INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    notify INTEGER NOT NULL,
+    orcpt TEXT NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    code INTEGER NOT NULL DEFAULT 0,
+    enhanced TEXT NOT NULL DEFAULT '',
+    reply TEXT NOT NULL DEFAULT '',
+    problem TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+CREATE TABLE attempt (
+    message INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    smarthost TEXT NOT NULL,
+    remote TEXT NOT NULL,
+    tls TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    took INTEGER NOT NULL,
+    PRIMARY KEY (message, number)
+) WITHOUT ROWID;
+CREATE TABLE body (message INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+CREATE TABLE dot (message INTEGER PRIMARY KEY, counted INTEGER NOT NULL);
+CREATE TABLE totals (
+    queued INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    unknown INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0);
+)sql";
+
+Outcome<> apply(Database& database, const Migration& migration, std::size_t version) {
+    database.execute("BEGIN IMMEDIATE");
+    database.execute(migration.sql);
+    database.execute(fmt::format("PRAGMA user_version = {}", version));
+    database.execute("COMMIT");
+    if (!database.failed()) return {};
+    const SpoolError cause = database.take_error();
+    sqlite3_exec(database.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    return SpoolError{cause.problem, fmt::format("cannot bring the spool database to version {}: "
+                                                 "{}",
+                                                 version, cause.message)};
+}
+
+}  // namespace
+
+std::span<const Migration> known_migrations() {
+    static const std::array<Migration, 1> migrations{Migration{version_1}};
+    return migrations;
+}
+
+Outcome<> migrate(Database& database, std::span<const Migration> migrations) {
+    const auto present = static_cast<std::size_t>(database.number("PRAGMA user_version"));
+    if (database.failed()) return database.take_error();
+    if (present > migrations.size()) {
+        return SpoolError{
+            Problem::io,
+            fmt::format("the spool database {} has version {}, written by a newer relay; this one "
+                        "knows versions up to {}: install the newer relay again, or let it deliver "
+                        "what waits first",
+                        database.file().string(), present, migrations.size())};
+    }
+    for (std::size_t version = present; version < migrations.size(); ++version) {
+        if (auto applied = apply(database, migrations[version], version + 1); !applied) {
+            return applied.error();
+        }
+    }
+    return {};
+}
+
+}  // namespace spool

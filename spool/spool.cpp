@@ -1,0 +1,59 @@
+#include "spool/spool.hpp"
+
+#include <boost/throw_exception.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "spool/sqlite_spool.hpp"
+
+namespace spool {
+namespace {
+
+// All that can be wrong with a spool is said before anything runs.
+Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Internals& internals) {
+    static const base::SystemClock system_clock;
+    SqliteSpool::Parts parts;
+    parts.clock = internals.clock != nullptr ? internals.clock : &system_clock;
+    parts.layout = Layout{options.directory};
+    auto lock = claim_directory(parts.layout);
+    if (!lock) return lock.error();
+    parts.lock = std::move(*lock);
+
+    const bool sync = options.durability == Durability::full;
+    parts.files = std::make_shared<BodyFiles>(parts.layout, sync, post);
+    auto store =
+        Store::open({parts.layout, options.durability, options.max_size,
+                     options.keep_delivered > base::Duration::zero(), internals.migrations},
+                    parts.files, parts.clock->now());
+    if (!store) return store.error();
+    parts.store = std::move(*store);
+    for (auto* queries : {&parts.loads, &parts.searches}) {
+        auto opened = Queries::open(parts.layout);
+        if (!opened) return opened.error();
+        *queries = std::move(*opened);
+    }
+    parts.options = std::move(options);
+    parts.post = std::move(post);
+    return parts;
+}
+
+}  // namespace
+
+Outcome<std::unique_ptr<Spool>> open_with(Options options, Post post, const Internals& internals) {
+    auto parts = open_parts(std::move(options), std::move(post), internals);
+    if (!parts) return parts.error();
+    return std::unique_ptr<Spool>{std::make_unique<SqliteSpool>(std::move(*parts))};
+}
+
+base::Result<std::unique_ptr<Spool>> Spool::open(Options options, Post post) {
+    auto opened = open_with(std::move(options), std::move(post), {});
+    if (!opened) return base::error(opened.error().message);
+    return std::move(*opened);
+}
+
+}  // namespace spool
+
+void boost::system::throw_exception_from_error(const spool::SpoolError& error,
+                                               const boost::source_location& where) {
+    boost::throw_exception(std::logic_error(error.message), where);
+}

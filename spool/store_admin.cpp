@@ -1,0 +1,114 @@
+// What people ask of the store: hold, retry, remove.
+#include <algorithm>
+
+#include "spool/statements.hpp"
+#include "spool/store.hpp"
+
+namespace spool {
+namespace {
+
+bool waits(MessageState state) {
+    return state == MessageState::queued || state == MessageState::unknown;
+}
+
+}  // namespace
+
+Outcome<bool> Store::retry(MessageId id, base::Time now) {
+    const std::optional<Row> row = find(id);
+    if (database_->failed()) return database_->take_error();
+    if (!row || !waits(row->state)) return false;
+    if (std::optional<Lease> lease = leases_.find(id)) {
+        lease->retry = now;
+        leases_.set(id, *lease);
+        return true;
+    }
+    change();
+    update(id, *row, {row->state, now, std::nullopt, row->attempts, row->wedged, false});
+    if (database_->failed()) return database_->take_error();
+    return true;
+}
+
+Outcome<bool> Store::hold(MessageId id) {
+    const std::optional<Row> row = find(id);
+    if (database_->failed()) return database_->take_error();
+    if (!row || !waits(row->state)) return false;
+    if (std::optional<Lease> lease = leases_.find(id)) {
+        lease->hold = true;
+        leases_.set(id, *lease);
+        return true;
+    }
+    change();
+    update(id, *row,
+           {MessageState::held, std::nullopt, std::nullopt, row->attempts, row->wedged, false});
+    if (database_->failed()) return database_->take_error();
+    return true;
+}
+
+Outcome<bool> Store::unhold(MessageId id, base::Time now) {
+    const std::optional<Row> row = find(id);
+    if (database_->failed()) return database_->take_error();
+    if (!row) return false;
+    if (std::optional<Lease> lease = leases_.find(id); lease && lease->hold) {
+        lease->hold = false;
+        leases_.set(id, *lease);
+        return true;
+    }
+    if (row->state != MessageState::held) return false;
+    change();
+    // A person decided: the crashes that led here are forgiven.
+    update(id, *row, {MessageState::queued, now, std::nullopt, row->attempts, 0, false});
+    if (database_->failed()) return database_->take_error();
+    return true;
+}
+
+Outcome<bool> Store::remove(MessageId id) {
+    const std::optional<Row> row = find(id);
+    if (database_->failed()) return database_->take_error();
+    if (!row) return false;
+    if (std::optional<Lease> lease = leases_.find(id)) {
+        lease->remove = true;
+        leases_.set(id, *lease);
+        return true;
+    }
+    erase(id, *row);
+    if (database_->failed()) return database_->take_error();
+    return true;
+}
+
+bool Store::purge(base::Time finished_before, std::size_t limit) {
+    std::vector<MessageId> ids;
+    Statement& rows = statements_->finished.bind(finished_before, static_cast<std::int64_t>(limit));
+    while (rows.step()) ids.emplace_back(rows.integer(0));
+    if (ids.empty()) return false;
+    begin(false);
+    for (const MessageId id : ids) {
+        if (const std::optional<Row> row = find(id)) erase(id, *row);
+    }
+    return commit().has_value() && ids.size() == limit;
+}
+
+bool Store::give_back_space() {
+    // A megabyte stays for what comes next; moving pages to and fro would cost more.
+    constexpr std::int64_t spare_pages = 256;
+    constexpr std::int64_t step_pages = 256;
+    const std::int64_t free_pages = database_->number("PRAGMA freelist_count");
+    if (free_pages <= spare_pages || database_->failed()) {
+        if (database_->failed()) rollback();
+        return false;
+    }
+    const std::int64_t step = std::min(step_pages, free_pages - spare_pages);
+    database_->execute("PRAGMA incremental_vacuum(" + std::to_string(step) + ")");
+    if (database_->failed()) {
+        rollback();
+        return false;
+    }
+    return free_pages - step > spare_pages;
+}
+
+void Store::checkpoint() {
+    // A reader in the way only puts it off.
+    sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                              nullptr);
+}
+
+}  // namespace spool

@@ -1,0 +1,157 @@
+// How the store is opened: settings of the connection, schema, what a crash left behind.
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "fmt/format.h"
+#include "spool/statements.hpp"
+#include "spool/store.hpp"
+
+namespace spool {
+namespace {
+
+constexpr std::int64_t most_wedged = 3;
+
+bool holds_bodies(const Layout& layout) {
+    std::error_code failure;
+    for (std::filesystem::directory_iterator entry{layout.bodies(), failure}, end;
+         !failure && entry != end; entry.increment(failure)) {
+        if (MessageId::parse(entry->path().filename().string())) return true;
+    }
+    return false;
+}
+
+// An empty database beside bodies means that the database was lost: starting anew would sweep
+// them away.
+Outcome<> check_not_lost(const Layout& layout) {
+    std::error_code failure;
+    const std::uintmax_t size = std::filesystem::file_size(layout.database(), failure);
+    if (!failure && size > 0) return {};
+    if (!holds_bodies(layout)) return {};
+    return SpoolError{
+        Problem::corrupt,
+        fmt::format("the spool database {} is {}, but {} still holds messages: put the database "
+                    "back, or move the folder {} away to start with an empty spool",
+                    layout.database().string(), failure ? "missing" : "empty",
+                    layout.bodies().string(), layout.directory.string())};
+}
+
+void configure(Database& database, Durability durability) {
+    database.execute("PRAGMA page_size = 4096");
+    database.execute("PRAGMA auto_vacuum = INCREMENTAL");
+    database.execute("PRAGMA journal_mode = WAL");
+    // Debian's build wipes freed pages unless told otherwise, which costs a quarter.
+    database.execute("PRAGMA secure_delete = OFF");
+    database.execute("PRAGMA wal_autocheckpoint = 8192");      // pages: 32 MiB
+    database.execute("PRAGMA journal_size_limit = 67108864");  // after an exceptional growth
+    database.execute("PRAGMA cache_size = -6144");             // KiB
+    database.execute("PRAGMA temp_store = MEMORY");
+    database.execute(durability == Durability::full ? "PRAGMA synchronous = FULL"
+                                                    : "PRAGMA synchronous = OFF");
+}
+
+Outcome<std::unique_ptr<Database>> open_private(const std::filesystem::path& file) {
+    // SQLite gives its log and shared memory the mode of the database.
+    const mode_t before = ::umask(0077);
+    auto database = Database::open(file, Database::Access::write);
+    if (database) (*database)->execute("PRAGMA schema_version");
+    ::umask(before);
+    return database;
+}
+
+}  // namespace
+
+Store::Store(StoreOptions options, std::shared_ptr<BodyFiles> files,
+             std::unique_ptr<Database> database)
+    : options_(std::move(options)),
+      files_(std::move(files)),
+      database_(std::move(database)),
+      statements_(std::make_unique<Statements>(*database_)) {}
+
+Store::~Store() = default;
+
+Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_ptr<BodyFiles> files,
+                                            base::Time now) {
+    if (auto checked = check_not_lost(options.layout); !checked) return checked.error();
+    auto database = open_private(options.layout.database());
+    if (!database) return database.error();
+    configure(**database, options.durability);
+    if ((*database)->failed()) return (*database)->take_error();
+    if (auto migrated = migrate(**database, options.migrations); !migrated) {
+        return migrated.error();
+    }
+    std::unique_ptr<Store> store{
+        new Store{std::move(options), std::move(files), std::move(*database)}};
+    if (auto prepared = store->prepare(now); !prepared) return prepared.error();
+    return store;
+}
+
+Outcome<> Store::prepare(base::Time now) {
+    read_totals();
+    if (database_->failed()) return database_->take_error();
+    begin(true);
+    recover_dots(now);
+    if (database_->failed()) {
+        SpoolError failure = database_->take_error();
+        rollback();
+        return failure;
+    }
+    if (auto committed = commit(); !committed) return committed;
+    Statement in_file{*database_,
+                      "SELECT 1 FROM message WHERE id = ? AND in_file = 1"
+                      " AND finished IS NULL"};
+    return files_->sweep([&](MessageId id) {
+        const ResetGuard guard{in_file.bind(id)};
+        // When in doubt the file stays.
+        return in_file.step() || database_->failed();
+    });
+}
+
+// A mark that no open has counted: relay ended between the final dot and the reply's record.
+void Store::recover_dots(base::Time now) {
+    std::vector<MessageId> ids;
+    Statement rows{*database_, "SELECT message FROM dot WHERE counted = 0"};
+    while (rows.step()) ids.emplace_back(rows.integer(0));
+    for (const MessageId id : ids) recover_dot(id, now);
+    if (ids.empty()) return;
+    change();
+    database_->execute("UPDATE dot SET counted = 1");
+}
+
+void Store::recover_dot(MessageId id, base::Time now) {
+    const std::optional<Row> row = find(id);
+    if (!row || row->state == MessageState::delivered || row->state == MessageState::failed) return;
+    change();
+    Attempt attempt;
+    attempt.at = now;
+    attempt.outcome = "unknown";
+    attempt.reply = "relay stopped after the final dot, before the reply";
+    insert_attempt(id, row->attempts + 1, attempt);
+    Next next{MessageState::unknown, row->due.value_or(now), std::nullopt,
+              row->attempts + 1,     row->wedged + 1,        false};
+    if (next.wedged >= most_wedged || row->state == MessageState::held) {
+        next.state = MessageState::held;
+        next.due = std::nullopt;
+    }
+    update(id, *row, next);
+}
+
+void Store::read_totals() {
+    Statement row{*database_, "SELECT queued, held, unknown, delivered, failed, bytes FROM totals"};
+    const ResetGuard guard{row};
+    if (!row.step()) return;
+    for (int i = 0; i < 5; ++i) totals_.messages[static_cast<std::size_t>(i)] = row.integer(i);
+    totals_.bytes = row.integer(5);
+    totals_before_ = totals_;
+}
+
+void Store::write_totals() {
+    if (totals_ == totals_before_) return;
+    const auto& m = totals_.messages;
+    statements_->update_totals.bind(m[0], m[1], m[2], m[3], m[4], totals_.bytes).run();
+}
+
+}  // namespace spool

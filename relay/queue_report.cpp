@@ -1,0 +1,174 @@
+#include "relay/queue_report.hpp"
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+
+namespace relay {
+
+namespace json = boost::json;
+
+namespace {
+
+std::string age(const std::optional<base::Time>& time, base::Time now) {
+    return time ? short_duration(now - *time) : "-";
+}
+
+// When the next attempt is: "now", "in 4m", "-".
+std::string next_attempt(const ApiView& message, base::Time now) {
+    const auto due = message.time("due");
+    if (!due) return "-";
+    return *due <= now ? "now" : "in " + short_duration(*due - now);
+}
+
+std::string recipients_text(const ApiView& message) {
+    const std::vector<ApiView> recipients = objects(message.list("recipients"));
+    if (recipients.empty()) return "-";
+    std::string text = recipients.front().text("address");
+    if (recipients.size() > 1) text += " +" + std::to_string(recipients.size() - 1);
+    return text;
+}
+
+std::string sender_text(const ApiView& message) {
+    const std::string from = message.text("from");
+    return from.empty() ? "<>" : from;
+}
+
+// What the far side said last, or what we say of the last attempt.
+std::string last_word(const ApiView& message) {
+    const auto attempt = message.object("last_attempt");
+    return attempt ? attempt->text("reply") : "";
+}
+
+std::string line(std::string_view name, const std::string& value) {
+    return value.empty() ? "" : fmt::format("{:<12}{}\n", name, base::printable(value, 2000));
+}
+
+std::string moment(const ApiView& view, std::string_view name, base::Time now) {
+    const auto time = view.time(name);
+    if (!time) return "";
+    const base::Duration distance = now - *time;
+    if (distance < base::Duration::zero()) {
+        return base::format_iso8601(*time) + " (in " + base::human_duration(-distance) + ")";
+    }
+    return base::format_iso8601(*time) + " (" + base::human_duration(distance) + " ago)";
+}
+
+std::string origin_text(const ApiView& message) {
+    const auto origin = message.object("origin");
+    if (!origin) return "";
+    std::string text = origin->text("client");
+    if (!origin->text("client_name").empty()) text += " (" + origin->text("client_name") + ")";
+    if (!origin->text("protocol").empty()) text += " by " + origin->text("protocol");
+    if (!origin->text("user").empty()) text += ", signed in as " + origin->text("user");
+    return text;
+}
+
+std::string recipient_lines(const ApiView& message, const Terminal& terminal) {
+    std::string text = "\nRecipients\n";
+    for (const ApiView recipient : objects(message.list("recipients"))) {
+        const std::string state = recipient.text("state");
+        std::string said = recipient.text("reply");
+        if (said.empty()) said = recipient.text("problem");
+        text += "  " + styled(terminal, state_style(state), fmt::format("{:<10}", state)) +
+                base::printable(recipient.text("address"));
+        text += said.empty() ? "\n" : ": " + base::printable(said, 2000) + "\n";
+    }
+    return text;
+}
+
+std::string attempt_line(const ApiView& attempt, const Terminal& terminal) {
+    const std::string outcome = attempt.text("outcome");
+    std::string where = attempt.text("smarthost");
+    if (!attempt.text("remote").empty()) where += " (" + attempt.text("remote") + ")";
+    if (!attempt.text("tls").empty()) where += " " + attempt.text("tls");
+    std::string text = "  " + attempt.text("at") + "  " +
+                       styled(terminal, state_style(outcome), fmt::format("{:<10}", outcome)) +
+                       base::printable(where) + " at " + attempt.text("stage") + " after " +
+                       base::human_duration(base::Duration{attempt.number("ms")});
+    if (!attempt.text("reply").empty()) {
+        text += ": " + base::printable(attempt.text("reply"), 2000);
+    }
+    return text + "\n";
+}
+
+std::string what_comes_next(const ApiView& message, base::Time now) {
+    const std::string state = message.text("state");
+    const std::string id = message.text("id");
+    if (state == "held") return "held until \"relay queue release " + id + "\"";
+    if (state == "delivered") return "nothing: every recipient has it";
+    if (state == "failed") return "nothing: given up for at least one recipient";
+    const auto due = message.time("due");
+    const std::string when = !due || *due <= now ? "now" : "in " + base::human_duration(*due - now);
+    if (state != "unknown") return "attempt " + when;
+    return "attempt " + when +
+           "; the last one ended without a reply after the whole message was sent, so the "
+           "recipients may have it already";
+}
+
+}  // namespace
+
+Style state_style(std::string_view state) {
+    if (state == "delivered") return Style::good;
+    if (state == "failed") return Style::bad;
+    if (state == "held" || state == "unknown" || state == "deferred" || state == "partial") {
+        return Style::warning;
+    }
+    return Style::plain;
+}
+
+std::string message_table(const json::array& messages, const Terminal& terminal, base::Time now) {
+    Table table{{{"ID"},
+                 {"STATE"},
+                 {"AGE", true},
+                 {"SIZE", true},
+                 {"FROM", false, true},
+                 {"TO", false, true},
+                 {"NEXT"},
+                 {"LAST REPLY", false, true}}};
+    for (const ApiView message : objects(messages)) {
+        const std::string state = message.text("state");
+        table.add({message.text("id"),
+                   {state, state_style(state)},
+                   age(message.time("received"), now),
+                   base::human_size(message.number("size")),
+                   sender_text(message),
+                   recipients_text(message),
+                   next_attempt(message, now),
+                   last_word(message)});
+    }
+    return table.text(terminal);
+}
+
+std::string message_story(const ApiView& message, const Terminal& terminal, base::Time now) {
+    const std::string state = message.text("state");
+    std::string text = styled(terminal, Style::bold, message.text("id")) + "  " +
+                       styled(terminal, state_style(state), state) + "\n";
+    text += line("received", moment(message, "received", now));
+    text += line("from app", origin_text(message));
+    text += line("sender", sender_text(message));
+    text += line("header from", message.text("header_from"));
+    text += line("subject", message.text("subject"));
+    text += line("message-id", message.text("message_id"));
+    text += line("size", base::human_size(message.number("size")));
+    text += line("finished", moment(message, "finished", now));
+    text += recipient_lines(message, terminal);
+    const std::vector<ApiView> history = objects(message.list("history"));
+    text += history.empty() ? "\nNo attempt yet\n" : "\nAttempts\n";
+    for (const ApiView attempt : history) text += attempt_line(attempt, terminal);
+    return text + "\n" + line("next", what_comes_next(message, now));
+}
+
+std::string stats_text(const ApiView& stats, base::Time now) {
+    std::string text;
+    for (const char* state : {"queued", "held", "unknown", "delivered", "failed"}) {
+        text += line(state, std::to_string(stats.number(state)));
+    }
+    text += line("content", base::human_size(stats.number("bytes")));
+    text += line("oldest", moment(stats, "oldest", now));
+    text += line("free space", base::human_size(stats.number("free_bytes")));
+    return text;
+}
+
+}  // namespace relay

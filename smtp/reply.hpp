@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@ struct Reply {
     [[nodiscard]] bool permanent() const { return code >= 500 && code < 600; }
     [[nodiscard]] std::string one_line() const;   // "250 2.0.0 Ok", for logs and tables
     [[nodiscard]] std::string serialize() const;  // as on the wire, with CRLF and "250-" lines
+    void append_to(std::string& wire) const;      // likewise, behind what is there
     friend bool operator==(const Reply&, const Reply&) = default;
 };
 
@@ -33,7 +35,11 @@ class ReplyParser {
     void clear();  // forget everything unread (RFC 3207 section 4.2)
 
  private:
+    std::optional<Reply> take_line(std::string_view line, std::size_t consumed);
+    void drop(std::size_t count);
+
     std::string buffer_;
+    std::size_t head_ = 0;  // where the unread part of buffer_ begins
     std::vector<std::string> lines_;
     std::string problem_;
 };

@@ -19,6 +19,7 @@ struct ServerContext {
     const CredentialStore* credentials = nullptr;  // needed for AuthPolicy::required
     bool tls_available = false;                    // STARTTLS can be offered
     bool tls_active = false;                       // implicit TLS: already inside
+    bool plaintext_auth_allowed = true;            // PLAIN and LOGIN without TLS, as on loopback
     std::string channel_binding;                   // tls-exporter bytes when tls_active, else ""
 };
 
@@ -39,7 +40,7 @@ struct BodyChunk {
 };  // content, CRLF lines, no dot-stuffing; valid until the next call
 struct BodyCompleted {
     const Envelope& envelope;
-};                        // (*) content is whole: make it durable, then answer
+};  // (*) content is whole: make it durable, then answer
 struct BodyDiscarded {};  // the content begun is void (too large, bare newline, reset)
 struct TlsRequested {};   // write take_output(), do the handshake, tls_established()
 struct Closed {

@@ -224,7 +224,7 @@ void SqliteSpool::submit_record(std::shared_ptr<RecordJob> job) {
 
 void SqliteSpool::release(MessageId id) {
     Operation operation;
-    operation.apply = [this, id](Store& store) { return store.release(id, clock_.now()); };
+    operation.apply = [id](Store& store) { return store.release(id); };
     committer_->submit(std::move(operation));
 }
 

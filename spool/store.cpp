@@ -255,10 +255,10 @@ void Store::erase(MessageId id, const Row& row) {
     totals_.of(row.state) -= 1;
 }
 
-Outcome<> Store::release(MessageId id, base::Time now) {
+Outcome<> Store::release(MessageId id) {
     if (!leases_.has(id)) return {};
     const Lease lease = leases_.end(id);
-    earliest_due_ = std::min(earliest_due_, now);
+    earliest_due_ = base::Time::min();
     if (lease.dot_marked) {
         change();
         statements_->delete_new_dot.bind(id).run();

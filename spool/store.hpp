@@ -59,7 +59,7 @@ class Store {
     [[nodiscard]] Outcome<> check_size(std::uint64_t size) const;
     [[nodiscard]] Outcome<> record(const Report& report, std::span<const Draft> reports,
                                    base::Time now);
-    [[nodiscard]] Outcome<> release(MessageId id, base::Time now);
+    [[nodiscard]] Outcome<> release(MessageId id);
     [[nodiscard]] Outcome<> mark_dot(MessageId id);
     // Each tells whether it changed, or will change, the message.
     [[nodiscard]] Outcome<bool> retry(MessageId id, base::Time now);
@@ -132,10 +132,11 @@ class Store {
     Totals totals_, totals_before_;
     std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
     bool in_transaction_ = false;
-    bool new_files_ = false;     // names in bodies/ to be synced before the commit
-    bool synced_ = false;        // what this batch asked for
-    bool level_full_ = true;     // what the connection is set to
-    base::Time earliest_due_{};  // nothing is due before; may be too early, never too late
+    bool new_files_ = false;  // names in bodies/ to be synced before the commit
+    bool synced_ = false;     // what this batch asked for
+    bool level_full_ = true;  // what the connection is set to
+    base::Time earliest_due_ =
+        base::Time::min();  // nothing is due before; may be too early, never too late
 };
 
 }  // namespace spool

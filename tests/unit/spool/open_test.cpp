@@ -1,0 +1,282 @@
+// Opening: folders, lock, versions, damage, what a crash left behind, and housekeeping.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+
+#include "spool/database.hpp"
+#include "tests/unit/spool/fixture.hpp"
+
+using namespace spool;
+using namespace spool::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+mode_t mode_of(const std::filesystem::path& file) {
+    struct stat status{};
+    REQUIRE(::stat(file.c_str(), &status) == 0);
+    return status.st_mode & 0777;
+}
+
+std::string open_failure(const Options& options, const Internals& internals = {}) {
+    auto opened = open_with(options, run_at_once, internals);
+    return opened ? "opened" : opened.error().message;
+}
+
+void write_file(const std::filesystem::path& file, std::string_view content) {
+    std::ofstream{file} << content;
+}
+
+}  // namespace
+
+TEST_CASE("the spool is for its user alone", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1, std::string(200 << 10, 'x')).has_value());
+    const auto& directory = desk.options.directory;
+    CHECK(mode_of(directory) == 0700);
+    CHECK(mode_of(directory / "bodies") == 0700);
+    CHECK(mode_of(directory / "spool.db") == 0600);
+    CHECK(mode_of(directory / "spool.db-wal") == 0600);
+    CHECK(mode_of(directory / "lock") == 0600);
+    CHECK(mode_of(directory / "bodies" / MessageId{1}.text()) == 0600);
+}
+
+TEST_CASE("a second opener is told who has the spool", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    CHECK_THAT(open_failure(desk.options),
+               Contains("is in use by process " + std::to_string(::getpid())));
+    REQUIRE(desk.add(1).has_value());
+    desk.spool.reset();
+    CHECK(open_failure(desk.options) == "opened");
+}
+
+TEST_CASE("older versions are brought forward, newer ones refused", "[spool]") {
+    const Folder folder;
+    const std::string first = known_migrations()[0].sql;
+    const std::array<Migration, 1> old{Migration{first}};
+    const std::array<Migration, 3> grown{
+        Migration{first}, Migration{"ALTER TABLE message ADD COLUMN campaign TEXT"},
+        Migration{"UPDATE message SET campaign = 'old'; CREATE TABLE extra (x)"}};
+    const std::array<Migration, 3> broken{grown[0], grown[1], Migration{"CREATE nonsense"}};
+    Options options = Desk::options_for(folder);
+    {
+        Desk desk{options, {nullptr, old}};
+        REQUIRE(desk.add(1, "kept").has_value());
+    }
+    CHECK_THAT(open_failure(options, {nullptr, broken}), Contains("to version 3"));
+    Desk desk{options, {nullptr, grown}};  // from 2, which the broken one reached
+    CHECK(*desk.load_body(1)->bytes == "kept");
+    auto database = Database::open(options.directory / "spool.db", Database::Access::read);
+    CHECK((*database)->number("PRAGMA user_version") == 3);
+    CHECK((*database)->number("SELECT count(*) FROM message WHERE campaign = 'old'") == 1);
+    desk.spool.reset();
+    const std::string refusal = open_failure(options, {nullptr, old});
+    CHECK_THAT(refusal, Contains("has version 3"));
+    CHECK_THAT(refusal, Contains("versions up to 1"));
+}
+
+TEST_CASE("a damaged or lost database is never taken for an empty one", "[spool]") {
+    const Folder folder;
+    Options options = Desk::options_for(folder);
+    {
+        Desk desk{options};
+        REQUIRE(desk.add(1, std::string(200 << 10, 'x')).has_value());
+    }
+    const auto file = options.directory / "spool.db";
+    SECTION("no database at all") {
+        write_file(file, std::string(8192, 'x'));
+        CHECK_THAT(open_failure(options), Contains("spool.db is damaged"));
+    }
+    SECTION("missing beside bodies") {
+        std::filesystem::remove(file);
+        CHECK_THAT(open_failure(options), Contains("spool.db is missing"));
+    }
+    SECTION("empty beside bodies") {
+        std::filesystem::resize_file(file, 0);
+        CHECK_THAT(open_failure(options), Contains("spool.db is empty"));
+    }
+    SECTION("cut off") {
+        std::filesystem::resize_file(file, 5000);
+        CHECK_THAT(open_failure(options), Contains("spool.db is damaged"));
+    }
+    CHECK(std::filesystem::exists(options.directory / "bodies" / MessageId{1}.text()));
+}
+
+TEST_CASE("a folder that cannot be used is named", "[spool]") {
+    const Folder folder;
+    Options options;
+    SECTION("in the way is a file") {
+        write_file(folder.path() / "file", "x");
+        options.directory = folder.path() / "file";
+        CHECK_THAT(open_failure(options), Contains("file should be a folder"));
+    }
+    SECTION("a folder that allows no new files") {
+        options.directory = "/proc/self/relay-spool";
+        CHECK_THAT(open_failure(options), Contains("/proc/self/relay-spool"));
+    }
+    SECTION("no permission") {
+        if (::geteuid() == 0) return;  // root may write anywhere
+        ::chmod(folder.path().c_str(), 0500);
+        options.directory = folder.path() / "spool";
+        CHECK_THAT(open_failure(options), Contains("must own the spool's folder"));
+        ::chmod(folder.path().c_str(), 0700);
+    }
+}
+
+TEST_CASE("body files without a row are rubbish", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1, std::string(200 << 10, 'x'), false).has_value());
+    desk.spool.reset();
+    const auto bodies = desk.options.directory / "bodies";
+    write_file(bodies / MessageId{2}.text(), "no row");
+    write_file(bodies / "7.part", "unfinished");
+    write_file(bodies / "README", "not ours");
+    desk.open();
+    CHECK(std::filesystem::exists(bodies / MessageId{1}.text()));
+    CHECK_FALSE(std::filesystem::exists(bodies / MessageId{2}.text()));
+    CHECK_FALSE(std::filesystem::exists(bodies / "7.part"));
+    CHECK(std::filesystem::exists(bodies / "README"));
+}
+
+TEST_CASE("a crash between the final dot and the reply makes the outcome unknown", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    for (const std::int64_t id : {1, 2, 3}) REQUIRE(desk.add(id).has_value());
+    desk.spool->mark_dot(MessageId{1});
+    desk.spool->mark_dot(MessageId{2});
+    desk.spool->mark_dot(MessageId{3});
+    REQUIRE(desk.record(report(2, {delivered})).has_value());  // its reply came
+    desk.spool->release(MessageId{3});                         // it was not sent after all
+    desk.flush();
+    desk.reopen();
+    CHECK(desk.show(2)->message.state == MessageState::delivered);
+    CHECK(desk.show(3)->message.state == MessageState::queued);
+
+    auto shown = desk.show(1);
+    CHECK(shown->message.state == MessageState::unknown);
+    CHECK(shown->message.dot_marked);
+    CHECK(shown->message.wedged == 1);
+    REQUIRE(shown->attempts.size() == 1);
+    CHECK(shown->attempts[0].outcome == "unknown");
+    CHECK(shown->attempts[0].reply == "relay stopped after the final dot, before the reply");
+
+    desk.reopen();  // counts once, however often somebody looks
+    CHECK(desk.show(1)->message.wedged == 1);
+    CHECK(desk.stats().unknown == 1);
+
+    for (std::uint32_t crash = 2; crash <= 3; ++crash) {
+        Spool::Due due = desk.take_due(start + 1h);
+        const auto found = std::ranges::find_if(
+            due.messages, [](const Leased& leased) { return leased.message.id == MessageId{1}; });
+        REQUIRE(found != due.messages.end());
+        CHECK(found->message.dot_marked);
+        desk.spool->mark_dot(MessageId{1});
+        desk.flush();
+        desk.reopen();
+        CHECK(desk.show(1)->message.wedged == crash);
+    }
+    CHECK(desk.show(1)->message.state == MessageState::held);
+    CHECK(desk.unhold(ids({1}), start) == 1);
+    CHECK(desk.show(1)->message.wedged == 0);
+    REQUIRE(desk.record(report(1, {pending})).has_value());
+    CHECK_FALSE(desk.show(1)->message.dot_marked);
+}
+
+TEST_CASE("an unknown outcome stays one when only the due time moves", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    Report unknown = report(1, {pending});
+    unknown.state = MessageState::unknown;
+    REQUIRE(desk.record(std::move(unknown)).has_value());
+    CHECK(desk.show(1)->message.wedged == 1);
+    Report moved;
+    moved.id = MessageId{1};
+    moved.due = start + 1h;
+    REQUIRE(desk.record(std::move(moved)).has_value());
+    CHECK(desk.show(1)->message.state == MessageState::unknown);
+}
+
+TEST_CASE("finished messages are forgotten after keep_delivered", "[spool]") {
+    const Folder folder;
+    base::ManualClock clock{start};
+    Options options = Desk::options_for(folder);
+    options.keep_delivered = 24h;
+    {
+        Desk desk{options, {&clock}};
+        for (std::int64_t id = 1; id <= 500; ++id) {
+            desk.spool->add(desk.message(id, "x"), [](const Outcome<Leased>&) {});
+            desk.spool->record(report(id, {delivered}), [](const Outcome<>&) {});
+        }
+        REQUIRE(desk.add(501).has_value());
+        CHECK(desk.stats().delivered == 500);
+    }
+    clock.advance(24h);
+    REQUIRE(Desk(options, {&clock}).stats().delivered == 500);  // not older yet
+    clock.advance(1ms);
+    Desk desk{options, {&clock}};
+    CHECK(eventually([&] { return desk.stats().delivered == 0; }));  // in several steps
+    CHECK(desk.list({}) == std::vector<std::int64_t>{501});
+    auto database = Database::open(options.directory / "spool.db", Database::Access::read);
+    CHECK((*database)->number("SELECT count(*) FROM attempt") == 0);
+    CHECK((*database)->number("SELECT count(*) FROM recipient") == 1);
+}
+
+TEST_CASE("keep_delivered of zero keeps nothing", "[spool]") {
+    const Folder folder;
+    Options options = Desk::options_for(folder);
+    options.keep_delivered = base::Duration::zero();
+    Desk desk{options};
+    REQUIRE(desk.add(1).has_value());
+    REQUIRE(desk.record(report(1, {delivered})).has_value());
+    CHECK(desk.list({}).empty());
+    CHECK(desk.stats().delivered == 0);
+}
+
+TEST_CASE("space is given back when idle", "[spool]") {
+    const Folder folder;
+    Options options = Desk::options_for(folder);
+    options.keep_delivered = base::Duration::zero();
+    Desk desk{options};
+    const std::string body(60 << 10, 'x');
+    for (std::int64_t id = 1; id <= 200; ++id) {
+        desk.spool->add(desk.message(id, body), [](const Outcome<Leased>&) {});
+    }
+    desk.flush();
+    auto database = Database::open(options.directory / "spool.db", Database::Access::read);
+    REQUIRE((*database)->number("PRAGMA page_count") > 3000);
+    for (std::int64_t id = 1; id <= 200; ++id) {
+        desk.spool->record(report(id, {delivered}), [](const Outcome<>&) {});
+    }
+    CHECK(eventually([&] { return (*database)->number("PRAGMA page_count") < 400; }));
+}
+
+TEST_CASE("a backlog is opened without loading it", "[spool]") {
+    const Folder folder;
+    Options options = Desk::options_for(folder);
+    options.durability = Durability::none;
+    constexpr std::int64_t count = 100000;
+    {
+        Desk desk{options};
+        for (std::int64_t id = 1; id <= count; ++id) {
+            desk.spool->add(desk.message(id, "x", false), [](const Outcome<Leased>&) {});
+            if (id % 5000 == 0) desk.flush();
+        }
+    }
+    Desk desk{options};
+    CHECK(desk.stats().queued == count);
+    std::vector<std::int64_t> taken = desk.take_ids(start + 1h, 1000);
+    REQUIRE(taken.size() == 1000);
+    CHECK(taken.front() == 1);
+    CHECK(taken.back() == 1000);
+    taken = desk.take_ids(start + 1h, 1000);  // past all that is leased
+    CHECK(taken.front() == 1001);
+    CHECK(desk.stats().oldest == start + 1ms);
+    CHECK(desk.list({}).front() == count);
+}

@@ -44,7 +44,8 @@ struct ClientOptions {
 // What the server's last EHLO offered.
 struct Extensions {
     bool pipelining = false, eight_bit_mime = false, smtputf8 = false, chunking = false,
-         binary_mime = false, dsn = false, starttls = false, enhanced_status_codes = false;
+         binary_mime = false, dsn = false, starttls = false, enhanced_status_codes = false,
+         size_offered = false;         // SIZE, with or without a limit
     std::uint64_t size_limit = 0;      // 0: none said
     std::uint32_t limit_rcpt_max = 0;  // RFC 9422 LIMITS; 0: none said
     std::uint32_t limit_mail_max = 0;
@@ -88,7 +89,7 @@ struct TransactionDone {
 };
 struct SessionFailed {
     SessionFailure failure;
-};                        // close; a transaction under way reports TransactionDone first
+};  // close; a transaction under way reports TransactionDone first
 struct SessionClosed {};  // after quit(): QUIT was answered
 }  // namespace event
 

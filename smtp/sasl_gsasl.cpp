@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+#include <gsasl.h>
+
+#include "base/base64.hpp"
+#include "smtp/sasl_client.hpp"
+
+namespace smtp {
+namespace {
+
+struct FreeContext {
+    void operator()(Gsasl* context) const { gsasl_done(context); }
+};
+struct FreeSession {
+    void operator()(Gsasl_session* session) const { gsasl_finish(session); }
+};
+
+// One context serves all sessions of the process: it is read only once it is made.
+Gsasl* shared_context() {
+    static const std::unique_ptr<Gsasl, FreeContext> context = [] {
+        Gsasl* made = nullptr;
+        return std::unique_ptr<Gsasl, FreeContext>{gsasl_init(&made) == GSASL_OK ? made : nullptr};
+    }();
+    return context.get();
+}
+
+class GsaslClient final : public SaslClient {
+ public:
+    GsaslClient(const char* mechanism, const SaslCredentials& credentials) : mechanism_(mechanism) {
+        Gsasl_session* made = nullptr;
+        if (Gsasl* context = shared_context(); context != nullptr) {
+            status_ = gsasl_client_start(context, mechanism, &made);
+        }
+        session_.reset(made);
+        if (session_ == nullptr) return;
+        set(GSASL_AUTHID, credentials.username);
+        set(GSASL_PASSWORD, credentials.password.reveal());
+        if (mechanism_.ends_with("-PLUS")) {
+            set(GSASL_CB_TLS_EXPORTER, base::base64_encode(credentials.channel_binding));
+        }
+    }
+
+    base::Result<std::optional<base::Secret>> initial() override {
+        if (mechanism_ == "CRAM-MD5") return std::optional<base::Secret>{};
+        base::Result<base::Secret> first = respond({});
+        if (!first) return first.error();
+        return std::optional<base::Secret>{std::move(*first)};
+    }
+
+    base::Result<base::Secret> respond(std::string_view challenge) override {
+        if (session_ == nullptr || (status_ != GSASL_OK && status_ != GSASL_NEEDS_MORE)) {
+            return failure();
+        }
+        char* output = nullptr;
+        std::size_t length = 0;
+        status_ = gsasl_step(session_.get(), challenge.data(), challenge.size(), &output, &length);
+        if (status_ != GSASL_OK && status_ != GSASL_NEEDS_MORE) return failure();
+        base::Secret response{std::string(output, length)};
+        gsasl_free(output);
+        return response;
+    }
+
+    [[nodiscard]] bool complete() const override { return status_ == GSASL_OK; }
+
+ private:
+    void set(Gsasl_property property, const std::string& value) {
+        const int result = gsasl_property_set(session_.get(), property, value.c_str());
+        if (result != GSASL_OK) status_ = result;
+    }
+
+    // GNU SASL's own words name functions and properties, which help nobody who reads a log.
+    [[nodiscard]] base::Error failure() const {
+        std::string_view reason = "the server's challenge makes no sense";
+        if (session_ == nullptr) reason = "GNU SASL does not support it";
+        if (status_ == GSASL_NO_CB_TLS_EXPORTER) reason = "TLS gave no channel binding";
+        if (status_ == GSASL_SASLPREP_ERROR) {
+            reason = "the user name or the password has characters which SASLprep forbids";
+        }
+        if (status_ == GSASL_AUTHENTICATION_ERROR) {
+            reason = "the server did not prove that it knows the password";
+        }
+        return base::error(fmt::format("{} failed on our side: {}", mechanism_, reason));
+    }
+
+    std::string mechanism_;
+    std::unique_ptr<Gsasl_session, FreeSession> session_;
+    int status_ = GSASL_OK;
+};
+
+}  // namespace
+
+std::unique_ptr<SaslClient> make_gsasl_client(const char* mechanism,
+                                              const SaslCredentials& credentials) {
+    return std::make_unique<GsaslClient>(mechanism, credentials);
+}
+
+}  // namespace smtp

@@ -3,8 +3,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -18,7 +20,7 @@ enum class DnsStatus { ok, no_such_name, no_data, server_failure, refused, timeo
 
 struct MxRecord {
     std::uint16_t preference = 0;
-    std::string host;
+    std::string host;  // without a final dot; "." alone is the null MX (RFC 7505)
 };
 
 template <class Records>
@@ -42,7 +44,20 @@ class Resolver {
         boost::asio::ip::address address) = 0;
 };
 
+// Where names are looked up. As it stands: the system's configuration.
+struct ResolverOptions {
+    ResolverOptions() = default;
+    std::string servers;  // "192.0.2.53,[2001:db8::53]:5353" instead of those of resolv.conf
+    std::string resolv_conf = "/etc/resolv.conf";
+    base::Duration deadline = std::chrono::seconds{10};  // of one question, retries included
+};
+
 // c-ares over the executor's loop. resolv.conf is read again when it changes.
 [[nodiscard]] std::unique_ptr<Resolver> make_resolver(boost::asio::any_io_executor executor);
+[[nodiscard]] std::unique_ptr<Resolver> make_resolver(boost::asio::any_io_executor executor,
+                                                      ResolverOptions options);
+
+// "no-such-name"
+[[nodiscard]] std::string_view dns_status_name(DnsStatus status);
 
 }  // namespace net

@@ -1,0 +1,329 @@
+#include "net/resolver.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <tuple>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+#include "net/ares_channel.hpp"
+#include "net/await.hpp"
+#include "net/dns_message.hpp"
+
+namespace net {
+namespace {
+
+namespace asio = boost::asio;
+namespace ip = boost::asio::ip;
+using SteadyClock = std::chrono::steady_clock;
+using Addresses = std::vector<ip::address>;
+
+DnsStatus status_of(int ares_status) {
+    switch (ares_status) {
+        case ARES_SUCCESS:
+            return DnsStatus::ok;
+        case ARES_ENOTFOUND:
+            return DnsStatus::no_such_name;
+        case ARES_ENODATA:
+            return DnsStatus::no_data;
+        case ARES_EREFUSED:
+            return DnsStatus::refused;
+        case ARES_ETIMEOUT:
+            return DnsStatus::timeout;
+        case ARES_EBADRESP:
+        case ARES_EFORMERR:
+        case ARES_EBADNAME:
+        case ARES_EBADSTR:
+            return DnsStatus::malformed;
+        default:
+            return DnsStatus::server_failure;
+    }
+}
+
+// RFC 1035 section 4.1.1
+DnsStatus status_of_code(unsigned response_code, bool has_records) {
+    constexpr unsigned name_error = 3, refusal = 5;
+    if (response_code == name_error) return DnsStatus::no_such_name;
+    if (response_code == refusal) return DnsStatus::refused;
+    if (response_code != 0) return DnsStatus::server_failure;
+    return has_records ? DnsStatus::ok : DnsStatus::no_data;
+}
+
+// What was asked, for messages: "the mail servers (MX) of example.com".
+std::string problem_of(DnsStatus status, std::string_view what, const std::string& name,
+                       int ares_status = ARES_SUCCESS) {
+    const std::string shown = base::printable(name, 253);
+    switch (status) {
+        case DnsStatus::ok:
+            return {};
+        case DnsStatus::no_such_name:
+            return fmt::format("the name {} does not exist", shown);
+        case DnsStatus::no_data:
+            return fmt::format("{} has no {}", shown, what);
+        case DnsStatus::refused:
+            return fmt::format("the DNS server refuses to look up {}", shown);
+        case DnsStatus::timeout:
+            return fmt::format("no DNS server answered for {}", shown);
+        case DnsStatus::malformed:
+            return ares_status == ARES_EBADNAME
+                       ? fmt::format("\"{}\" is not a valid host name", shown)
+                       : fmt::format("the DNS server's answer for {} is malformed", shown);
+        case DnsStatus::server_failure:
+            break;
+    }
+    if (ares_status == ARES_ECONNREFUSED) {
+        return fmt::format("no DNS server could be reached to look up {}", shown);
+    }
+    if (ares_status == ARES_ECANCELLED || ares_status == ARES_EDESTRUCTION) {
+        return fmt::format("the lookup of {} was cancelled", shown);
+    }
+    return fmt::format("the DNS server failed to look up {}", shown);
+}
+
+// c-ares's status and what came with it.
+template <class Value>
+struct Reply {
+    Reply(int number, Value content) : status(number), value(std::move(content)) {}
+    int status;
+    Value value;
+};
+
+// Passes on the first of the answer and the deadline; c-ares's own timeouts add up over servers.
+template <class Value>
+std::function<void(int, Value)> with_deadline(const asio::any_io_executor& executor,
+                                              base::Duration limit,
+                                              std::function<void(Reply<Value>)> done) {
+    auto timer = std::make_shared<asio::steady_timer>(executor, limit);
+    timer->async_wait([done, timer](boost::system::error_code cancelled) {
+        if (!cancelled) done(Reply<Value>{ARES_ETIMEOUT, Value{}});
+    });
+    return [done, timer](int status, Value value) {
+        timer->cancel();
+        done(Reply<Value>{status, std::move(value)});
+    };
+}
+
+// The name an address is looked up by: RFC 1035 section 3.5, RFC 3596 section 2.5.
+std::string reverse_name(const ip::address& address) {
+    if (address.is_v4()) {
+        const auto bytes = address.to_v4().to_bytes();
+        return fmt::format("{}.{}.{}.{}.in-addr.arpa", bytes[3], bytes[2], bytes[1], bytes[0]);
+    }
+    std::string name;
+    const auto bytes = address.to_v6().to_bytes();
+    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte) {
+        name += fmt::format("{:x}.{:x}.", *byte & 0x0fU, *byte >> 4U);
+    }
+    return name + "ip6.arpa";
+}
+
+bool is_localhost(std::string_view host) {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    constexpr std::string_view name = "localhost";
+    if (host.size() > name.size() && host[host.size() - name.size() - 1] != '.') return false;
+    return host.size() >= name.size() &&
+           base::equals_ignoring_case(host.substr(host.size() - name.size()), name);
+}
+
+// Addresses that need no question: literals, and localhost (RFC 6761 section 6.3).
+Addresses known_addresses(const std::string& host) {
+    boost::system::error_code failed;
+    const ip::address literal = ip::make_address(host, failed);
+    if (!failed) return {literal};
+    if (!is_localhost(host)) return {};
+    return {ip::address_v6::loopback(), ip::address_v4::loopback()};
+}
+
+Addresses of_family(const Addresses& addresses, Family family) {
+    Addresses chosen;
+    for (const ip::address& address : addresses) {
+        if (family == Family::ipv4 && !address.is_v4()) continue;
+        if (family == Family::ipv6 && !address.is_v6()) continue;
+        chosen.push_back(address);
+    }
+    return chosen;
+}
+
+std::string_view address_words(Family family) {
+    if (family == Family::any) return "address";
+    return family == Family::ipv4 ? "IPv4 address" : "IPv6 address";
+}
+
+// What tells one version of a file from the next.
+using FileMark = std::tuple<ino_t, off_t, time_t, long>;
+
+FileMark mark_of(const std::string& path) {
+    struct stat facts{};
+    if (::stat(path.c_str(), &facts) != 0) return {};
+    return {facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
+}
+
+class AresResolver final : public Resolver {
+ public:
+    AresResolver(asio::any_io_executor executor, ResolverOptions options)
+        : executor_(std::move(executor)), options_(std::move(options)) {}
+    AresResolver(const AresResolver&) = delete;
+    AresResolver& operator=(const AresResolver&) = delete;
+    ~AresResolver() override {
+        if (raw_) raw_->cancel();
+        if (lookup_) lookup_->cancel();
+    }
+
+    asio::awaitable<DnsAnswer<Addresses>> addresses(std::string host, Family family) override;
+    asio::awaitable<DnsAnswer<std::vector<MxRecord>>> mx(std::string domain) override;
+    asio::awaitable<DnsAnswer<std::vector<std::string>>> txt(std::string name) override;
+    asio::awaitable<DnsAnswer<std::vector<std::string>>> ptr(ip::address address) override;
+
+ private:
+    using Channel = std::shared_ptr<AresChannel>;
+    static constexpr std::chrono::seconds check_interval{1};
+
+    // Opens the channels at first use and anew when resolv.conf has changed. Questions under way
+    // keep the channel they were asked on.
+    void refresh();
+    static Channel open_channel(const asio::any_io_executor& executor,
+                                const ResolverOptions& options, AresChannel::Mode mode);
+    asio::awaitable<Reply<std::string>> ask(std::string name, RecordType type);
+    asio::awaitable<Reply<Addresses>> look_up(std::string host, Family family);
+    template <class Record>
+    asio::awaitable<DnsAnswer<std::vector<Record>>> records(
+        std::string name, RecordType type, std::string_view what,
+        std::vector<Record> DnsMessage::* member);
+
+    asio::any_io_executor executor_;
+    ResolverOptions options_;
+    Channel raw_, lookup_;
+    FileMark mark_;
+    SteadyClock::time_point next_check_{};
+};
+
+AresResolver::Channel AresResolver::open_channel(const asio::any_io_executor& executor,
+                                                 const ResolverOptions& options,
+                                                 AresChannel::Mode mode) {
+    base::Result<Channel> opened = AresChannel::open(executor, options, mode);
+    return opened ? *std::move(opened) : nullptr;
+}
+
+void AresResolver::refresh() {
+    const auto now = SteadyClock::now();
+    if (raw_ && lookup_ && now < next_check_) return;
+    next_check_ = now + check_interval;
+    const FileMark mark = mark_of(options_.resolv_conf);
+    if (raw_ && lookup_ && mark == mark_) return;
+    mark_ = mark;
+    raw_ = open_channel(executor_, options_, AresChannel::Mode::raw);
+    lookup_ = open_channel(executor_, options_, AresChannel::Mode::lookup);
+}
+
+asio::awaitable<Reply<std::string>> AresResolver::ask(std::string name, RecordType type) {
+    using Answer = Reply<std::string>;
+    refresh();
+    const auto start = [channel = raw_, executor = executor_, limit = options_.deadline, name,
+                        type](std::function<void(Answer)> done) {
+        if (!channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
+        const auto answered = with_deadline<std::string>(executor, limit, std::move(done));
+        channel->query(name, static_cast<int>(type), answered);
+    };
+    return await_callback<Answer>(start);
+}
+
+asio::awaitable<Reply<Addresses>> AresResolver::look_up(std::string host, Family family) {
+    using Answer = Reply<Addresses>;
+    refresh();
+    int number = AF_UNSPEC;
+    if (family == Family::ipv4) number = AF_INET;
+    if (family == Family::ipv6) number = AF_INET6;
+    const auto start = [channel = lookup_, executor = executor_, limit = options_.deadline, host,
+                        number](std::function<void(Answer)> done) {
+        if (!channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
+        const auto found = with_deadline<Addresses>(executor, limit, std::move(done));
+        channel->addresses(host, number, found);
+    };
+    return await_callback<Answer>(start);
+}
+
+asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, Family family) {
+    DnsAnswer<Addresses> answer;
+    int ares_status = ARES_SUCCESS;
+    const Addresses known = known_addresses(host);
+    if (known.empty()) {
+        Reply<Addresses> reply = co_await look_up(host, family);
+        ares_status = reply.status;
+        answer.records = std::move(reply.value);
+    } else {
+        answer.records = of_family(known, family);
+    }
+    answer.status = status_of(ares_status);
+    if (answer.status == DnsStatus::ok && answer.records.empty()) {
+        answer.status = DnsStatus::no_data;
+    }
+    answer.problem = problem_of(answer.status, address_words(family), host, ares_status);
+    co_return answer;
+}
+
+template <class Record>
+asio::awaitable<DnsAnswer<std::vector<Record>>> AresResolver::records(
+    std::string name, RecordType type, std::string_view what,
+    std::vector<Record> DnsMessage::* member) {
+    DnsAnswer<std::vector<Record>> answer;
+    const Reply<std::string> reply = co_await ask(name, type);
+    answer.status = status_of(reply.status);
+    if (answer.status == DnsStatus::ok) {
+        base::Result<DnsMessage> message = parse_dns_message(reply.value, type);
+        if (message) {
+            answer.records = std::move((*message).*member);
+            answer.status = status_of_code(message->response_code, !answer.records.empty());
+        } else {
+            answer.status = DnsStatus::malformed;
+        }
+    }
+    answer.problem = problem_of(answer.status, what, name, reply.status);
+    co_return answer;
+}
+
+asio::awaitable<DnsAnswer<std::vector<MxRecord>>> AresResolver::mx(std::string domain) {
+    return records(std::move(domain), RecordType::mx, "mail servers (MX records)", &DnsMessage::mx);
+}
+
+asio::awaitable<DnsAnswer<std::vector<std::string>>> AresResolver::txt(std::string name) {
+    return records(std::move(name), RecordType::txt, "TXT record", &DnsMessage::txt);
+}
+
+asio::awaitable<DnsAnswer<std::vector<std::string>>> AresResolver::ptr(ip::address address) {
+    return records(reverse_name(address), RecordType::ptr, "reverse name (PTR record)",
+                   &DnsMessage::ptr);
+}
+
+}  // namespace
+
+std::unique_ptr<Resolver> make_resolver(asio::any_io_executor executor) {
+    return make_resolver(std::move(executor), ResolverOptions{});
+}
+
+std::unique_ptr<Resolver> make_resolver(asio::any_io_executor executor, ResolverOptions options) {
+    return std::make_unique<AresResolver>(std::move(executor), std::move(options));
+}
+
+std::string_view dns_status_name(DnsStatus status) {
+    switch (status) {
+        case DnsStatus::ok:
+            return "ok";
+        case DnsStatus::no_such_name:
+            return "no-such-name";
+        case DnsStatus::no_data:
+            return "no-data";
+        case DnsStatus::server_failure:
+            return "server-failure";
+        case DnsStatus::refused:
+            return "refused";
+        case DnsStatus::timeout:
+            return "timeout";
+        case DnsStatus::malformed:
+            return "malformed";
+    }
+    return "server-failure";
+}
+
+}  // namespace net

@@ -1,0 +1,312 @@
+#include "relay/client_connection.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/log.hpp"
+#include "net/await.hpp"
+#include "relay/reply_for.hpp"
+#include "smtp/received.hpp"
+
+namespace relay {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t buffer_size = 16 * 1024;
+
+// RFC 5321 section 6.3 asks for a hundred; half of it catches a loop sooner and no real path is as
+// long.
+constexpr std::size_t most_received_fields = 50;
+
+// Read buffers, borrowed while bytes are at hand: an idle connection holds none.
+class BufferPool {
+ public:
+    using Buffer = std::unique_ptr<std::array<char, buffer_size>>;
+
+    Buffer borrow() {
+        if (free_.empty()) return Buffer{new std::array<char, buffer_size>};
+        Buffer buffer = std::move(free_.back());
+        free_.pop_back();
+        return buffer;
+    }
+
+    void give_back(Buffer buffer) {
+        if (free_.size() < most_kept) free_.push_back(std::move(buffer));
+    }
+
+ private:
+    static constexpr std::size_t most_kept = 64;
+    std::vector<Buffer> free_;
+};
+
+BufferPool& buffers() {
+    thread_local BufferPool pool;
+    return pool;
+}
+
+}  // namespace
+
+// The message being received.
+struct ClientConnection::Content {
+    Content(base::MessageId message_id, smtp::HeaderAdditions additions,
+            std::unique_ptr<spool::BodyWriter> writer)
+        : id(message_id), editor(std::move(additions)), body(std::move(writer)) {}
+
+    base::MessageId id;
+    smtp::HeaderEditor editor;
+    std::unique_ptr<spool::BodyWriter> body;
+    base::Time received{};
+    std::string scratch;
+    std::string trace;
+};
+
+ClientConnection::ClientConnection(tls::Stream stream,
+                                   std::shared_ptr<const ConnectionServices> services,
+                                   bool implicit_tls)
+    : stream_(std::move(stream)),
+      services_(std::move(services)),
+      session_([&] {
+          smtp::ServerContext context;
+          context.options = &services_->smtp;
+          context.credentials = services_->credentials.get();
+          context.tls_available = services_->tls.has_value() && !implicit_tls;
+          return smtp::ServerSession{context};
+      }()),
+      implicit_tls_(implicit_tls),
+      client_(stream_.remote_address()) {}
+
+ClientConnection::~ClientConnection() = default;
+
+asio::awaitable<void> ClientConnection::run() {
+    if (implicit_tls_) {
+        const bool encrypted = co_await encrypt();
+        if (!encrypted) co_return;
+    }
+    if (draining_) {
+        session_.refuse(shutting_down());
+    } else {
+        session_.greet();
+    }
+    co_await converse();
+    stream_.close();
+}
+
+asio::awaitable<void> ClientConnection::converse() {
+    for (;;) {
+        smtp::ServerEvent event = session_.next_event();
+        const bool goes_on = co_await handle(std::move(event));
+        if (!goes_on) co_return;
+    }
+}
+
+asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
+    using namespace smtp::event;
+    if (std::holds_alternative<NeedInput>(event)) {
+        const bool written = co_await flush();
+        if (!written) co_return false;
+        co_return co_await read();
+    }
+    if (const auto* chunk = std::get_if<BodyChunk>(&event)) {
+        co_await take_chunk(chunk->bytes);
+    } else if (std::holds_alternative<MailRequested>(event)) {
+        session_.respond(mail_reply());
+    } else if (std::holds_alternative<RcptRequested>(event)) {
+        session_.respond({250, "2.1.5", "Recipient ok"});
+    } else if (const auto* started = std::get_if<BodyStarted>(&event)) {
+        begin_content(started->envelope);
+    } else if (const auto* completed = std::get_if<BodyCompleted>(&event)) {
+        const smtp::Reply reply = co_await complete(completed->envelope);
+        session_.respond(reply);
+    } else if (std::holds_alternative<BodyDiscarded>(event)) {
+        content_.reset();
+    } else if (std::holds_alternative<TlsRequested>(event)) {
+        const bool written = co_await flush();
+        if (!written) co_return false;
+        co_return co_await encrypt();
+    } else if (const auto* closed = std::get_if<Closed>(&event)) {
+        log_end(closed->reason);
+        static_cast<void>(co_await flush());
+        co_return false;
+    }
+    co_return true;
+}
+
+asio::awaitable<bool> ClientConnection::encrypt() {
+    stream_.expires_after(services_->idle_timeout);
+    const base::Result<tls::HandshakeInfo> info =
+        co_await stream_.handshake_server(*services_->tls);
+    if (!info) {
+        log_end(info.error().message);
+        co_return false;
+    }
+    session_.tls_established(stream_.channel_binding());
+    co_return true;
+}
+
+asio::awaitable<bool> ClientConnection::flush() {
+    const std::string output = session_.take_output();
+    if (output.empty()) co_return true;
+    stream_.expires_after(services_->idle_timeout);
+    const base::Result<> written = co_await stream_.write(output);
+    co_return written.has_value();
+}
+
+asio::awaitable<bool> ClientConnection::read() {
+    if (draining_ && !session_.in_transaction()) {
+        session_.close_with(shutting_down());
+        co_return true;
+    }
+    stream_.expires_after(services_->idle_timeout);
+    base::Result<> ready = base::Result<>{};
+    if (session_.idle()) ready = co_await stream_.wait_readable();
+    BufferPool::Buffer buffer = buffers().borrow();
+    base::Result<std::size_t> count{0};
+    if (ready) count = co_await stream_.read_some(std::span<char>{*buffer});
+    if (ready && count) {
+        session_.receive({buffer->data(), *count});
+        buffers().give_back(std::move(buffer));
+        co_return true;
+    }
+    buffers().give_back(std::move(buffer));
+    if (draining_ && !session_.in_transaction()) {
+        session_.close_with(shutting_down());
+        co_return true;
+    }
+    if (stream_.close_reason() == tls::CloseReason::timeout) {
+        session_.close_with(idle_too_long());
+        co_return true;
+    }
+    if (session_.in_transaction()) log_end("the client went away in the middle of a transaction");
+    co_return false;
+}
+
+smtp::Reply ClientConnection::mail_reply() const {
+    if (draining_) return shutting_down();
+    // The size that MAIL announced is checked by the session; here it is about the disk.
+    const spool::Outcome<> room = services_->spool->room_for(0);
+    if (room) return {250, "2.1.0", "Sender ok"};
+    base::log_error("mail is refused", {{"client", client_}, {"problem", room.error().message}});
+    ++services_->counters->messages_refused;
+    return reply_for(room.error().problem);
+}
+
+void ClientConnection::begin_content(const smtp::Envelope& envelope) {
+    const base::Time now = services_->clock->now();
+    const base::MessageId id = services_->ids->next(now);
+    smtp::ReceivedTrace trace;
+    trace.client_name = session_.client_name();
+    trace.client_address = client_;
+    trace.hostname = services_->smtp.hostname;
+    trace.protocol = session_.protocol();
+    trace.id = id.text();
+    if (envelope.recipients.size() == 1) trace.recipient = envelope.recipients.front().address;
+    trace.date = base::format_rfc5322(now);
+
+    smtp::HeaderAdditions additions;
+    additions.trace = smtp::received_field(trace);
+    additions.add_missing = services_->add_missing_headers;
+    additions.date = trace.date;
+    additions.message_id = fmt::format("<{}@{}>", id.text(), services_->smtp.hostname);
+    content_ = std::make_unique<Content>(id, std::move(additions), services_->spool->new_body());
+    content_->received = now;
+}
+
+asio::awaitable<void> ClientConnection::take_chunk(std::string_view bytes) {
+    content_->scratch.clear();
+    content_->editor.write(bytes, content_->scratch);
+    if (content_->body->write(content_->scratch)) co_return;
+    // The disk is behind: stop reading until it has caught up.
+    spool::BodyWriter* const body = content_->body.get();
+    std::function<void(std::function<void(bool)>)> wait = [body](std::function<void(bool)> done) {
+        body->when_ready([done = std::move(done)] { done(true); });
+    };
+    static_cast<void>(co_await net::await_callback<bool>(std::move(wait)));
+}
+
+spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) {
+    spool::NewMessage message;
+    message.id = content_->id;
+    message.received = content_->received;
+    message.envelope = envelope;
+    message.origin.client = client_;
+    message.origin.client_name = session_.client_name();
+    message.origin.user = session_.authenticated_user();
+    message.origin.protocol = session_.protocol();
+    message.message_id = content_->editor.message_id();
+    message.subject = content_->editor.subject();
+    message.from = content_->editor.from();
+    message.body = std::move(content_->body);
+    message.take = services_->engine->has_room();
+    return message;
+}
+
+asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& envelope) {
+    content_->scratch.clear();
+    content_->editor.finish(content_->scratch);
+    static_cast<void>(content_->body->write(content_->scratch));
+    if (content_->editor.received_count() > most_received_fields) {
+        base::log_warning("refused: a mail loop",
+                          {{"client", client_}, {"from", envelope.reverse_path}});
+        ++services_->counters->messages_refused;
+        content_.reset();
+        co_return mail_loop();
+    }
+
+    const base::MessageId id = content_->id;
+    const std::uint64_t size = content_->body->size();
+    spool::NewMessage message = new_message(envelope);
+    const bool taken = message.take;
+    content_.reset();
+
+    // std::function wants copies; the message has one owner.
+    auto parcel = std::make_shared<spool::NewMessage>(std::move(message));
+    spool::Spool* const spool = services_->spool;
+    std::function<void(std::function<void(spool::Outcome<spool::Leased>)>)> add =
+        [spool, parcel](std::function<void(spool::Outcome<spool::Leased>)> done) {
+            spool->add(std::move(*parcel), std::move(done));
+        };
+    spool::Outcome<spool::Leased> added =
+        co_await net::await_callback<spool::Outcome<spool::Leased>>(std::move(add));
+    if (!added) {
+        base::log_error("a message could not be stored",
+                        {{"id", id}, {"problem", added.error().message}});
+        ++services_->counters->messages_refused;
+        co_return reply_for(added.error().problem);
+    }
+    ++services_->counters->messages_accepted;
+    services_->counters->bytes_accepted += size;
+    base::log_info("queued", {{"id", id},
+                              {"from", envelope.reverse_path},
+                              {"to", envelope.recipients.front().address},
+                              {"recipients", envelope.recipients.size()},
+                              {"size", size},
+                              {"client", client_}});
+    if (taken) {
+        services_->engine->submit(std::move(*added));
+    } else {
+        services_->engine->note_waiting();
+    }
+    co_return smtp::Reply{250, "2.0.0", "queued as " + id.text()};
+}
+
+void ClientConnection::log_end(std::string_view reason) const {
+    if (reason.empty()) return;
+    base::log_info("connection closed", {{"client", client_}, {"reason", reason}});
+}
+
+void ClientConnection::drain() {
+    draining_ = true;
+    if (!session_.in_transaction()) stream_.cancel();
+}
+
+void ClientConnection::cancel() {
+    draining_ = true;
+    stream_.cancel();
+}
+
+}  // namespace relay

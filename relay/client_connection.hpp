@@ -1,0 +1,78 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/message_id.hpp"
+#include "delivery/engine.hpp"
+#include "smtp/credentials.hpp"
+#include "smtp/header_editor.hpp"
+#include "smtp/server_session.hpp"
+#include "spool/spool.hpp"
+#include "tls/stream.hpp"
+
+namespace relay {
+
+// What relay's listening side has done since the start.
+struct ListenerCounters {
+    std::uint64_t connections = 0, connections_total = 0, connections_refused = 0;
+    std::uint64_t messages_accepted = 0, messages_refused = 0, bytes_accepted = 0;
+};
+
+// What every connection needs. Made anew at a reload; a connection keeps the one it began with.
+struct ConnectionServices {
+    smtp::ServerOptions smtp;
+    base::Duration idle_timeout{};
+    bool add_missing_headers = true;
+    std::optional<tls::ServerContext> tls;
+    std::shared_ptr<const smtp::CredentialStore> credentials;
+    spool::Spool* spool = nullptr;
+    delivery::Engine* engine = nullptr;
+    const base::Clock* clock = nullptr;
+    base::MessageIdSource* ids = nullptr;
+    ListenerCounters* counters = nullptr;
+};
+
+// One application's connection: drives smtp::ServerSession over a stream, lets the content through
+// to the spool, and answers 250 once it is on disk. Lives until its coroutine ends.
+class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
+ public:
+    ClientConnection(tls::Stream stream, std::shared_ptr<const ConnectionServices> services,
+                     bool implicit_tls);
+    ~ClientConnection();
+
+    [[nodiscard]] boost::asio::awaitable<void> run();
+    // Ends the connection with 421: now when no transaction is under way, otherwise after it.
+    void drain();
+    void cancel();  // ends it at once
+    [[nodiscard]] const std::string& client() const { return client_; }
+
+ private:
+    struct Content;
+
+    boost::asio::awaitable<void> converse();
+    boost::asio::awaitable<bool> encrypt();
+    boost::asio::awaitable<bool> flush();
+    boost::asio::awaitable<bool> read();
+    boost::asio::awaitable<bool> handle(smtp::ServerEvent event);
+    boost::asio::awaitable<void> take_chunk(std::string_view bytes);
+    boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);
+    void begin_content(const smtp::Envelope& envelope);
+    [[nodiscard]] smtp::Reply mail_reply() const;
+    [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
+    void log_end(std::string_view reason) const;
+
+    tls::Stream stream_;
+    std::shared_ptr<const ConnectionServices> services_;
+    smtp::ServerSession session_;
+    bool implicit_tls_;
+    bool draining_ = false;
+    std::string client_;
+    std::unique_ptr<Content> content_;
+};
+
+}  // namespace relay

@@ -1,0 +1,39 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/log.hpp"
+#include "relay/commands.hpp"
+#include "relay/service.hpp"
+
+namespace relay {
+namespace {
+
+ExitStatus run(const Context& context) {
+    std::optional<config::Settings> settings = load_settings(context);
+    if (!settings) {
+        const std::string example = std::string{"\nThe least that relay needs:\n\n"} +
+                                    std::string{config::minimal_example()};
+        std::fputs(example.c_str(), stderr);
+        return ExitStatus::config;
+    }
+    if (const base::Result<> log = base::open_log(settings->log); !log) {
+        return fail(log.error().message, ExitStatus::config);
+    }
+    for (const config::Problem& warning : settings->warnings) {
+        base::log_warning("configuration", {{"remark", warning.text()}});
+    }
+    if (const base::Result<> ran = run_service(std::move(*settings)); !ran) {
+        base::log_error("relay cannot start", {{"problem", ran.error().message}});
+        return ExitStatus::bad;
+    }
+    return ExitStatus::done;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& root, Context& context) {
+    add_command(root, context, "run", "Accept mail and deliver it, in the foreground",
+                {.config = true, .json = false}, [&context] { return run(context); });
+}
+
+}  // namespace relay

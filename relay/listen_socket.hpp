@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace relay {
+
+// A listening socket as the kernel knows it; the receiver closes it.
+struct ListenSocket {
+    int descriptor = -1;
+    int family = 0;         // AF_INET, AF_INET6, AF_UNIX
+    std::string address;    // as bound: "127.0.0.1:40123", "unix:/run/relay.sock"
+    std::string unix_path;  // to be removed at the end; "" when it is not ours
+};
+
+struct ListenError {
+    std::string message;  // names the address and the remedy
+    bool absent = false;  // this host has no such address (IPv6 switched off)
+};
+
+// Opens "host:port", "[v6]:port", ":port", "unix:/path" or "systemd" (all sockets of the unit).
+[[nodiscard]] base::Result<std::vector<ListenSocket>, ListenError> open_listen_sockets(
+    const std::string& address);
+
+}  // namespace relay

@@ -1,0 +1,207 @@
+#include "relay/listener.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "base/log.hpp"
+#include "relay/gateway.hpp"
+#include "relay/reply_for.hpp"
+
+namespace relay {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::uint32_t most_per_foreign_client = 100;
+
+std::vector<net::Cidr> parse_blocks(const std::vector<std::string>& texts) {
+    std::vector<net::Cidr> blocks;
+    for (const std::string& text : texts) {
+        // The configuration has checked the syntax.
+        if (base::Result<net::Cidr> block = net::Cidr::parse(text)) blocks.push_back(*block);
+    }
+    return blocks;
+}
+
+bool is_local(const std::string& client) {
+    return client == "unix" || net::is_loopback_address(client);
+}
+
+void log_bug(const std::exception_ptr& problem) {
+    if (problem) base::log_error("a client connection ended by an internal error");
+}
+
+}  // namespace
+
+Listener::Listener(asio::any_io_executor executor, ListenerOptions options,
+                   std::shared_ptr<const ConnectionServices> services, ListenerCounters& counters)
+    : executor_(std::move(executor)),
+      options_(std::move(options)),
+      allowed_(parse_blocks(options_.allow_clients)),
+      services_(std::move(services)),
+      counters_(counters),
+      all_ended_(executor_) {}
+
+base::Result<> Listener::start() {
+    for (const std::string& address : options_.listen) {
+        base::Result<> opened = open(address, false);
+        if (!opened) return opened;
+    }
+    for (const std::string& address : options_.tls_listen) {
+        base::Result<> opened = open(address, true);
+        if (!opened) return opened;
+    }
+    if (acceptors_.empty())
+        return base::error("none of the addresses in server.listen exists on this host");
+    return {};
+}
+
+base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
+    base::Result<std::vector<ListenSocket>, ListenError> sockets = open_listen_sockets(address);
+    if (!sockets && sockets.error().absent && options_.listen.size() > 1) {
+        base::log_warning("address skipped", {{"problem", sockets.error().message}});
+        return {};
+    }
+    if (!sockets) return base::error(sockets.error().message);
+    for (const ListenSocket& socket : *sockets) {
+        auto acceptor = std::make_shared<Acceptor>(executor_);
+        acceptor->assign(asio::generic::stream_protocol{socket.family, 0}, socket.descriptor);
+        acceptor->non_blocking(true);
+        acceptors_.push_back(acceptor);
+        addresses_.push_back(socket.address);
+        if (!socket.unix_path.empty()) unix_paths_.push_back(socket.unix_path);
+        base::log_info("listening", {{"address", socket.address},
+                                     {"tls", implicit_tls ? "implicit" : "starttls or none"}});
+        asio::co_spawn(executor_, accept_loop(std::move(acceptor), implicit_tls), log_bug);
+    }
+    return {};
+}
+
+void Listener::reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services) {
+    if (options.listen != options_.listen || options.tls_listen != options_.tls_listen) {
+        base::log_warning("server.listen and server.tls_listen change with a restart only");
+        options.listen = options_.listen;
+        options.tls_listen = options_.tls_listen;
+    }
+    options_ = std::move(options);
+    allowed_ = parse_blocks(options_.allow_clients);
+    services_ = std::move(services);
+}
+
+asio::awaitable<void> Listener::accept_loop(std::shared_ptr<Acceptor> acceptor, bool implicit_tls) {
+    bool failing = false;
+    while (acceptor->is_open()) {
+        boost::system::error_code ec;
+        tls::Socket socket{executor_};
+        co_await acceptor->async_accept(socket, asio::redirect_error(asio::use_awaitable, ec));
+        if (!acceptor->is_open()) co_return;
+        if (!ec) {
+            failing = false;
+            take(std::move(socket), implicit_tls);
+            continue;
+        }
+        if (ec == asio::error::connection_aborted) continue;
+        // Out of file descriptors or memory: those that end make room.
+        if (!failing) {
+            base::log_error("connections cannot be accepted",
+                            {{"problem", base::errno_text(ec.value())}});
+        }
+        failing = true;
+        asio::steady_timer pause{executor_, std::chrono::milliseconds{100}};
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+}
+
+void Listener::take(tls::Socket socket, bool implicit_tls) {
+    const int on = 1;
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on,
+                 sizeof on);  // no effect on a unix socket
+    tls::Stream stream{std::move(socket)};
+    ++counters_.connections_total;
+    const std::string client = stream.remote_address();
+    if (const smtp::Reply* refusal = refusal_for(client)) {
+        ++counters_.connections_refused;
+        base::log_warning("connection refused",
+                          {{"client", client}, {"reply", refusal->one_line()}});
+        asio::co_spawn(executor_, turn_away(std::move(stream), *refusal), log_bug);
+        return;
+    }
+    if (!is_local(client)) notice_gateway(client);
+    auto connection =
+        std::make_shared<ClientConnection>(std::move(stream), services_, implicit_tls);
+    connections_.insert(connection);
+    ++per_client_[client];
+    ++counters_.connections;
+    asio::co_spawn(executor_, serve(std::move(connection)), log_bug);
+}
+
+const smtp::Reply* Listener::refusal_for(const std::string& client) {
+    static const smtp::Reply too_many = too_many_connections();
+    static const smtp::Reply not_allowed = client_not_allowed();
+    if (client != "unix" && !net::any_contains(allowed_, client)) return &not_allowed;
+    if (connections_.size() >= options_.max_connections) return &too_many;
+    const bool limited = options_.max_connections_per_client.has_value() || !is_local(client);
+    if (!limited) return nullptr;
+    const std::uint32_t most =
+        options_.max_connections_per_client.value_or(most_per_foreign_client);
+    const auto found = per_client_.find(client);
+    return found != per_client_.end() && found->second >= most ? &too_many : nullptr;
+}
+
+void Listener::notice_gateway(const std::string& client) {
+    if (gateway_noticed_ || client != default_gateway()) return;
+    gateway_noticed_ = true;
+    base::log_warning(
+        "a client comes from this host's default gateway: behind a container or NAT gateway all "
+        "clients look like "
+        "this one address, and allow_clients cannot tell them apart; use auth = \"required\" if "
+        "others can reach it",
+        {{"client", client}});
+}
+
+asio::awaitable<void> Listener::turn_away(tls::Stream stream, smtp::Reply reply) {
+    stream.expires_after(std::chrono::seconds{5});
+    const std::string text = reply.serialize();
+    static_cast<void>(co_await stream.write(text));
+    stream.close();
+}
+
+asio::awaitable<void> Listener::serve(std::shared_ptr<ClientConnection> connection) {
+    co_await connection->run();
+    ended(connection);
+}
+
+void Listener::ended(const std::shared_ptr<ClientConnection>& connection) {
+    connections_.erase(connection);
+    --counters_.connections;
+    if (const auto found = per_client_.find(connection->client()); found != per_client_.end()) {
+        if (--found->second == 0) per_client_.erase(found);
+    }
+    if (connections_.empty()) all_ended_.cancel();
+}
+
+asio::awaitable<void> Listener::stop(base::Duration grace) {
+    for (const auto& acceptor : acceptors_) {
+        boost::system::error_code ignored;
+        acceptor->close(ignored);
+    }
+    for (const std::string& path : unix_paths_) ::unlink(path.c_str());
+    for (const auto& connection : connections_) connection->drain();
+
+    boost::system::error_code ignored;
+    all_ended_.expires_after(grace);
+    if (!connections_.empty())
+        co_await all_ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    for (const auto& connection : connections_) connection->cancel();
+    all_ended_.expires_after(std::chrono::seconds{1});
+    if (!connections_.empty())
+        co_await all_ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+}  // namespace relay

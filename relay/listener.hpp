@@ -1,0 +1,63 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "net/cidr.hpp"
+#include "relay/client_connection.hpp"
+#include "relay/listen_socket.hpp"
+#include "relay/options.hpp"
+
+namespace relay {
+
+// Takes connections on all the configured addresses and keeps their limits. One thread.
+class Listener {
+ public:
+    Listener(boost::asio::any_io_executor executor, ListenerOptions options,
+             std::shared_ptr<const ConnectionServices> services, ListenerCounters& counters);
+
+    // Binds every address; an address that this host does not have is skipped with a warning as
+    // long as another one is left. The error names the address and what stands in the way.
+    [[nodiscard]] base::Result<> start();
+    // New settings for new connections. Addresses stay as they are bound.
+    void reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services);
+    // Takes no more connections and lets transactions end for at most grace.
+    [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
+    [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+
+ private:
+    using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
+
+    [[nodiscard]] base::Result<> open(const std::string& address, bool implicit_tls);
+    boost::asio::awaitable<void> accept_loop(std::shared_ptr<Acceptor> acceptor, bool implicit_tls);
+    void take(tls::Socket socket, bool implicit_tls);
+    boost::asio::awaitable<void> serve(std::shared_ptr<ClientConnection> connection);
+    boost::asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply);
+    [[nodiscard]] const smtp::Reply* refusal_for(const std::string& client);
+    void notice_gateway(const std::string& client);
+    void ended(const std::shared_ptr<ClientConnection>& connection);
+
+    boost::asio::any_io_executor executor_;
+    ListenerOptions options_;
+    std::vector<net::Cidr> allowed_;
+    std::shared_ptr<const ConnectionServices> services_;
+    ListenerCounters& counters_;
+    std::vector<std::shared_ptr<Acceptor>> acceptors_;
+    std::vector<std::string> addresses_;
+    std::vector<std::string> unix_paths_;
+    std::set<std::shared_ptr<ClientConnection>> connections_;
+    std::map<std::string, std::uint32_t> per_client_;
+    boost::asio::steady_timer all_ended_;
+    bool gateway_noticed_ = false;
+};
+
+}  // namespace relay

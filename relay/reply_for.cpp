@@ -1,0 +1,31 @@
+#include "relay/reply_for.hpp"
+
+namespace relay {
+
+smtp::Reply reply_for(spool::Problem problem) {
+    switch (problem) {  // no default: the compiler names a forgotten enumerator
+        case spool::Problem::full:
+            return {452, "4.3.1", "Insufficient system storage, try again later"};
+        case spool::Problem::too_large:
+            return {552, "5.3.4", "Message too large"};
+        case spool::Problem::read_only:
+        case spool::Problem::io:
+        case spool::Problem::corrupt:
+        case spool::Problem::closed:
+        case spool::Problem::not_found:
+            break;
+    }
+    return {451, "4.3.0", "The message could not be stored, try again later"};
+}
+
+smtp::Reply shutting_down() { return {421, "4.3.2", "Shutting down, try again later"}; }
+smtp::Reply idle_too_long() { return {421, "4.4.2", "Idle for too long, closing the connection"}; }
+smtp::Reply mail_loop() {
+    return {554, "5.4.6", "Too many Received fields, this message is in a loop"};
+}
+smtp::Reply too_many_connections() {
+    return {421, "4.7.0", "Too many connections, try again later"};
+}
+smtp::Reply client_not_allowed() { return {554, "5.7.1", "This client may not send mail here"}; }
+
+}  // namespace relay

@@ -1,0 +1,302 @@
+#include "relay/service.hpp"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <systemd/sd-daemon.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <exception>
+#include <utility>
+
+#include "admin/server.hpp"
+#include "base/log.hpp"
+#include "base/units.hpp"
+#include "delivery/engine.hpp"
+#include "diagnose/startup_probe.hpp"
+#include "net/resolver.hpp"
+#include "relay/cli.hpp"
+#include "relay/explain_reply.hpp"
+#include "relay/listener.hpp"
+#include "relay/users_file.hpp"
+#include "spool/spool.hpp"
+
+namespace relay {
+namespace asio = boost::asio;
+namespace {
+
+// How long SIGTERM waits for transactions under way; systemd kills after 90 s.
+constexpr base::Duration listener_grace = std::chrono::seconds{10};
+constexpr base::Duration delivery_grace = std::chrono::seconds{20};
+
+void log_bug(const std::exception_ptr& problem) {
+    if (problem) base::log_error("a part of the service ended by an internal error");
+}
+
+// The running parts, in the order in which they depend on each other.
+class Service {
+ public:
+    explicit Service(config::Settings settings) : settings_(std::move(settings)) {}
+
+    base::Result<> start();
+    void run();
+
+ private:
+    base::Result<> open_spool();
+    base::Result<> start_delivery();
+    base::Result<> start_listener();
+    base::Result<> start_admin();
+    base::Result<std::shared_ptr<const ConnectionServices>> connection_services(
+        const config::Settings& settings);
+    asio::awaitable<void> probe_now_and_then();
+    asio::awaitable<void> handle_signals();
+    asio::awaitable<void> stop();
+    void reload();
+    void log_verdict() const;
+    [[nodiscard]] admin::ListenerStatus listener_status() const;
+
+    config::Settings settings_;
+    asio::io_context loop_{1};
+    asio::thread_pool files_{1};
+    asio::signal_set signals_{loop_};
+    base::SystemClock clock_;
+    base::MessageIdSource ids_;
+    ListenerCounters counters_;
+    std::optional<diagnose::StartupVerdict> verdict_;
+    asio::steady_timer probe_timer_{loop_};
+    std::unique_ptr<net::Resolver> resolver_;
+    std::unique_ptr<spool::Spool> spool_;
+    std::unique_ptr<delivery::Engine> engine_;
+    std::unique_ptr<Listener> listener_;
+    std::unique_ptr<admin::Api> api_;
+    std::unique_ptr<admin::Server> admin_;
+    base::Time started_{};
+    bool ready_ = false;
+};
+
+base::Result<> Service::start() {
+    started_ = clock_.now();
+    resolver_ = net::make_resolver(loop_.get_executor());
+    if (base::Result<> opened = open_spool(); !opened) return opened;
+    if (base::Result<> delivering = start_delivery(); !delivering) return delivering;
+    if (base::Result<> listening = start_listener(); !listening) return listening;
+    if (base::Result<> serving = start_admin(); !serving) return serving;
+    asio::co_spawn(loop_, handle_signals(), log_bug);
+    asio::co_spawn(loop_, probe_now_and_then(), log_bug);
+    engine_->start();
+    ready_ = true;
+    ::sd_notify(0, "READY=1");
+    base::log_info("relay is ready", {{"version", version_text()},
+                                      {"config", settings_.file.string()},
+                                      {"spool", settings_.spool.directory.string()},
+                                      {"smarthosts", settings_.delivery.smarthosts.size()}});
+    return {};
+}
+
+base::Result<> Service::open_spool() {
+    spool::Post post = [this](std::function<void()> batch) { asio::post(loop_, std::move(batch)); };
+    base::Result<std::unique_ptr<spool::Spool>> spool =
+        spool::Spool::open(settings_.spool, std::move(post));
+    if (!spool) return spool.error();
+    spool_ = std::move(*spool);
+    return {};
+}
+
+base::Result<> Service::start_delivery() {
+    delivery::Surroundings surroundings;
+    surroundings.executor = loop_.get_executor();
+    surroundings.files = files_.get_executor();
+    surroundings.spool = spool_.get();
+    surroundings.resolver = resolver_.get();
+    surroundings.clock = &clock_;
+    surroundings.ids = &ids_;
+    surroundings.explain = [](const smtp::Reply& reply, smtp::Stage stage, const std::string&) {
+        return explain_reply(reply, stage);
+    };
+    base::Result<std::unique_ptr<delivery::Engine>> engine =
+        delivery::Engine::create(settings_.delivery, std::move(surroundings));
+    if (!engine) return engine.error();
+    engine_ = std::move(*engine);
+    return {};
+}
+
+base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_services(
+    const config::Settings& settings) {
+    auto services = std::make_shared<ConnectionServices>();
+    services->smtp = settings.server;
+    services->idle_timeout = settings.listener.idle_timeout;
+    services->add_missing_headers = settings.add_missing_headers;
+    services->spool = spool_.get();
+    services->engine = engine_.get();
+    services->clock = &clock_;
+    services->ids = &ids_;
+    services->counters = &counters_;
+    if (!settings.listener.tls.certificate.empty()) {
+        base::Result<tls::ServerContext> tls = tls::ServerContext::load(settings.listener.tls);
+        if (!tls) return base::error(fmt::format("server.certificate: {}", tls.error().message));
+        services->tls = std::move(*tls);
+    }
+    if (!settings.listener.users_file.empty()) {
+        base::Result<UsersFile> users = UsersFile::load(settings.listener.users_file);
+        if (!users) return base::error(fmt::format("server.users_file: {}", users.error().message));
+        services->credentials = std::make_shared<UsersFile>(std::move(*users));
+    }
+    return std::shared_ptr<const ConnectionServices>{std::move(services)};
+}
+
+base::Result<> Service::start_listener() {
+    base::Result<std::shared_ptr<const ConnectionServices>> services =
+        connection_services(settings_);
+    if (!services) return services.error();
+    listener_ =
+        std::make_unique<Listener>(loop_.get_executor(), settings_.listener, *services, counters_);
+    return listener_->start();
+}
+
+admin::ListenerStatus Service::listener_status() const {
+    admin::ListenerStatus status;
+    status.addresses = listener_->addresses();
+    status.connections = counters_.connections;
+    status.connections_total = counters_.connections_total;
+    status.connections_refused = counters_.connections_refused;
+    status.messages_accepted = counters_.messages_accepted;
+    status.messages_refused = counters_.messages_refused;
+    status.bytes_accepted = counters_.bytes_accepted;
+    return status;
+}
+
+base::Result<> Service::start_admin() {
+    admin::Services services;
+    services.spool = spool_.get();
+    services.delivery = [this] { return engine_->status(); };
+    services.listener = [this] { return listener_status(); };
+    services.verdict = [this] { return verdict_; };
+    services.attempt_now = [this] { engine_->attempt_now(); };
+    services.ready = [this] { return ready_; };
+    services.version = version_text();
+    services.started = started_;
+    services.config_file = settings_.file.string();
+    api_ = std::make_unique<admin::Api>(std::move(services));
+    const std::string socket = (settings_.spool.directory / "control.sock").string();
+    base::Result<std::unique_ptr<admin::Server>> server =
+        admin::Server::start(loop_.get_executor(), settings_.admin, socket, *api_);
+    if (!server) return server.error();
+    admin_ = std::move(*server);
+    for (const std::string& address : admin_->addresses())
+        base::log_info("admin interface", {{"address", address}});
+    return {};
+}
+
+asio::awaitable<void> Service::probe_now_and_then() {
+    while (settings_.probe.enabled) {
+        std::vector<diagnose::SmarthostTarget> smarthosts;
+        for (const auto& smarthost : settings_.delivery.smarthosts) {
+            if (smarthost.host.starts_with("unix:")) continue;
+            smarthosts.push_back({smarthost.name, smarthost.host, smarthost.ports});
+        }
+        diagnose::ProbeOptions options = settings_.probe;
+        verdict_ = co_await diagnose::run_startup_probe(loop_.get_executor(), *resolver_,
+                                                        std::move(options), std::move(smarthosts));
+        log_verdict();
+        boost::system::error_code ec;
+        probe_timer_.expires_after(settings_.probe.interval);
+        co_await probe_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (ec && !ready_) co_return;
+    }
+}
+
+void Service::log_verdict() const {
+    const bool good = verdict_->code == diagnose::VerdictCode::ok_direct;
+    const bool blocked = verdict_->code == diagnose::VerdictCode::outbound_25_dropped ||
+                         verdict_->code == diagnose::VerdictCode::outbound_25_rejected;
+    // A closed port 25 is what relay is there for: worth a line, no alarm.
+    base::log(good || blocked ? base::LogLevel::info : base::LogLevel::warning, "port 25 verdict",
+              {{"verdict", diagnose::verdict_name(verdict_->code)},
+               {"summary", verdict_->summary},
+               {"took_ms", verdict_->took.count()}});
+}
+
+asio::awaitable<void> Service::handle_signals() {
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    signals_.add(SIGHUP);
+    for (;;) {
+        boost::system::error_code ec;
+        const int number =
+            co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (ec) co_return;
+        if (number != SIGHUP) break;
+        reload();
+    }
+    co_await stop();
+}
+
+void Service::reload() {
+    ::sd_notify(0, "RELOADING=1");
+    config::LoadResult loaded = config::load_file(settings_.file);
+    for (const config::Problem& problem : loaded.problems) {
+        base::log_error("configuration fault", {{"problem", problem.text()}});
+    }
+    base::Result<> done;
+    if (!loaded.ok()) {
+        done = base::error("the file has faults");
+    } else {
+        base::Result<std::shared_ptr<const ConnectionServices>> services =
+            connection_services(loaded.settings);
+        done =
+            services ? engine_->reload(loaded.settings.delivery) : base::Result<>{services.error()};
+        if (done) {
+            listener_->reload(loaded.settings.listener, *services);
+            done = base::open_log(loaded.settings.log);
+            settings_ = std::move(loaded.settings);
+            probe_timer_.cancel();
+        }
+    }
+    ::sd_notify(0, "READY=1");
+    if (done) {
+        base::log_info("configuration reloaded", {{"config", settings_.file.string()}});
+    } else {
+        base::log_error("configuration not reloaded: relay goes on with the settings it had",
+                        {{"problem", done.error().message}});
+    }
+}
+
+asio::awaitable<void> Service::stop() {
+    ready_ = false;
+    ::sd_notify(0, "STOPPING=1");
+    base::log_info("stopping: open transactions may end first");
+    probe_timer_.cancel();
+    co_await listener_->stop(listener_grace);
+    co_await engine_->stop(delivery_grace);
+    admin_->stop();
+    loop_.stop();
+}
+
+void Service::run() {
+    loop_.run();
+    // What the spool still has to write is written by its destruction; nobody waits for answers
+    // now.
+    spool_.reset();
+    base::log_info("stopped");
+}
+
+}  // namespace
+
+base::Result<> run_service(config::Settings settings) {
+    std::signal(SIGPIPE, SIG_IGN);
+    // Two arenas are enough for one busy thread and its helpers, and keep the process small.
+    ::mallopt(M_ARENA_MAX, 2);
+    Service service{std::move(settings)};
+    if (base::Result<> started = service.start(); !started) return started;
+    service.run();
+    return {};
+}
+
+}  // namespace relay

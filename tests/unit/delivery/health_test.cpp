@@ -1,0 +1,61 @@
+#include "delivery/health.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace std::chrono_literals;
+using delivery::Health;
+using delivery::SmarthostHealth;
+
+namespace {
+const base::Time start{std::chrono::hours{24 * 365 * 50}};
+}
+
+TEST_CASE("a refused sign-in rests for a doubling while, an hour at most", "[delivery]") {
+    SmarthostHealth health{30s};
+    base::Time now = start;
+    for (const base::Duration rest : {30s, 60s, 120s, 240s, 480s, 960s, 1920s, 3600s, 3600s}) {
+        health.sign_in_refused(now, "535");
+        REQUIRE(health.state() == Health::paused);
+        REQUIRE_FALSE(health.usable(now));
+        REQUIRE_FALSE(health.usable(now + rest - 1ms));
+        REQUIRE(health.usable(now + rest));
+        now += rest;
+    }
+}
+
+TEST_CASE("connection trouble rests for five minutes at most", "[delivery]") {
+    SmarthostHealth health{30s};
+    for (int i = 0; i < 20; ++i) health.failed(start, "connection refused");
+    REQUIRE(health.state() == Health::failing);
+    REQUIRE(*health.next_attempt() == start + 5min);
+}
+
+TEST_CASE("success ends a rest and its growth", "[delivery]") {
+    SmarthostHealth health{30s};
+    health.failed(start, "timeout");
+    health.failed(start, "timeout");
+    health.succeeded(start);
+    REQUIRE(health.state() == Health::ok);
+    REQUIRE(health.usable(start));
+    REQUIRE_FALSE(health.on_trial());
+    REQUIRE(health.problem().empty());
+    health.failed(start, "timeout");
+    REQUIRE(*health.next_attempt() == start + 30s);
+}
+
+TEST_CASE("trying at once stays a trial until it succeeds", "[delivery]") {
+    SmarthostHealth health{30s};
+    health.sign_in_refused(start, "535");
+    health.try_at_once();
+    REQUIRE(health.usable(start));
+    REQUIRE(health.on_trial());
+    health.sign_in_refused(start, "535");
+    REQUIRE(*health.next_attempt() == start + 30s);
+}
+
+TEST_CASE("another kind of trouble starts its rest anew", "[delivery]") {
+    SmarthostHealth health{30s};
+    for (int i = 0; i < 5; ++i) health.sign_in_refused(start, "535");
+    health.failed(start, "connection refused");
+    REQUIRE(*health.next_attempt() == start + 30s);
+}

@@ -10,6 +10,7 @@
 
 #include "base/log.hpp"
 #include "net/await.hpp"
+#include "net/cidr.hpp"
 #include "relay/reply_for.hpp"
 #include "smtp/received.hpp"
 
@@ -44,6 +45,16 @@ class BufferPool {
     std::vector<Buffer> free_;
 };
 
+smtp::ServerSession make_session(const ConnectionServices& services, const std::string& client,
+                                 bool implicit_tls) {
+    smtp::ServerContext context;
+    context.options = &services.smtp;
+    context.credentials = services.credentials.get();
+    context.plaintext_auth_allowed = client == "unix" || net::is_loopback_address(client);
+    context.tls_available = services.tls.has_value() && !implicit_tls;
+    return smtp::ServerSession{context};
+}
+
 BufferPool& buffers() {
     thread_local BufferPool pool;
     return pool;
@@ -62,7 +73,6 @@ struct ClientConnection::Content {
     std::unique_ptr<spool::BodyWriter> body;
     base::Time received{};
     std::string scratch;
-    std::string trace;
 };
 
 ClientConnection::ClientConnection(tls::Stream stream,
@@ -70,13 +80,7 @@ ClientConnection::ClientConnection(tls::Stream stream,
                                    bool implicit_tls)
     : stream_(std::move(stream)),
       services_(std::move(services)),
-      session_([&] {
-          smtp::ServerContext context;
-          context.options = &services_->smtp;
-          context.credentials = services_->credentials.get();
-          context.tls_available = services_->tls.has_value() && !implicit_tls;
-          return smtp::ServerSession{context};
-      }()),
+      session_(make_session(*services_, stream_.remote_address(), implicit_tls)),
       implicit_tls_(implicit_tls),
       client_(stream_.remote_address()) {}
 
@@ -200,7 +204,7 @@ void ClientConnection::begin_content(const smtp::Envelope& envelope) {
     const base::MessageId id = services_->ids->next(now);
     smtp::ReceivedTrace trace;
     trace.client_name = session_.client_name();
-    trace.client_address = client_;
+    if (client_ != "unix") trace.client_address = client_;
     trace.hostname = services_->smtp.hostname;
     trace.protocol = session_.protocol();
     trace.id = id.text();

@@ -29,7 +29,7 @@ const Choice<smtp::BareNewline>& newline_choice() {
     return choice;
 }
 
-bool all_local(const std::vector<std::string>& endpoints) {
+bool only_local(const std::vector<std::string>& endpoints) {
     return std::all_of(endpoints.begin(), endpoints.end(), [](const std::string& text) {
         const auto endpoint = parse_endpoint(text);
         return !endpoint || endpoint->kind == Endpoint::Kind::systemd || endpoint->local();
@@ -79,17 +79,26 @@ void check_auth(TableReader& reader, const Settings& settings) {
     if (settings.server.auth == AuthPolicy::required && !reader.given("users_file")) {
         reader.fault("auth", "\"required\" needs users_file, the file of those who may sign in");
     }
-    const bool open_network =
-        !all_local(settings.listener.listen) && settings.listener.tls.certificate.empty();
-    if (settings.server.auth == AuthPolicy::required && open_network &&
-        !reader.given("certificate")) {
+    if (settings.server.auth == AuthPolicy::required && !reader.given("certificate") &&
+        !only_local(settings.listener.listen)) {
         reader.warn("auth",
                     "without certificate and private_key passwords cross the network unencrypted");
     }
 }
 
-// RFC 5321 knows no open relay as a choice, and neither do we: mail for strangers is taken only
-// from clients that the operator named or that signed in.
+void refuse_strangers(TableReader& reader, std::string_view key,
+                      const std::vector<std::string>& endpoints) {
+    if (!reader.sound(key)) return;
+    for (std::size_t i = 0; i < endpoints.size(); ++i) {
+        if (only_local({endpoints[i]})) continue;
+        reader.fault_at(reader.place(key, i), key,
+                        "others than this host can connect here: say who may send with "
+                        "allow_clients = [\"192.168.0.0/16\"] (your own network), or set auth = "
+                        "\"required\"");
+    }
+}
+
+// Never an open relay: mail is taken only from clients that the operator named or that signed in.
 void check_open_relay(TableReader& reader, Settings& settings) {
     relay::ListenerOptions& listener = settings.listener;
     if (!reader.sound("auth") || !reader.sound("allow_clients")) return;
@@ -101,25 +110,18 @@ void check_open_relay(TableReader& reader, Settings& settings) {
     if (sign_in) return;
 
     bool only_loopback = true;
-    for (const std::string& text : listener.allow_clients) {
-        const auto block = parse_block(text);
+    for (std::size_t i = 0; i < listener.allow_clients.size(); ++i) {
+        const auto block = parse_block(listener.allow_clients[i]);
         only_loopback = only_loopback && block->loopback;
         if (!block->open_to_all()) continue;
-        reader.fault(
-            "allow_clients",
-            fmt::format("{} lets strangers send through this host (an open relay): name your "
-                        "own networks, or set auth = \"required\"",
-                        in_quotes(text)));
-        return;
+        reader.fault_at(reader.place("allow_clients", i), "allow_clients",
+                        fmt::format("{} lets strangers send through this host (an open relay): "
+                                    "name your own networks, or set auth = \"required\"",
+                                    in_quotes(listener.allow_clients[i])));
     }
-    for (const std::string_view key : {"listen", "tls_listen"}) {
-        const auto& endpoints = key == "listen" ? listener.listen : listener.tls_listen;
-        if (!only_loopback || !reader.sound(key) || all_local(endpoints)) continue;
-        reader.fault(
-            key,
-            "others than this host can connect here: say who may send with allow_clients = "
-            "[\"192.168.0.0/16\"] (your own network), or set auth = \"required\"");
-    }
+    if (!only_loopback) return;
+    refuse_strangers(reader, "listen", listener.listen);
+    refuse_strangers(reader, "tls_listen", listener.tls_listen);
 }
 
 void read_limits(TableReader& reader, Settings& settings) {
@@ -153,7 +155,10 @@ void read_access(TableReader& reader, Settings& settings) {
         if (auto given = blocks.read(*value, sink)) listener.allow_clients = std::move(*given);
     }
     check_open_relay(reader, settings);
-    reader.show("allow_clients", blocks.show(listener.allow_clients));
+    const bool widened =
+        settings.server.auth == AuthPolicy::required && !reader.given("allow_clients");
+    reader.show("allow_clients", blocks.show(listener.allow_clients),
+                widened ? "default with auth = \"required\"" : reader.source("allow_clients"));
 }
 
 }  // namespace

@@ -46,10 +46,20 @@ void Report::show(std::string key, std::string value, std::string source) {
     effective_.push_back({std::move(key), std::move(value), std::move(source)});
 }
 
-void Report::know_section(std::string_view section) { known_[std::string{section}]; }
+std::vector<std::string>& Report::keys_of(std::string_view section) {
+    const auto found = std::find_if(known_.begin(), known_.end(), [&](const SectionKeys& item) {
+        return item.section == section;
+    });
+    if (found != known_.end()) return found->keys;
+    return known_.emplace_back(SectionKeys{std::string{section}, {}}).keys;
+}
+
+void Report::know_section(std::string_view section) {
+    static_cast<void>(keys_of(section));  // its keys follow one by one
+}
 
 void Report::know(const std::string& section, std::string_view key) {
-    std::vector<std::string>& keys = known_[without_index(section)];
+    std::vector<std::string>& keys = keys_of(without_index(section));
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.emplace_back(key);
 }
 
@@ -71,17 +81,15 @@ std::string Report::source(Place place) const {
 
 std::string Report::other_home(const std::string& section, const std::string& key) const {
     for (const auto& [name, keys] : known_) {
-        if (name == section || name.empty()) continue;
+        if (name == section) continue;
         if (std::find(keys.begin(), keys.end(), key) != keys.end()) return name;
     }
     return {};
 }
 
-std::string Report::unknown_message(const Unknown& unknown) const {
+std::string Report::unknown_message(const Unknown& unknown) {
     const std::string shown = base::printable(unknown.key, 60);
-    const auto found = known_.find(unknown.section);
-    const std::vector<std::string> none;
-    const std::vector<std::string>& keys = found == known_.end() ? none : found->second;
+    const std::vector<std::string> keys = keys_of(unknown.section);
     const std::string home = other_home(unknown.section, unknown.key);
     const std::string near = base::nearest(unknown.key, keys);
 
@@ -96,10 +104,11 @@ std::string Report::unknown_message(const Unknown& unknown) const {
 
 void Report::complete(std::vector<Problem>& problems) const {
     const auto harmless = [this](std::string_view key) {
-        return !secret_key(key) && std::any_of(known_.begin(), known_.end(), [&](const auto& item) {
-            return item.first == key ||
-                   std::find(item.second.begin(), item.second.end(), key) != item.second.end();
-        });
+        return !secret_key(key) &&
+               std::any_of(known_.begin(), known_.end(), [&](const SectionKeys& item) {
+                   return item.section == key ||
+                          std::find(item.keys.begin(), item.keys.end(), key) != item.keys.end();
+               });
     };
     for (Problem& problem : problems) {
         if (problem.line > 0) problem.excerpt = excerpt(text_, problem.line, harmless);

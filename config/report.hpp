@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,11 +34,16 @@ class Report {
     void finish(LoadResult& result);
 
  private:
+    struct SectionKeys {
+        std::string section;
+        std::vector<std::string> keys;
+    };
     struct Unknown {
         std::string section, key;
         Place place;
     };
-    [[nodiscard]] std::string unknown_message(const Unknown& unknown) const;
+    [[nodiscard]] std::vector<std::string>& keys_of(std::string_view section);
+    [[nodiscard]] std::string unknown_message(const Unknown& unknown);
     [[nodiscard]] std::string other_home(const std::string& section, const std::string& key) const;
     void complete(std::vector<Problem>& problems) const;
 
@@ -47,7 +51,7 @@ class Report {
     std::string text_;
     std::filesystem::path folder_;
     bool readable_by_others_ = false;
-    std::map<std::string, std::vector<std::string>> known_;  // section -> its keys, in table order
+    std::vector<SectionKeys> known_;  // in the order of the documentation
     std::vector<Unknown> unknown_;
     std::vector<Problem> problems_, warnings_;
     std::vector<SettingLine> effective_;

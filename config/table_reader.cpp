@@ -44,6 +44,12 @@ Place TableReader::place(std::string_view key) const {
     return found == nullptr ? place_ : found->value.place;
 }
 
+Place TableReader::place(std::string_view key, std::size_t index) const {
+    const Member* found = member(table_, key);
+    const auto* list = found == nullptr ? nullptr : std::get_if<List>(&found->value.data);
+    return list != nullptr && index < list->size() ? (*list)[index].place : place(key);
+}
+
 std::string TableReader::source(std::string_view key) const {
     return given(key) ? report_->source(place(key)) : "default";
 }

@@ -63,10 +63,12 @@ class TableReader {
         show(key, codec.show(accepted));
     }
 
-    [[nodiscard]] const Value* find(std::string_view key);         // marks the key as known
-    [[nodiscard]] bool given(std::string_view key) const;          // also when faulty
-    [[nodiscard]] bool sound(std::string_view key) const;          // no fault so far
-    [[nodiscard]] Place place(std::string_view key) const;         // the section's when not given
+    [[nodiscard]] const Value* find(std::string_view key);  // marks the key as known
+    [[nodiscard]] bool given(std::string_view key) const;   // also when faulty
+    [[nodiscard]] bool sound(std::string_view key) const;   // no fault so far
+    [[nodiscard]] Place place(std::string_view key) const;  // the section's when not given
+    // Of one value of a list.
+    [[nodiscard]] Place place(std::string_view key, std::size_t index) const;
     [[nodiscard]] std::string source(std::string_view key) const;  // "relay.toml:3", "default"
     [[nodiscard]] std::string name(std::string_view key) const;    // "smarthost.host"
 

@@ -56,6 +56,14 @@ std::vector<ApiView> objects(const json::array& list) {
     return views;
 }
 
+base::Result<json::object> parse_answer(const admin::ApiResponse& response) {
+    if (response.status >= 400) return base::error(error_message(response));
+    boost::system::error_code error;
+    json::value value = json::parse(response.body, error);
+    if (error || !value.is_object()) return base::error("the server's answer is no JSON object");
+    return std::move(value.get_object());
+}
+
 base::Result<json::object> call_api(ControlChannel& channel, const std::string& method,
                                     const std::string& target, const std::string& body) {
     admin::ApiRequest request;
@@ -64,11 +72,7 @@ base::Result<json::object> call_api(ControlChannel& channel, const std::string& 
     request.body = body;
     const auto response = channel.call(std::move(request));
     if (!response) return response.error();
-    if (response->status >= 400) return base::error(error_message(*response));
-    boost::system::error_code error;
-    json::value value = json::parse(response->body, error);
-    if (error || !value.is_object()) return base::error("the server's answer is no JSON object");
-    return std::move(value.get_object());
+    return parse_answer(*response);
 }
 
 std::optional<base::Time> parse_iso8601(const std::string& text) {

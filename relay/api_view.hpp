@@ -37,6 +37,9 @@ class ApiView {
 // The objects of a list, e.g. for (ApiView message : objects(page.list("messages"))).
 [[nodiscard]] std::vector<ApiView> objects(const boost::json::array& list);
 
+// An answer taken apart; the error is the API's own words when it refused.
+[[nodiscard]] base::Result<boost::json::object> parse_answer(const admin::ApiResponse& response);
+
 // Calls the API and takes its answer apart; the error is in words when there was no answer or the
 // API refused.
 [[nodiscard]] base::Result<boost::json::object> call_api(ControlChannel& channel,

@@ -171,9 +171,8 @@ Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& optio
                            ": start \"relay run\" first, or name its configuration with --config");
     }
     auto mailbox = std::make_shared<Mailbox>();
-    auto opened = spool::Spool::open(options, [mailbox](std::function<void()> batch) {
-        mailbox->post(std::move(batch));
-    });
+    auto opened = spool::Spool::open(
+        options, [mailbox](std::function<void()> batch) { mailbox->post(std::move(batch)); });
     if (!opened) {
         return base::error("no relay answers on " + control_socket_path(directory).string() +
                            ", and its spool cannot be opened either: " + opened.error().message);
@@ -199,8 +198,10 @@ Result<std::unique_ptr<ControlChannel>> connect_to_server(const std::filesystem:
     switch (probe(path)) {
         case Listening::yes:
             return std::unique_ptr<ControlChannel>{std::make_unique<OnlineChannel>(path)};
-        case Listening::denied: return denied(path);
-        case Listening::no: break;
+        case Listening::denied:
+            return denied(path);
+        case Listening::no:
+            break;
     }
     return base::error("no relay runs: nothing answers on " + path + "; start \"relay run\"");
 }

@@ -1,0 +1,117 @@
+#include "relay/submission.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <optional>
+
+#include "admin/access.hpp"
+#include "base/message_id.hpp"
+#include "base/text.hpp"
+#include "delivery/connection.hpp"
+#include "net/cidr.hpp"
+#include "net/resolver.hpp"
+#include "tls/context.hpp"
+
+namespace relay {
+
+namespace asio = boost::asio;
+using base::Result;
+
+namespace {
+
+// Credentials never leave this host without TLS; the local listener needs none.
+delivery::TlsMode tls_mode(const SubmissionTarget& target) {
+    const bool here = target.host.starts_with("unix:") || target.host == "localhost" ||
+                      net::is_loopback_address(target.host);
+    if (here || target.username.empty()) return delivery::TlsMode::none;
+    return delivery::TlsMode::automatic;
+}
+
+delivery::SmarthostOptions connection_options(const SubmissionTarget& target) {
+    delivery::SmarthostOptions options;
+    options.name = target.host;
+    options.host = target.host;
+    options.ports = {target.port};
+    options.tls = tls_mode(target);
+    options.username = target.username;
+    options.password = target.password;
+    options.auth =
+        target.username.empty() ? smtp::AuthMechanism::none : smtp::AuthMechanism::automatic;
+    options.helo = target.helo;
+    return options;
+}
+
+asio::awaitable<Result<smtp::Reply>> submit(const delivery::SmarthostOptions& options,
+                                            tls::ClientContext context,
+                                            smtp::Transaction transaction, spool::Body body) {
+    const auto executor = co_await asio::this_coro::executor;
+    const std::unique_ptr<net::Resolver> resolver = net::make_resolver(executor);
+    delivery::Connection connection{executor, *resolver, options, context};
+    const auto failure = co_await connection.open(options.ports.front());
+    if (failure) {
+        if (failure->reply.code != 0) co_return failure->reply;
+        co_return base::error(failure->problem);
+    }
+    delivery::BodySource source{executor, std::move(body)};
+    std::function<void()> nothing = [] {};
+    const std::vector<smtp::RecipientResult> results =
+        co_await connection.deliver(transaction, source, std::move(nothing));
+    if (connection.ready()) co_await connection.quit();
+    if (results.empty()) co_return base::error("the server gave no result");
+    if (results.front().reply.code == 0) co_return base::error(results.front().problem);
+    co_return results.front().reply;
+}
+
+}  // namespace
+
+Result<SubmissionTarget> parse_submission_target(const std::string& text) {
+    SubmissionTarget target;
+    if (text.starts_with("unix:")) {
+        target.host = text;
+        return target;
+    }
+    const auto parts = admin::parse_host_port(text, 0);
+    if (!parts || parts->port == 0) {
+        return base::error("\"" + base::printable(text, 128) +
+                           "\" is not a server: write HOST:PORT, [IPV6]:PORT or unix:/path");
+    }
+    target.host = parts->host;
+    target.port = parts->port;
+    if (target.host == "0.0.0.0" || target.host == "*") target.host = "127.0.0.1";
+    if (target.host == "::") target.host = "::1";
+    return target;
+}
+
+Result<smtp::Reply> submit_mail(const SubmissionTarget& target, const smtp::Envelope& envelope,
+                                std::string content) {
+    const delivery::SmarthostOptions options = connection_options(target);
+    auto context = tls::ClientContext::load(options.verification);
+    if (!context) return context.error();
+    smtp::Transaction transaction;
+    transaction.envelope = envelope;
+    transaction.body_size = content.size();
+    spool::Body body;
+    body.size = content.size();
+    body.bytes = std::make_shared<const std::string>(std::move(content));
+
+    asio::io_context loop;
+    std::optional<Result<smtp::Reply>> reply;
+    asio::co_spawn(loop, submit(options, *context, std::move(transaction), std::move(body)),
+                   [&](std::exception_ptr, Result<smtp::Reply> answer) {
+                       reply = std::move(answer);
+                       loop.stop();
+                   });
+    loop.run();
+    return reply ? *std::move(reply) : base::error("the connection ended without a reply");
+}
+
+std::string queued_id(const smtp::Reply& reply) {
+    constexpr std::string_view mark = "queued as ";
+    const auto at = reply.text.find(mark);
+    if (at == std::string::npos) return "";
+    const std::string_view rest = std::string_view{reply.text}.substr(at + mark.size());
+    const std::string_view id = rest.substr(0, rest.find_first_of(" \n"));
+    return base::MessageId::parse(id) ? std::string(id) : "";
+}
+
+}  // namespace relay

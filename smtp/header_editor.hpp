@@ -21,6 +21,8 @@ struct HeaderAdditions {
 class HeaderEditor {
  public:
     explicit HeaderEditor(HeaderAdditions additions);
+    HeaderEditor(const HeaderEditor&) = delete;
+    HeaderEditor& operator=(const HeaderEditor&) = delete;
 
     void write(std::string_view chunk, std::string& out);  // appends to out
     void finish(std::string& out);                         // the message has ended
@@ -36,14 +38,20 @@ class HeaderEditor {
     [[nodiscard]] bool in_header() const { return in_header_; }
 
  private:
+    static constexpr std::size_t longest_kept = 998;
+
     void take_line(std::string_view line, std::string& out);
-    void end_header(std::string& out);
+    void take_continuation(std::string_view line, std::string& out);
+    void begin_field(std::string_view name, std::string_view value);
+    void gather(std::string_view value);
+    void add_fields(std::string& out);
 
     HeaderAdditions additions_;
-    std::string line_;
-    std::string field_;  // the name of the field that line_ may continue, in lower case
-    bool started_ = false;
+    std::string line_;             // a line whose end has not come yet
+    std::string* kept_ = nullptr;  // where the field's continuation lines belong, if anywhere
+    bool started_ = false;         // the first line was seen
     bool in_header_ = true;
+    bool inside_long_line_ = false;  // its beginning was passed on already
     bool has_date_ = false;
     bool has_message_id_ = false;
     std::size_t received_count_ = 0;

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace smtp {
+
+// Turns the bytes that follow DATA or BDAT into content with CRLF lines. Split anywhere, the
+// content is the same.
+//
+// The only place that decides what a newline is: CRLF, and nothing else. Only CRLF "." CRLF ends
+// DATA (RFC 5321 section 4.1.1.4), and only a dot behind a CRLF is taken for dot-stuffing. A lone
+// LF, a lone CR and CR CR LF become CRLF but begin no line in that sense: a "." between two of
+// them stays content, which the next hop gets dot-stuffed.
+class DataReader {
+ public:
+    enum class Framing : std::uint8_t { dots, counted };
+
+    struct Step {
+        std::size_t consumed = 0;
+        std::string_view content;  // in the input or in this object: valid until the next call
+        bool ended = false;        // CRLF "." CRLF was consumed
+    };
+
+    void start(Framing framing);
+    // Consumes all of input, or up to the end of the content.
+    [[nodiscard]] Step read(std::string_view input);
+    // For counted content, when its last byte was read: what was held back.
+    [[nodiscard]] std::string_view finish();
+    // A lone CR or LF or CR CR LF has been repaired since start().
+    [[nodiscard]] bool repaired() const { return repaired_; }
+
+ private:
+    // What the bytes read last leave open; they are held back until the next byte decides.
+    enum class State : std::uint8_t { line_start, in_line, cr, cr_cr, dot, dot_cr };
+    class Scanner;
+
+    State step(char c, bool& ended);
+    State behind_dot(char c);
+    State newline(char c);
+    State repair(State next);
+    void emit(std::string_view bytes);
+
+    Framing framing_ = Framing::dots;
+    State state_ = State::line_start;
+    bool repaired_ = false;
+    std::string_view content_;
+    std::string scratch_;  // content that is not one piece of the input
+};
+
+}  // namespace smtp

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "smtp/credentials.hpp"
+
+namespace smtp {
+
+inline constexpr unsigned least_scram_iterations = 4096;  // RFC 7677 section 4
+
+// A new salt each time. The password is prepared as SCRAM wants it (RFC 5802 section 2.2).
+[[nodiscard]] ScramSecret make_scram_secret(const base::Secret& password,
+                                            unsigned iterations = least_scram_iterations);
+
+// What stands in a users file: "{SCRAM-SHA-256}4096,SALT,STOREDKEY,SERVERKEY" in base64.
+[[nodiscard]] std::string format_password_hash(const ScramSecret& secret);
+[[nodiscard]] std::optional<ScramSecret> parse_password_hash(std::string_view text);
+// Makes and formats one; the error says what is wrong with the password, never the password.
+[[nodiscard]] base::Result<std::string> hash_password(const base::Secret& password);
+
+// Costs the secret's iterations, about a millisecond for 4096, unless this password was found right
+// for this secret before: such answers are kept for the life of the process, under a key of its
+// own.
+[[nodiscard]] bool check_password(const ScramSecret& secret, std::string_view password);
+
+// Something to check a password against when there is no such user, so that the time it takes does
+// not tell. The same user gets the same salt.
+[[nodiscard]] ScramSecret decoy_secret(std::string_view user);
+
+}  // namespace smtp

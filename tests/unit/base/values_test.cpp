@@ -1,0 +1,127 @@
+// Base64, message ids, secrets, errors and the two forms of time.
+
+#include <cerrno>
+#include <cstdlib>
+#include <ctime>
+#include <set>
+#include <utility>
+
+#include "base/base64.hpp"
+#include "base/clock.hpp"
+#include "base/message_id.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace std::chrono_literals;
+
+TEST_CASE("base64 is that of RFC 4648 section 10", "[base]") {
+    struct Case {
+        std::string_view bytes, text;
+    };
+    const Case c = GENERATE(values<Case>({{"", ""},
+                                          {"f", "Zg=="},
+                                          {"fo", "Zm8="},
+                                          {"foo", "Zm9v"},
+                                          {"foob", "Zm9vYg=="},
+                                          {"fooba", "Zm9vYmE="},
+                                          {"foobar", "Zm9vYmFy"},
+                                          {std::string_view{"\0\xff\0", 3}, "AP8A"}}));
+    CHECK(base::base64_encode(c.bytes) == c.text);
+    CHECK(base::base64_decode(c.text) == std::string{c.bytes});
+}
+
+TEST_CASE("base64 with noise is refused", "[base]") {
+    for (const char* text :
+         {"Zg", "Zg=", "Zg===", "Z", "Zm9v\n", " Zm9v", "Zm9-", "Z=9v", "====", "Zg==Zg=="}) {
+        CAPTURE(text);
+        CHECK_FALSE(base::base64_decode(text).has_value());
+    }
+}
+
+TEST_CASE("a message id is twelve characters that read back", "[base]") {
+    const base::MessageId id{0x0123'4567'89AB'CDEF};
+    CHECK(id.text().size() == 12);
+    CHECK(base::MessageId::parse(id.text()) == id);
+    CHECK(base::MessageId{1}.text() == "000000000001");
+    CHECK(base::MessageId::parse("00000000000Z")->value() == 31);
+    for (const char* text : {"", "00000000000", "0000000000001", "000000000000", "00000000000u",
+                             "00000000000i", "00000000000-"}) {
+        CAPTURE(text);
+        CHECK_FALSE(base::MessageId::parse(text).has_value());
+    }
+}
+
+TEST_CASE("ids never repeat and sort as they were made", "[base]") {
+    base::MessageIdSource source;
+    const base::Time now = base::ManualClock{}.now();
+    std::set<base::MessageId> seen;
+    base::MessageId last;
+    for (int i = 0; i < 5000; ++i) {
+        // The clock stands, then jumps back a minute, then forward.
+        const base::Time time = i < 2000 ? now : i < 4000 ? now - 1min : now + 1s;
+        const base::MessageId id = source.next(time);
+        CHECK(last < id);
+        CHECK(seen.insert(id).second);
+        last = id;
+    }
+    CHECK(last.text().size() == 12);
+    CHECK(source.next(base::Time{0s}).value() > 0);  // a clock before all epochs
+}
+
+TEST_CASE("a secret moves whole and compares by its bytes", "[base]") {
+    base::Secret first{"hunter2"};
+    base::Secret second{std::move(first)};
+    CHECK(first.empty());  // NOLINT(bugprone-use-after-move): that is the promise
+    CHECK(second.reveal() == "hunter2");
+    first = second;
+    CHECK(first == second);
+    first = std::move(second);
+    CHECK(first.reveal() == "hunter2");
+    CHECK_FALSE(first == base::Secret{"hunter3"});
+    CHECK_FALSE(base::Secret::equal_secrets("hunter2", "hunter"));
+    CHECK(base::Secret::equal_secrets("", ""));
+    CHECK(base::masked_secret == "***");
+}
+
+TEST_CASE("reasons read well in a sentence", "[base]") {
+    CHECK(base::errno_text(ENOENT) == "no such file or directory");
+    CHECK(base::errno_text(ECONNREFUSED) == "connection refused");
+}
+
+TEST_CASE("times are written as RFC 3339 and RFC 5322 want them", "[base]") {
+    const base::Time time{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24} + 11h + 12min +
+                          13s + 7ms};
+    CHECK(base::format_iso8601(time) == "2026-11-24T11:12:13.007Z");
+    CHECK(base::format_iso8601(base::Time{-1ms}) == "1969-12-31T23:59:59.999Z");
+
+    const char* old = std::getenv("TZ");
+    const std::string saved = old == nullptr ? "" : old;
+    struct Case {
+        const char *zone, *text;
+    };
+    for (const Case& c : {Case{"UTC0", "Tue, 24 Nov 2026 11:12:13 +0000"},
+                          Case{"CET-1", "Tue, 24 Nov 2026 12:12:13 +0100"},
+                          Case{"NST3:30", "Tue, 24 Nov 2026 07:42:13 -0330"},
+                          Case{"LINT-14", "Wed, 25 Nov 2026 01:12:13 +1400"}}) {
+        ::setenv("TZ", c.zone, 1);
+        ::tzset();
+        CHECK(base::format_rfc5322(time) == c.text);
+    }
+    if (old == nullptr) {
+        ::unsetenv("TZ");
+    } else {
+        ::setenv("TZ", saved.c_str(), 1);
+    }
+    ::tzset();
+}
+
+TEST_CASE("the manual clock stands until told", "[base]") {
+    base::ManualClock clock;
+    const base::Time begin = clock.now();
+    CHECK(clock.now() == begin);
+    clock.advance(5 * 24h);
+    CHECK(clock.now() - begin == 120h);
+    CHECK(base::SystemClock{}.now() >
+          base::Time{std::chrono::sys_days{std::chrono::year{2020} / 1 / 1}});
+}

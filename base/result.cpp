@@ -17,9 +17,8 @@ std::string errno_text(int number) {
     return text;
 }
 
-}  // namespace base
-
-void boost::system::throw_exception_from_error(const base::Error& error,
-                                               const boost::source_location& where) {
+void throw_exception_from_error(const Error& error, const boost::source_location& where) {
     boost::throw_exception(std::logic_error(error.message), where);
 }
+
+}  // namespace base

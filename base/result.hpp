@@ -28,10 +28,9 @@ using Result = boost::system::result<T, E>;
 // The reason for an errno value in lower-case words ("connection refused"), without the number.
 [[nodiscard]] std::string errno_text(int number);
 
-}  // namespace base
-
-namespace boost::system {
-// Found by result<T, base::Error>::value(): asking a failed result for its value is a bug.
-[[noreturn]] void throw_exception_from_error(const base::Error& error,
+// Found by result<T, base::Error>::value() by way of its argument's namespace: asking a failed
+// result for its value is a bug.
+[[noreturn]] void throw_exception_from_error(const Error& error,
                                              const boost::source_location& where);
-}  // namespace boost::system
+
+}  // namespace base

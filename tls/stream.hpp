@@ -51,7 +51,8 @@ class Stream {
     ~Stream();  // closes without a word; see close()
 
     // Every later read, write or handshake must end before this long from now, or it fails with
-    // close_reason() timeout. Costs no system call.
+    // close_reason() timeout. Costs no system call. The timer behind it is left armed, so that
+    // io_context::run() may stay busy until the deadline while the stream lives.
     void expires_after(base::Duration duration);
 
     // Waits until read_some() has something, holding no buffer meanwhile. May wake for nothing.

@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "tests/support/catch.hpp"
@@ -101,6 +102,15 @@ inline void spawn(asio::io_context& loop, asio::awaitable<void> work) {
     });
 }
 
+// Not run(): the timer of a stream that lives on stays armed until its deadline.
+template <class Condition>
+void run_until(asio::io_context& loop, Condition condition) {
+    loop.restart();
+    while (!condition() && loop.run_one() > 0) {
+    }
+    REQUIRE(condition());
+}
+
 struct Handshakes {
     std::optional<base::Result<tls::HandshakeInfo>> client, server;
 };
@@ -122,8 +132,7 @@ inline Handshakes shake(asio::io_context& loop, Pair& pair, const tls::ServerCon
     pair.server.expires_after(std::chrono::seconds{20});
     spawn(loop, shake_server(pair.server, server, results));
     spawn(loop, shake_client(pair.client, client, peer, results));
-    loop.restart();
-    loop.run();
+    run_until(loop, [&] { return results.client && results.server; });
     return results;
 }
 

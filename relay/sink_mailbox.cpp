@@ -1,0 +1,138 @@
+#include "relay/sink_mailbox.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+
+#include "base/text.hpp"
+#include "base/units.hpp"
+
+namespace relay {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t recipients_shown = 5;
+
+std::string_view body_name(smtp::BodyType body) {
+    switch (body) {
+        case smtp::BodyType::seven_bit:
+            return "7BIT";
+        case smtp::BodyType::eight_bit_mime:
+            return "8BITMIME";
+        case smtp::BodyType::binary_mime:
+            return "BINARYMIME";
+    }
+    return "7BIT";
+}
+
+std::string_view ret_name(smtp::Ret ret) {
+    switch (ret) {
+        case smtp::Ret::unset:
+            return "";
+        case smtp::Ret::full:
+            return "FULL";
+        case smtp::Ret::headers:
+            return "HDRS";
+    }
+    return "";
+}
+
+json::object recipient_json(const smtp::Recipient& recipient) {
+    json::object object;
+    object["address"] = recipient.address;
+    object["notify"] = recipient.notify.text();
+    object["orcpt"] = recipient.orcpt;
+    return object;
+}
+
+std::string envelope_json(const SinkMessage& message) {
+    json::object object;
+    object["id"] = message.id.text();
+    object["received"] = base::format_iso8601(message.received);
+    object["from"] = message.envelope.reverse_path;
+    json::array& to = object["to"].emplace_array();
+    json::array& recipients = object["recipients"].emplace_array();
+    for (const smtp::Recipient& recipient : message.envelope.recipients) {
+        to.emplace_back(recipient.address);
+        recipients.emplace_back(recipient_json(recipient));
+    }
+    object["size"] = message.size;
+    object["body"] = body_name(message.envelope.body);
+    object["smtputf8"] = message.envelope.smtputf8;
+    object["ret"] = ret_name(message.envelope.ret);
+    object["envid"] = message.envelope.envid;
+    object["client"] = message.client;
+    object["helo"] = message.helo;
+    object["protocol"] = message.protocol;
+    object["user"] = message.user;
+    if (message.tls_version.empty()) {
+        object["tls"] = nullptr;
+    } else {
+        json::object& tls = object["tls"].emplace_object();
+        tls["version"] = message.tls_version;
+        tls["cipher"] = message.tls_cipher;
+    }
+    return json::serialize(object) + "\n";
+}
+
+base::Error write_error(const std::filesystem::path& path, int number) {
+    return base::error(
+        fmt::format("{}: cannot be written: {}", path.string(), base::errno_text(number)));
+}
+
+bool write_all(int descriptor, std::string_view content) {
+    while (!content.empty()) {
+        const ssize_t count = ::write(descriptor, content.data(), content.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        content.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+}  // namespace
+
+std::string describe(const SinkMessage& message) {
+    std::string to;
+    std::size_t shown = 0;
+    for (const smtp::Recipient& recipient : message.envelope.recipients) {
+        if (shown == recipients_shown) {
+            to += fmt::format(" and {} more", message.envelope.recipients.size() - shown);
+            break;
+        }
+        to += fmt::format("{}<{}>", shown++ == 0 ? "" : ", ", recipient.address);
+    }
+    std::string line =
+        fmt::format("accepted {} from <{}> to {}: {}", message.id.text(),
+                    message.envelope.reverse_path, to, base::human_size(message.size));
+    line += message.tls_version.empty() ? ", no TLS" : ", " + message.tls_version;
+    if (!message.user.empty()) line += ", user " + message.user;
+    return base::printable(line, 1000);
+}
+
+base::Result<> write_whole_file(const std::filesystem::path& path, std::string_view content) {
+    std::string temporary = path.string() + ".XXXXXX";
+    const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);  // mode 0600
+    if (descriptor < 0) return write_error(path, errno);
+    int number = write_all(descriptor, content) ? 0 : errno;
+    if (::close(descriptor) != 0 && number == 0) number = errno;
+    if (number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) number = errno;
+    if (number == 0) return {};
+    ::unlink(temporary.c_str());
+    return write_error(path, number);
+}
+
+base::Result<> store(const SinkMessage& message, const std::filesystem::path& directory) {
+    const std::string stem = message.id.text();
+    base::Result<> kept = write_whole_file(directory / (stem + ".eml"), message.content);
+    if (kept.has_error()) return kept;
+    return write_whole_file(directory / (stem + ".json"), envelope_json(message));
+}
+
+}  // namespace relay

@@ -114,8 +114,8 @@ Outcome<> Committer::try_batch(std::span<Operation> operations) {
     return {};
 }
 
-void Committer::finish(Operation& operation, Outcome<> outcome) {
-    if (operation.finish) operation.finish(std::move(outcome), *store_, completions_);
+void Committer::finish(Operation& operation, const Outcome<>& outcome) {
+    if (operation.finish) operation.finish(outcome, *store_, completions_);
 }
 
 void Committer::publish(std::uint64_t synced_operations) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct Operation {
     // finish matters.
     std::function<Outcome<>(Store&)> apply;
     // After the commit or the final failure: puts what the caller is to be told into the list.
-    std::function<void(Outcome<>, Store&, Completions&)> finish;
+    std::function<void(const Outcome<>&, Store&, Completions&)> finish;
     std::shared_ptr<void> pending;  // lives until the answer has been posted
 };
 
@@ -59,7 +60,7 @@ class Committer {
     [[nodiscard]] bool next_batch(Batch& batch);
     void commit_batch(Batch& batch);
     [[nodiscard]] Outcome<> try_batch(std::span<Operation> operations);
-    void finish(Operation& operation, Outcome<> outcome);
+    void finish(Operation& operation, const Outcome<>& outcome);
     void publish(std::uint64_t synced_operations);
     void clean_up(bool idle);
     void plan_cleaning(bool more, bool idle);

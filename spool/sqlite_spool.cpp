@@ -114,7 +114,7 @@ void SqliteSpool::add(NewMessage message, Done<Leased> done) {
     });
 }
 
-void SqliteSpool::submit_add(std::shared_ptr<AddJob> job) {
+void SqliteSpool::submit_add(const std::shared_ptr<AddJob>& job) {
     Operation operation;
     operation.synced = true;
     operation.pending = job->pending;
@@ -128,11 +128,13 @@ void SqliteSpool::submit_add(std::shared_ptr<AddJob> job) {
         }
         return store.add(job->draft);
     };
-    operation.finish = [this, job](Outcome<> outcome, Store&, Completions& completions) {
-        if (outcome && job->refused) outcome = *job->refused;
-        if (!outcome) {
+    operation.finish = [this, job](const Outcome<>& outcome, Store&, Completions& completions) {
+        if (!outcome || job->refused) {
             forget_files(std::span{&job->draft, 1});
-            completions.push_back([done = job->done, error = outcome.error()] { done(error); });
+            completions.push_back(
+                [done = job->done, error = outcome ? *job->refused : outcome.error()] {
+                    done(error);
+                });
             return;
         }
         completions.push_back(
@@ -152,7 +154,7 @@ void SqliteSpool::take_due(base::Time now, std::size_t limit, Done<Due> done) {
     Operation operation;
     operation.pending = pending_.begin();
     operation.finish = [this, now, limit, done = std::move(done), pending = operation.pending](
-                           Outcome<>, Store& store, Completions& completions) {
+                           const Outcome<>&, Store& store, Completions& completions) {
         Outcome<Store::Taken> taken = store.take_due(now, limit);
         if (!taken) {
             completions.push_back([done, error = taken.error()] { done(error); });
@@ -189,13 +191,13 @@ void SqliteSpool::record(Report report, Done<> done) {
     job->pending = pending_.begin();
     job->report = std::move(report);
     job->drafts.reserve(job->report.reports.size());
-    finish_reports(std::move(job));
+    finish_reports(job);
 }
 
-void SqliteSpool::finish_reports(std::shared_ptr<RecordJob> job) {
+void SqliteSpool::finish_reports(const std::shared_ptr<RecordJob>& job) {
     const std::size_t next = job->drafts.size();
     if (next == job->report.reports.size()) {
-        submit_record(std::move(job));
+        submit_record(job);
         return;
     }
     NewMessage& report = job->report.reports[next];
@@ -208,14 +210,14 @@ void SqliteSpool::finish_reports(std::shared_ptr<RecordJob> job) {
     });
 }
 
-void SqliteSpool::submit_record(std::shared_ptr<RecordJob> job) {
+void SqliteSpool::submit_record(const std::shared_ptr<RecordJob>& job) {
     Operation operation;
     operation.synced = !job->drafts.empty();
     operation.pending = job->pending;
     operation.apply = [this, job](Store& store) {
         return store.record(job->report, job->drafts, clock_.now());
     };
-    operation.finish = [this, job](Outcome<> outcome, Store&, Completions& completions) {
+    operation.finish = [this, job](const Outcome<>& outcome, Store&, Completions& completions) {
         if (!outcome) forget_files(job->drafts);
         completions.push_back([done = job->done, outcome] { done(outcome); });
     };
@@ -294,7 +296,7 @@ void SqliteSpool::remove(Selection selection, Done<std::uint64_t> done) {
 void SqliteSpool::flush(Done<> done) {
     Operation operation;
     operation.pending = pending_.begin();
-    operation.finish = [done = std::move(done)](Outcome<> outcome, Store&,
+    operation.finish = [done = std::move(done)](const Outcome<>& outcome, Store&,
                                                 Completions& completions) {
         completions.push_back([done, outcome] { done(outcome); });
     };
@@ -308,17 +310,17 @@ void SqliteSpool::change_selected(Selection selection, Change change, Done<std::
     job->done = std::move(done);
     job->pending = pending_.begin();
     if (job->selection.query) {
-        search(std::move(job));
+        search(job);
     } else {
-        change_next(std::move(job));
+        change_next(job);
     }
 }
 
 // What was submitted before is committed first, so that the search sees it.
-void SqliteSpool::search(std::shared_ptr<SelectionJob> job) {
+void SqliteSpool::search(const std::shared_ptr<SelectionJob>& job) {
     Operation operation;
     operation.pending = job->pending;
-    operation.finish = [this, job](Outcome<>, Store&, Completions&) {
+    operation.finish = [this, job](const Outcome<>&, Store&, Completions&) {
         search_thread_->submit([this, job] {
             auto ids = searches_->select(*job->selection.query);
             if (!ids) {
@@ -333,7 +335,7 @@ void SqliteSpool::search(std::shared_ptr<SelectionJob> job) {
 }
 
 // A step at a time, so that new mail need not wait for a command that moves a million messages.
-void SqliteSpool::change_next(std::shared_ptr<SelectionJob> job) {
+void SqliteSpool::change_next(const std::shared_ptr<SelectionJob>& job) {
     Operation operation;
     operation.pending = job->pending;
     operation.apply = [job](Store& store) -> Outcome<> {
@@ -347,7 +349,7 @@ void SqliteSpool::change_next(std::shared_ptr<SelectionJob> job) {
         }
         return {};
     };
-    operation.finish = [this, job](Outcome<> outcome, Store&, Completions& completions) {
+    operation.finish = [this, job](const Outcome<>& outcome, Store&, Completions& completions) {
         job->changed += job->changed_now;
         job->next += selection_step;
         if (!outcome) {

@@ -53,13 +53,13 @@ class SqliteSpool final : public Spool {
     struct SelectionJob;
     using Change = std::function<Outcome<bool>(Store&, MessageId)>;
 
-    void submit_add(std::shared_ptr<AddJob> job);
-    void finish_reports(std::shared_ptr<RecordJob> job);
-    void submit_record(std::shared_ptr<RecordJob> job);
+    void submit_add(const std::shared_ptr<AddJob>& job);
+    void finish_reports(const std::shared_ptr<RecordJob>& job);
+    void submit_record(const std::shared_ptr<RecordJob>& job);
     void load_taken(Store::Taken taken, Done<Due> done, std::shared_ptr<void> pending);
     void change_selected(Selection selection, Change change, Done<std::uint64_t> done);
-    void search(std::shared_ptr<SelectionJob> job);
-    void change_next(std::shared_ptr<SelectionJob> job);
+    void search(const std::shared_ptr<SelectionJob>& job);
+    void change_next(const std::shared_ptr<SelectionJob>& job);
     void forget_files(std::span<const Draft> drafts);
     template <class T>
     void post(const Done<T>& done, Outcome<T> outcome);

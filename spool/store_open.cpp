@@ -1,4 +1,5 @@
 // How the store is opened: settings of the connection, schema, what a crash left behind.
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -6,7 +7,6 @@
 #include <system_error>
 #include <utility>
 
-#include "fmt/format.h"
 #include "spool/statements.hpp"
 #include "spool/store.hpp"
 

@@ -17,7 +17,10 @@
 
 namespace spool::test {
 
-using namespace std::chrono_literals;
+using std::literals::chrono_literals::operator""ms;
+using std::literals::chrono_literals::operator""s;
+using std::literals::chrono_literals::operator""min;
+using std::literals::chrono_literals::operator""h;
 
 // A folder of its own for one test, gone afterwards.
 class Folder {
@@ -39,15 +42,18 @@ class Folder {
     std::filesystem::path path_;
 };
 
-// Waits for something that another thread brings about; fails the test after a long time.
+// Waits for what another thread brings about without telling, such as a file's removal; gives up
+// after a long time.
 template <class Condition>
 bool eventually(Condition condition) {
     const auto end = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(2ms);
+    std::mutex mutex;
+    std::condition_variable tick;  // nobody notifies it: it paces the looking
+    std::unique_lock lock{mutex};
+    while (std::chrono::steady_clock::now() < end) {
+        if (tick.wait_for(lock, 2ms, condition)) return true;
     }
-    return true;
+    return condition();
 }
 
 inline const base::Time start{std::chrono::hours{24 * 365 * 56}};

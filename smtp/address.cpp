@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/text.hpp"
 
@@ -56,12 +58,11 @@ bool is_address_literal(std::string_view inside) {
 }
 
 bool is_domain_name(std::string_view name) {
-    std::size_t label = 0;
-    for (const char c : name) {
-        label = c == '.' ? 0 : label + 1;
-        if ((c == '.' && &c != name.data() && *(&c - 1) == '.') || label > 63) return false;
-    }
-    return !name.starts_with('.') && label > 0;
+    constexpr std::size_t longest_label = 63;  // RFC 1035 section 2.3.4
+    const std::vector<std::string_view> labels = base::split(name, '.');
+    return std::all_of(labels.begin(), labels.end(), [](std::string_view label) {
+        return !label.empty() && label.size() <= longest_label;
+    });
 }
 
 std::size_t domain_length(std::string_view text) {

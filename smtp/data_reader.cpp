@@ -23,7 +23,7 @@ class DataReader::Scanner {
             if (cr_ < at) cr_ = find('\r', at);
             if (lf_ < at) lf_ = find('\n', at);
             if (cr_ == end_ && lf_ == end_) return end_;
-            if (cr_ == end_ || lf_ != cr_ + 1) return cr_ < lf_ ? cr_ : lf_;
+            if (cr_ == end_ || lf_ == end_ || lf_ != cr_ + 1) return cr_ < lf_ ? cr_ : lf_;
             at = lf_ + 1;
             if (at == end_ || (dots && *at == '.')) {
                 line_start = true;

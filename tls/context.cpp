@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 
 #include <cstdio>
+#include <fstream>
 
 #include "tls/context_state.hpp"
 
@@ -40,18 +41,24 @@ base::Result<FilePtr> open_file(std::string_view what, const std::string& path) 
         fmt::format("cannot read the {} {}: {}{}", what, path, base::errno_text(number), remedy));
 }
 
-bool is_missing_pem() {
-    const unsigned long code = ERR_peek_last_error();
-    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+// "-----BEGIN EC PRIVATE KEY-----" and its like; OpenSSL's own errors do not tell this case apart.
+bool has_pem(const std::string& path, std::string_view kind) {
+    std::ifstream file{path};
+    std::string line;
+    while (std::getline(file, line)) {
+        if (line.starts_with("-----BEGIN ") && line.find(kind) != std::string::npos) return true;
+    }
+    return false;
 }
 
 base::Error bad_file(std::string_view what, const std::string& path, std::string_view marker) {
-    if (is_missing_pem()) {
-        ERR_clear_error();
-        return base::error(fmt::format("{} holds no {} in PEM form: no line \"-----BEGIN {}-----\"",
-                                       path, what, marker));
+    const std::string reason = take_openssl_error();
+    if (has_pem(path, marker)) {
+        return base::error(fmt::format("cannot use the {} {}: {}", what, path, reason));
     }
-    return base::error(fmt::format("cannot use the {} {}: {}", what, path, take_openssl_error()));
+    return base::error(
+        fmt::format("{} holds no {} in PEM form: a line \"-----BEGIN {}-----\" is missing", path,
+                    what, marker));
 }
 
 // Nobody is there to type a passphrase: notes that one was asked for.

@@ -1,0 +1,358 @@
+#include "tls/stream.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/connect_pair.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include "tests/unit/tls/pair.hpp"
+
+using namespace tls_test;
+using Catch::Matchers::Contains;
+using namespace std::chrono_literals;
+
+namespace {
+
+const tls::Peer mx{"mx.example", 587};
+
+struct Outcome {
+    bool over = false;
+    std::string text;  // what was read, or the error
+};
+
+asio::awaitable<void> read_once(tls::Stream& stream, Outcome& outcome) {
+    std::array<char, 64> buffer;
+    const std::span<char> room{buffer};
+    const base::Result<std::size_t> count = co_await stream.read_some(room);
+    outcome.text = count ? std::string(buffer.data(), *count) : count.error().message;
+    outcome.over = true;
+}
+
+asio::awaitable<void> write_all(tls::Stream& stream, std::string_view bytes, Outcome& outcome) {
+    const base::Result<> written = co_await stream.write(bytes);
+    outcome.text = written ? "written" : written.error().message;
+    outcome.over = true;
+}
+
+asio::awaitable<void> wait_once(tls::Stream& stream, Outcome& outcome) {
+    const base::Result<> ready = co_await stream.wait_readable();
+    outcome.text = ready ? "ready" : ready.error().message;
+    outcome.over = true;
+}
+
+std::string read_from(asio::io_context& loop, tls::Stream& stream) {
+    Outcome outcome;
+    spawn(loop, read_once(stream, outcome));
+    run_until(loop, [&] { return outcome.over; });
+    return outcome.text;
+}
+
+std::string write_to(asio::io_context& loop, tls::Stream& stream, std::string_view bytes) {
+    Outcome outcome;
+    spawn(loop, write_all(stream, bytes, outcome));
+    run_until(loop, [&] { return outcome.over; });
+    return outcome.text;
+}
+
+// Whether the streams of these tests are plain or TLS.
+void prepare(asio::io_context& loop, Pair& pair, bool encrypted) {
+    if (!encrypted) return;
+    const Handshakes results =
+        shake(loop, pair, server_for(for_names({"mx.example"})), client_context(), mx);
+    REQUIRE(results.client->has_value());
+}
+
+}  // namespace
+
+TEST_CASE("bytes arrive in both directions", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    CHECK(write_to(loop, pair.client, "EHLO a\r\n") == "written");
+    CHECK(read_from(loop, pair.server) == "EHLO a\r\n");
+    CHECK(write_to(loop, pair.server, "250 b\r\n") == "written");
+    CHECK(read_from(loop, pair.client) == "250 b\r\n");
+    CHECK(pair.client.remote_address() == "127.0.0.1");
+    CHECK(pair.server.remote_port() != 0);
+    CHECK(pair.client.close_reason() == tls::CloseReason::none);
+}
+
+TEST_CASE("a close is seen as the end by the peer", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    Outcome outcome;
+    spawn(loop, read_once(pair.server, outcome));
+    pair.client.close();
+    CHECK_FALSE(pair.client.is_open());
+    run_until(loop, [&] { return outcome.over; });
+    CHECK(outcome.text == "the peer closed the connection");
+    CHECK(pair.server.close_reason() == tls::CloseReason::end_of_file);
+    CHECK(read_from(loop, pair.client) == "the connection is closed");
+}
+
+TEST_CASE("a connection that is torn down without close_notify ends too", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, true);
+    ::shutdown(pair.client.socket().native_handle(), SHUT_WR);
+    CHECK(read_from(loop, pair.server) == "the peer closed the connection");
+}
+
+TEST_CASE("a reset is told apart from an orderly close", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    const asio::socket_base::linger abort{true, 0};
+    pair.client.socket().set_option(abort);
+    pair.client.socket().close();
+    CHECK(read_from(loop, pair.server) == "connection reset by peer");
+    CHECK(pair.server.close_reason() == tls::CloseReason::reset);
+}
+
+TEST_CASE("writing to a closed peer is an error and no signal", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    pair.client.socket().close();
+    std::string said = "written";
+    for (int i = 0; i < 100 && said == "written"; ++i) said = write_to(loop, pair.server, "x");
+    CHECK_THAT(said, Contains("closed the connection") || Contains("reset"));
+    CHECK(pair.server.close_reason() == tls::CloseReason::reset);
+}
+
+TEST_CASE("a read that lasts beyond the deadline times out", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    pair.client.expires_after(50ms);
+    CHECK(read_from(loop, pair.client) == "timed out after 50ms");
+    CHECK(pair.client.close_reason() == tls::CloseReason::timeout);
+    CHECK(pair.client.is_open());
+    // The caller may still say good-bye.
+    pair.client.expires_after(20s);
+    CHECK(write_to(loop, pair.client, "421\r\n") == "written");
+    CHECK(read_from(loop, pair.server) == "421\r\n");
+}
+
+TEST_CASE("a deadline may move nearer and further while its timer is armed", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    Outcome outcome;
+    pair.client.expires_after(10min);
+    spawn(loop, read_once(pair.client, outcome));
+    loop.poll();
+    CHECK(write_to(loop, pair.server, "x") == "written");
+    run_until(loop, [&] { return outcome.over; });
+    REQUIRE(outcome.text == "x");
+    pair.client.expires_after(30ms);
+    CHECK(read_from(loop, pair.client) == "timed out after 30ms");
+
+    const auto started = std::chrono::steady_clock::now();
+    outcome = {};
+    pair.client.expires_after(20ms);
+    spawn(loop, wait_once(pair.client, outcome));
+    loop.restart();
+    loop.poll();
+    pair.client.expires_after(80ms);  // while the wait is under way
+    run_until(loop, [&] { return outcome.over; });
+    CHECK(outcome.text == "timed out after 80ms");
+    CHECK(std::chrono::steady_clock::now() - started >= 80ms);
+}
+
+TEST_CASE("a handshake with a silent peer times out", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    Handshakes results;
+    pair.client.expires_after(50ms);
+    spawn(loop, shake_client(pair.client, client_context(), mx, results));
+    run_until(loop, [&] { return results.client.has_value(); });
+    CHECK(results.client->error().message ==
+          "TLS with mx.example:587 failed: timed out after 50ms");
+    CHECK(pair.client.close_reason() == tls::CloseReason::timeout);
+}
+
+TEST_CASE("cancel ends what is under way, not what comes later", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    Outcome outcome;
+    spawn(loop, read_once(pair.client, outcome));
+    loop.restart();
+    loop.poll();
+    pair.client.cancel();
+    run_until(loop, [&] { return outcome.over; });
+    CHECK(outcome.text == "cancelled");
+    CHECK(write_to(loop, pair.server, "x") == "written");
+    CHECK(read_from(loop, pair.client) == "x");
+}
+
+TEST_CASE("a stream that is destroyed ends its operations", "[tls]") {
+    asio::io_context loop;
+    Outcome outcome;
+    {
+        Pair pair{loop};
+        prepare(loop, pair, GENERATE(false, true));
+        pair.client.expires_after(10min);
+        spawn(loop, read_once(pair.client, outcome));
+        loop.restart();
+        loop.poll();
+    }
+    loop.restart();
+    loop.run();  // returns at once: the timer is gone as well
+    CHECK(outcome.text == "the connection is closed");
+}
+
+TEST_CASE("a loop that ends with operations under way frees them", "[tls]") {
+    Outcome outcome;
+    auto loop = std::make_unique<asio::io_context>();
+    auto pair = std::make_unique<Pair>(*loop);
+    pair->client.expires_after(10min);
+    spawn(*loop, read_once(pair->client, outcome));
+    loop->poll();
+    pair.reset();
+    loop.reset();
+    CHECK_FALSE(outcome.over);
+}
+
+TEST_CASE("wait_readable wakes for bytes, also for those already decrypted", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    const bool encrypted = GENERATE(false, true);
+    prepare(loop, pair, encrypted);
+    Outcome outcome;
+    pair.client.expires_after(20s);
+    spawn(loop, wait_once(pair.client, outcome));
+    CHECK(write_to(loop, pair.server, std::string(100, 'x')) == "written");
+    run_until(loop, [&] { return outcome.over; });
+    CHECK(outcome.text == "ready");
+    CHECK(read_from(loop, pair.client).size() == 64);  // read_once() takes 64 of the 100
+    outcome = {};
+    spawn(loop, wait_once(pair.client, outcome));
+    run_until(loop, [&] { return outcome.over; });
+    CHECK(outcome.text == "ready");
+    CHECK(read_from(loop, pair.client).size() == 36);
+}
+
+TEST_CASE("a large write waits for a slow reader and loses nothing", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    std::string sent(8 << 20, '\0');
+    for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 7 >> 3);
+    Outcome outcome;
+    pair.client.expires_after(60s);
+    spawn(loop, write_all(pair.client, sent, outcome));
+    loop.restart();
+    loop.poll();
+    CHECK_FALSE(outcome.over);  // the socket's buffers are full
+    std::string received;
+    struct Reader {
+        static asio::awaitable<void> run(tls::Stream& stream, std::string& into, std::size_t size) {
+            std::vector<char> buffer(10000);
+            const std::span<char> room{buffer};
+            while (into.size() < size) {
+                const base::Result<std::size_t> count = co_await stream.read_some(room);
+                if (!count) co_return;
+                into.append(buffer.data(), *count);
+            }
+        }
+    };
+    spawn(loop, Reader::run(pair.server, received, sent.size()));
+    run_until(loop, [&] { return outcome.over && received.size() >= sent.size(); });
+    CHECK(outcome.text == "written");
+    CHECK((received == sent));
+}
+
+TEST_CASE("one read and one write may be under way together", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    const std::string large(8 << 20, 'w');
+    Outcome reading, writing;
+    spawn(loop, write_all(pair.client, large, writing));
+    spawn(loop, read_once(pair.client, reading));
+    loop.restart();
+    loop.poll();
+    CHECK_FALSE(writing.over);
+    CHECK(write_to(loop, pair.server, "hello") == "written");
+    run_until(loop, [&] { return reading.over; });
+    CHECK(reading.text == "hello");
+    CHECK_FALSE(writing.over);
+    pair.client.cancel();
+    run_until(loop, [&] { return writing.over; });
+    CHECK(writing.text == "cancelled");
+}
+
+TEST_CASE("a peer that answers in clear text is named as such", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    Handshakes results;
+    const bool early =
+        GENERATE(true, false);  // before our ClientHello, as a server on port 25 does
+    if (early) write_to(loop, pair.server, "220 mail.example ESMTP\r\n");
+    spawn(loop, shake_client(pair.client, client_context(), mx, results));
+    if (!early) {
+        read_from(loop, pair.server);
+        write_to(loop, pair.server, "220 mail.example ESMTP\r\n");
+    }
+    run_until(loop, [&] { return results.client.has_value(); });
+    REQUIRE(results.client->has_error());
+    CHECK_THAT(results.client->error().message,
+               Contains("does not speak TLS here") && Contains("\"220 mail.example ESMTP\""));
+}
+
+TEST_CASE("plaintext behind the answer to STARTTLS stops the client", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    CHECK(write_to(loop, pair.server, "220 go\r\n") == "written");
+    CHECK(read_from(loop, pair.client) == "220 go\r\n");
+    CHECK(write_to(loop, pair.server, "250 injected\r\n") == "written");
+    Handshakes results;
+    spawn(loop, shake_client(pair.client, client_context(), mx, results));
+    run_until(loop, [&] { return results.client.has_value(); });
+    REQUIRE(results.client->has_error());
+    CHECK_THAT(results.client->error().message,
+               Contains("after agreeing to start TLS") && Contains("250 injected"));
+}
+
+TEST_CASE("a client that talks plain SMTP to a TLS port is named as such", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    Handshakes results;
+    write_to(loop, pair.client, "EHLO client.example\r\n");
+    spawn(loop, shake_server(pair.server, server_for(for_names({"mx.example"})), results));
+    run_until(loop, [&] { return results.server.has_value(); });
+    REQUIRE(results.server->has_error());
+    CHECK_THAT(results.server->error().message, Contains("\"EHLO client.example\""));
+}
+
+TEST_CASE("a unix socket has the address unix", "[tls]") {
+    asio::io_context loop;
+    asio::local::stream_protocol::socket a{loop}, b{loop};
+    asio::local::connect_pair(a, b);
+    tls::Stream left{std::move(a)}, right{std::move(b)};
+    CHECK(left.remote_address() == "unix");
+    CHECK(write_to(loop, left, "x") == "written");
+    CHECK(read_from(loop, right) == "x");
+}
+
+TEST_CASE("an IPv4 client of an IPv6 listener has an IPv4 address", "[tls]") {
+    using Tcp = asio::ip::tcp;
+    asio::io_context loop;
+    Tcp::acceptor acceptor{loop};
+    boost::system::error_code failed;
+    acceptor.open(Tcp::v6(), failed);
+    if (failed) return;  // no IPv6 here
+    const asio::ip::v6_only both{false};
+    acceptor.set_option(both);
+    acceptor.bind(Tcp::endpoint{Tcp::v6(), 0});
+    acceptor.listen();
+    Tcp::socket client{loop};
+    client.connect(
+        Tcp::endpoint{asio::ip::address_v4::loopback(), acceptor.local_endpoint().port()});
+    const tls::Stream server{acceptor.accept()};
+    CHECK(server.remote_address() == "127.0.0.1");
+}

@@ -12,7 +12,8 @@
 namespace smtp {
 namespace {
 
-constexpr std::size_t max_word = 75;  // RFC 2047 section 2
+// RFC 2047 section 2 allows 75, and 76 for a line: this leaves room for "Subject: " before it.
+constexpr std::size_t max_word = 64;
 constexpr std::size_t max_line = 78;
 constexpr std::string_view hex_digits = "0123456789ABCDEF";
 
@@ -284,7 +285,7 @@ std::string fold_field(std::string_view name, std::string_view value) {
         while (end < value.size() && !is_blank(value[end])) ++end;
         const std::string_view word = value.substr(at, end - at);
         // A line of blanks alone would end the header for some readers.
-        const bool first = at == 0 && column + word.size() <= 998;
+        const bool first = at == 0 && !word.starts_with(" =?") && column + word.size() <= 998;
         if (!first && !only_blanks && is_blank(word.front()) && column + word.size() > max_line) {
             out += "\r\n";
             column = 0;

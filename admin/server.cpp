@@ -152,8 +152,8 @@ class Session {
           registration_(listen_ ? shared_->tcp_streams : shared_->control_streams, stream_) {}
 
     asio::awaitable<void> run() {
-        while (co_await serve_request()) {
-        }
+        bool more = true;
+        while (more) more = co_await serve_request();
         co_await finish();
     }
 

@@ -185,8 +185,21 @@ class AresResolver final : public Resolver {
     void refresh();
     static Channel open_channel(const asio::any_io_executor& executor,
                                 const ResolverOptions& options, AresChannel::Mode mode);
-    asio::awaitable<Reply<std::string>> ask(std::string name, RecordType type);
-    asio::awaitable<Reply<Addresses>> look_up(std::string host, Family family);
+
+    // All that a question needs of the resolver.
+    struct Asking {
+        Asking(const AresResolver& resolver, Channel chosen)
+            : channel(std::move(chosen)),
+              executor(resolver.executor_),
+              limit(resolver.options_.deadline) {}
+        Channel channel;
+        asio::any_io_executor executor;
+        base::Duration limit;
+    };
+    static asio::awaitable<Reply<std::string>> ask(Asking asking, std::string name, int type);
+    static asio::awaitable<Reply<Addresses>> look_up(Asking asking, std::string host,
+                                                     Family family);
+    static asio::awaitable<Reply<DnsStatus>> why_refused(Asking asking, std::string host);
     template <class Record>
     asio::awaitable<DnsAnswer<std::vector<Record>>> records(
         std::string name, RecordType type, std::string_view what,
@@ -217,31 +230,44 @@ void AresResolver::refresh() {
     lookup_ = open_channel(executor_, options_, AresChannel::Mode::lookup);
 }
 
-asio::awaitable<Reply<std::string>> AresResolver::ask(std::string name, RecordType type) {
+// Static like what follows it, for the resolver may be gone when an answer comes.
+asio::awaitable<Reply<std::string>> AresResolver::ask(Asking asking, std::string name, int type) {
     using Answer = Reply<std::string>;
-    refresh();
-    const auto start = [channel = raw_, executor = executor_, limit = options_.deadline, name,
-                        type](std::function<void(Answer)> done) {
-        if (!channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
-        const auto answered = with_deadline<std::string>(executor, limit, std::move(done));
-        channel->query(name, static_cast<int>(type), answered);
+    const auto start = [asking, name, type](std::function<void(Answer)> done) {
+        if (!asking.channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
+        const auto answered =
+            with_deadline<std::string>(asking.executor, asking.limit, std::move(done));
+        asking.channel->query(name, type, answered);
     };
     return await_callback<Answer>(start);
 }
 
-asio::awaitable<Reply<Addresses>> AresResolver::look_up(std::string host, Family family) {
+asio::awaitable<Reply<Addresses>> AresResolver::look_up(Asking asking, std::string host,
+                                                        Family family) {
     using Answer = Reply<Addresses>;
-    refresh();
     int number = AF_UNSPEC;
     if (family == Family::ipv4) number = AF_INET;
     if (family == Family::ipv6) number = AF_INET6;
-    const auto start = [channel = lookup_, executor = executor_, limit = options_.deadline, host,
-                        number](std::function<void(Answer)> done) {
-        if (!channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
-        const auto found = with_deadline<Addresses>(executor, limit, std::move(done));
-        channel->addresses(host, number, found);
+    const auto start = [asking, host, number](std::function<void(Answer)> done) {
+        if (!asking.channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
+        const auto found = with_deadline<Addresses>(asking.executor, asking.limit, std::move(done));
+        asking.channel->addresses(host, number, found);
     };
     return await_callback<Answer>(start);
+}
+
+// c-ares 1.18 says "connection refused" both for a server that is not there and for one that
+// answers that it failed or refuses. One plain question tells them apart.
+asio::awaitable<Reply<DnsStatus>> AresResolver::why_refused(Asking asking, std::string host) {
+    using Answer = Reply<DnsStatus>;
+    constexpr int type_a = 1;
+    const Reply<std::string> reply = co_await ask(asking, host, type_a);
+    if (reply.status != ARES_SUCCESS) co_return Answer{reply.status, status_of(reply.status)};
+    const auto message = parse_dns_message(reply.value, RecordType::ptr);
+    if (!message) co_return Answer{ARES_EBADRESP, DnsStatus::malformed};
+    DnsStatus status = status_of_code(message->response_code, false);
+    if (status == DnsStatus::no_data) status = DnsStatus::server_failure;  // of the first question
+    co_return Answer{ARES_SUCCESS, status};
 }
 
 asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, Family family) {
@@ -249,13 +275,20 @@ asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, 
     int ares_status = ARES_SUCCESS;
     const Addresses known = known_addresses(host);
     if (known.empty()) {
-        Reply<Addresses> reply = co_await look_up(host, family);
+        refresh();
+        const Asking lookup{*this, lookup_}, raw{*this, raw_};
+        Reply<Addresses> reply = co_await look_up(lookup, host, family);
         ares_status = reply.status;
+        answer.status = status_of(ares_status);
         answer.records = std::move(reply.value);
+        if (ares_status == ARES_ECONNREFUSED) {
+            const Reply<DnsStatus> why = co_await why_refused(raw, host);
+            answer.status = why.value;
+            ares_status = why.status;
+        }
     } else {
         answer.records = of_family(known, family);
     }
-    answer.status = status_of(ares_status);
     if (answer.status == DnsStatus::ok && answer.records.empty()) {
         answer.status = DnsStatus::no_data;
     }
@@ -268,7 +301,9 @@ asio::awaitable<DnsAnswer<std::vector<Record>>> AresResolver::records(
     std::string name, RecordType type, std::string_view what,
     std::vector<Record> DnsMessage::* member) {
     DnsAnswer<std::vector<Record>> answer;
-    const Reply<std::string> reply = co_await ask(name, type);
+    refresh();
+    const Asking asking{*this, raw_};
+    const Reply<std::string> reply = co_await ask(asking, name, static_cast<int>(type));
     answer.status = status_of(reply.status);
     if (answer.status == DnsStatus::ok) {
         base::Result<DnsMessage> message = parse_dns_message(reply.value, type);

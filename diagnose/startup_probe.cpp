@@ -25,6 +25,8 @@ namespace {
 namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
 
+// Tasks end with twice the time-out; this long the run waits for them to say so.
+constexpr base::Duration slack{200};
 constexpr std::size_t banner_limit = 512;    // RFC 5321 section 4.5.3.1.5: a reply line
 constexpr std::size_t mx_hosts_tried = 2;    // per operator, until one has an address
 constexpr std::size_t alternates_asked = 2;  // services on unusual ports
@@ -38,7 +40,7 @@ struct Run {
           resolver(names),
           options(std::move(probe_options)),
           started(SteadyClock::now()),
-          finished(executor, started + 2 * options.timeout) {}
+          finished(executor, started + 2 * options.timeout + slack) {}
 
     asio::any_io_executor executor;
     net::Resolver& resolver;

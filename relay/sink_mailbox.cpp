@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
+#include <utility>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -56,12 +57,13 @@ std::string envelope_json(const SinkMessage& message) {
     object["id"] = message.id.text();
     object["received"] = base::format_iso8601(message.received);
     object["from"] = message.envelope.reverse_path;
-    json::array& to = object["to"].emplace_array();
-    json::array& recipients = object["recipients"].emplace_array();
+    json::array to, recipients;
     for (const smtp::Recipient& recipient : message.envelope.recipients) {
         to.emplace_back(recipient.address);
         recipients.emplace_back(recipient_json(recipient));
     }
+    object["to"] = std::move(to);
+    object["recipients"] = std::move(recipients);
     object["size"] = message.size;
     object["body"] = body_name(message.envelope.body);
     object["smtputf8"] = message.envelope.smtputf8;
@@ -74,9 +76,10 @@ std::string envelope_json(const SinkMessage& message) {
     if (message.tls_version.empty()) {
         object["tls"] = nullptr;
     } else {
-        json::object& tls = object["tls"].emplace_object();
+        json::object tls;
         tls["version"] = message.tls_version;
         tls["cipher"] = message.tls_cipher;
+        object["tls"] = std::move(tls);
     }
     return json::serialize(object) + "\n";
 }

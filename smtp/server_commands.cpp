@@ -253,7 +253,7 @@ ServerSession::State::Next ServerSession::State::on_noop(std::string_view) {
 }
 
 ServerSession::State::Next ServerSession::State::on_quit(std::string_view) {
-    refuse_and_close({221, "2.0.0", "Bye"}, "the client said QUIT");
+    refuse_and_close({221, "2.0.0", "Bye"}, "");  // the ordinary end is not worth a log line
     return std::nullopt;
 }
 

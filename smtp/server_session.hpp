@@ -45,7 +45,7 @@ struct BodyDiscarded {};  // the content begun is void (too large, bare newline,
 struct TlsRequested {};   // write take_output(), do the handshake, tls_established()
 struct Closed {
     std::string_view reason;
-};  // write take_output() and close; reason is for the log
+};  // write take_output() and close; reason is for the log, "" after QUIT
 }  // namespace event
 
 using ServerEvent = std::variant<event::NeedInput, event::MailRequested, event::RcptRequested,

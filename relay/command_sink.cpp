@@ -113,11 +113,14 @@ void say(std::string_view line) {
 
 std::string listening_line(const Sink& sink, const SinkOptions& options) {
     const SinkAddresses& addresses = sink.addresses();
-    std::string text = "listening on";
+    std::string text = "listening on ";
     if (!addresses.smtp.empty()) {
-        text += fmt::format(" {} ({})", addresses.smtp, options.tls ? "STARTTLS" : "no TLS");
+        text += fmt::format("{} ({})", addresses.smtp, options.tls ? "STARTTLS" : "no TLS");
     }
-    if (!addresses.smtps.empty()) text += fmt::format(" {} (implicit TLS)", addresses.smtps);
+    if (!addresses.smtps.empty()) {
+        text += fmt::format("{}{} (implicit TLS)", addresses.smtp.empty() ? "" : " and ",
+                            addresses.smtps);
+    }
     if (options.tls && !options.ca_file.empty()) text += "; CA in " + options.ca_file;
     return text;
 }

@@ -32,6 +32,7 @@ namespace json = boost::json;
 
 // Out of descriptors: the next try comes after this, instead of at once for ever.
 constexpr std::chrono::milliseconds accept_pause{100};
+constexpr std::chrono::seconds farewell_limit{1};
 
 // The one user of --user, or none at all when every sign-in is to fail.
 class SinkCredentials final : public smtp::CredentialStore {
@@ -61,12 +62,17 @@ struct Sink::Door {
 };
 
 Sink::Sink(asio::any_io_executor executor, SinkOptions options, Say say)
-    : executor_(std::move(executor)), options_(std::move(options)), say_(std::move(say)) {
+    : executor_(std::move(executor)),
+      options_(std::move(options)),
+      say_(std::move(say)),
+      farewell_(executor_) {
     smtp_.hostname = options_.hostname;
     smtp_.max_message_size = options_.max_message_size;
 }
 
-Sink::~Sink() {
+Sink::~Sink() { close_doors(); }
+
+void Sink::close_doors() {
     for (const auto& door : doors_) {
         door->closed = true;
         boost::system::error_code ignored;
@@ -163,7 +169,8 @@ base::Result<> Sink::announce() const {
     json::object object;
     object["smtp"] = text_or_null(addresses_.smtp);
     object["smtps"] = text_or_null(addresses_.smtps);
-    object["ca"] = text_or_null(options_.tls ? options_.ca_file : "");
+    const bool has_ca = options_.tls && !options_.ca_file.empty();
+    object["ca"] = text_or_null(has_ca ? std::filesystem::absolute(options_.ca_file).string() : "");
     return write_whole_file(options_.ready_file, json::serialize(object) + "\n");
 }
 
@@ -202,6 +209,7 @@ void Sink::admit(asio::generic::stream_protocol::socket socket, bool implicit_tl
 
 void Sink::session_ended(const SinkSession* session) {
     sessions_.erase(session);
+    if (finishing_ && sessions_.empty()) stop();
     report_if_stopped();
 }
 
@@ -214,12 +222,8 @@ void Sink::report_if_stopped() {
 void Sink::stop() {
     if (stopping_) return;
     stopping_ = true;
-    for (const auto& door : doors_) {
-        door->closed = true;
-        boost::system::error_code ignored;
-        door->acceptor.close(ignored);
-        door->pause.cancel();
-    }
+    farewell_.cancel();
+    close_doors();
     for (const auto& [pointer, session] : sessions_) session->cancel();
     report_if_stopped();
 }
@@ -238,7 +242,18 @@ base::Result<> Sink::keep(const SinkMessage& message) {
 }
 
 void Sink::message_answered() {
-    if (options_.count != 0 && counters_.messages >= options_.count) stop();
+    if (options_.count != 0 && counters_.messages >= options_.count) finish();
+}
+
+void Sink::finish() {
+    if (finishing_) return;
+    finishing_ = true;
+    close_doors();
+    farewell_.expires_after(farewell_limit);
+    // The timer ends with the sink, which is gone when this says that it was cancelled.
+    farewell_.async_wait([this](boost::system::error_code cancelled) {
+        if (!cancelled) stop();
+    });
 }
 
 void Sink::say(const std::string& line) const {

@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -69,6 +70,8 @@ class Sink {
     boost::asio::awaitable<void> accept(std::shared_ptr<Door> door);
     void admit(boost::asio::generic::stream_protocol::socket socket, bool implicit_tls);
     void session_ended(const SinkSession* session);
+    void finish();  // the last message is in: clients may still say QUIT, for a moment
+    void close_doors();
     void report_if_stopped();
     [[nodiscard]] base::Result<> keep(const SinkMessage& message);
     void message_answered();  // its reply is on its way
@@ -87,7 +90,8 @@ class Sink {
     std::vector<std::shared_ptr<Door>> doors_;
     std::unordered_map<const SinkSession*, std::shared_ptr<SinkSession>> sessions_;
     std::function<void()> stopped_;
-    bool stopping_ = false;
+    boost::asio::steady_timer farewell_;
+    bool finishing_ = false, stopping_ = false;
 };
 
 }  // namespace relay

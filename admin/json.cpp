@@ -254,6 +254,7 @@ json::object smarthost_json(const delivery::SmarthostStatus& smarthost) {
     object["port"] = smarthost.port;
     object["health"] = text_json(delivery::health_name(smarthost.health));
     object["problem"] = text_or_null(smarthost.problem);
+    object["advice"] = text_or_null(smarthost.advice);
     object["since"] = time_or_null(smarthost.since);
     object["next_attempt"] = time_or_null(smarthost.next_attempt);
     object["tls"] = text_or_null(smarthost.tls);

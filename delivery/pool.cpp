@@ -113,14 +113,14 @@ asio::awaitable<bool> Pool::open(Connection& connection) {
 
 void Pool::note_failure(const smtp::SessionFailure& failure) {
     const base::Time now = surroundings_.clock->now();
-    std::string problem = describe_failure(failure);
-    const std::string advice =
+    const std::string problem = describe_failure(failure);
+    std::string& advice = counters_.advice;
+    advice =
         surroundings_.explain && failure.reply.code != 0
             ? surroundings_.explain(failure.reply, failure.stage, options_.host)
             : "";
     if (failure.stage == smtp::Stage::auth && failure.permanent) {
-        health_.sign_in_refused(now,
-                                advice.empty() ? problem : fmt::format("{} - {}", problem, advice));
+        health_.sign_in_refused(now, problem);
         base::log_error("sign-in refused: mail is kept until it works",
                         {{"smarthost", options_.name},
                          {"problem", problem},
@@ -128,7 +128,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
                          {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
         return;
     }
-    health_.failed(now, advice.empty() ? problem : fmt::format("{} - {}", problem, advice));
+    health_.failed(now, problem);
     base::log_warning("smarthost cannot be used",
                       {{"smarthost", options_.name},
                        {"stage", smtp::stage_name(failure.stage)},
@@ -281,6 +281,7 @@ SmarthostStatus Pool::status() const {
     status.port = good_port_;
     status.health = health_.state();
     status.problem = health_.problem();
+    if (status.problem.empty()) status.advice.clear();
     status.since = health_.since();
     status.next_attempt = health_.next_attempt();
     status.connections = static_cast<std::uint32_t>(connections_.size());

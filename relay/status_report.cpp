@@ -71,6 +71,8 @@ std::string smarthost_lines(const ApiView& smarthost, const Terminal& terminal, 
         line("smarthost", base::printable(place, 300) + " " +
                               styled(terminal, health_style(smarthost.text("health")),
                                      base::printable(smarthost_health(smarthost, now), 2000)));
+    if (!smarthost.text("advice").empty())
+        text += line("", base::printable(smarthost.text("advice"), 2000));
     std::string session;
     if (!smarthost.text("tls").empty()) session += smarthost.text("tls") + ", ";
     if (!smarthost.text("auth").empty()) session += "signed in by " + smarthost.text("auth") + ", ";

@@ -6,7 +6,8 @@
 namespace smtp {
 
 // RFC 5321 section 4.5.3.1, in octets.
-inline constexpr std::size_t longest_local_part = 64;
+// The RFC's 64 for a local part is what every server must take; VERP senders need more, and get it.
+inline constexpr std::size_t longest_local_part = 128;
 inline constexpr std::size_t longest_domain = 255;
 inline constexpr std::size_t longest_path = 256;  // with its angle brackets
 

@@ -82,26 +82,23 @@ base::Result<> Engine::reload(Options options) {
     options_ = std::move(options);
     pools_ = std::move(*pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
+    tried_ready_ = 0;
     take_due();
     dispatch();
     return {};
 }
 
 void Engine::enqueue(JobPtr job) {
-    if (job->leased.body && job->leased.body->bytes) {
-        // Past this much the bodies are read again from the spool when their turn comes.
-        if (bytes_ + job->message().size > most_bytes) {
-            job->leased.body.reset();
-        } else {
-            bytes_ += job->message().size;
-        }
-    }
+    // Past this much the bodies are read again from the spool when their turn comes.
+    if (job->holds_body() && bytes_ + job->message().size > most_bytes) job->leased.body.reset();
+    if (job->holds_body()) bytes_ += job->message().size;
     ready_.push_back(std::move(job));
 }
 
 void Engine::put_back(JobPtr job) {
     --under_way_;
-    if (job->leased.body && job->leased.body->bytes) bytes_ += job->message().size;
+    if (job->holds_body()) bytes_ += job->message().size;
+    if (!job->tried_pools.empty()) ++tried_ready_;
     ready_.push_front(std::move(job));
     dispatch();
 }
@@ -120,15 +117,26 @@ bool Engine::any_hope(const Job& job) const {
 }
 
 JobPtr Engine::next_job(Pool& pool) {
-    if (stopping_) return nullptr;
-    const auto found = std::find_if(ready_.begin(), ready_.end(),
+    if (stopping_ || ready_.empty()) return nullptr;
+    const auto end = last_candidate();
+    const auto found = std::find_if(ready_.begin(), end,
                                     [&](const JobPtr& job) { return acceptable(pool, *job); });
-    if (found == ready_.end()) return nullptr;
-    JobPtr job = std::move(*found);
-    ready_.erase(found);
-    if (job->leased.body && job->leased.body->bytes)
-        bytes_ -= std::min(bytes_, job->message().size);
+    if (found == end) return nullptr;
+    JobPtr job = take_out(found);
     ++under_way_;
+    return job;
+}
+
+// Only a message that failed over can go where the first in line cannot.
+std::deque<JobPtr>::iterator Engine::last_candidate() {
+    return tried_ready_ == 0 && !ready_.empty() ? std::next(ready_.begin()) : ready_.end();
+}
+
+JobPtr Engine::take_out(std::deque<JobPtr>::iterator place) {
+    JobPtr job = std::move(*place);
+    ready_.erase(place);
+    if (!job->tried_pools.empty()) --tried_ready_;
+    if (job->holds_body()) bytes_ -= job->message().size;
     return job;
 }
 
@@ -136,33 +144,38 @@ void Engine::dispatch() {
     if (stopping_ || ready_.empty()) return;
     give_up_waiting();
     // Equal priorities share the load: the one with the fewest connections first.
-    Pools order = pools_;
-    std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    std::vector<Pool*> order;
+    for (const auto& pool : pools_) order.push_back(pool.get());
+    std::stable_sort(order.begin(), order.end(), [](const Pool* a, const Pool* b) {
         return std::pair{a->priority(), a->connections()} <
                std::pair{b->priority(), b->connections()};
     });
-    for (const auto& pool : order) {
-        if (!ready_.empty() && acceptable(*pool, *ready_.front())) pool->wake(ready_.size());
+    for (Pool* const pool : order) {
+        const bool wanted = std::any_of(ready_.begin(), last_candidate(),
+                                        [&](const JobPtr& job) { return acceptable(*pool, *job); });
+        if (wanted) pool->wake(ready_.size());
     }
 }
 
 void Engine::give_up_waiting() {
-    std::deque<JobPtr> hopeless;
-    for (auto job = ready_.begin(); job != ready_.end();) {
-        if (any_hope(**job)) {
-            ++job;
-            continue;
+    const bool usable =
+        std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return pool->usable(); });
+    if (usable && tried_ready_ == 0) return;
+    std::vector<JobPtr> hopeless;
+    for (std::size_t i = 0; i < ready_.size();) {
+        if (any_hope(*ready_[i])) {
+            ++i;
+        } else {
+            hopeless.push_back(take_out(ready_.begin() + static_cast<std::ptrdiff_t>(i)));
         }
-        hopeless.push_back(std::move(*job));
-        job = ready_.erase(job);
     }
-    for (JobPtr& job : hopeless) defer(std::move(job));
+    for (JobPtr& job : hopeless) {
+        ++under_way_;
+        defer(std::move(job));
+    }
 }
 
 void Engine::defer(JobPtr job) {
-    if (job->leased.body && job->leased.body->bytes)
-        bytes_ -= std::min(bytes_, job->message().size);
-    ++under_way_;
     const bool all_paused = std::all_of(pools_.begin(), pools_.end(), [](const auto& pool) {
         return pool->health().state() == Health::paused;
     });

@@ -52,6 +52,8 @@ class Engine final : private Dispatcher {
     void take_more();  // when the spool has more and there is room
     void accept_due(spool::Spool::Due due);
     void enqueue(JobPtr job);
+    std::deque<JobPtr>::iterator last_candidate();
+    JobPtr take_out(std::deque<JobPtr>::iterator place);
     void dispatch();
     void give_up_waiting();  // defers what no smarthost can take now
     void defer(JobPtr job);
@@ -72,13 +74,14 @@ class Engine final : private Dispatcher {
     Options options_;
     Surroundings surroundings_;
     Pools pools_;
-    Pools retired_;              // still finishing what they had
-    std::deque<JobPtr> ready_;   // waiting for a connection
-    std::size_t active_ = 0;     // leased: ready, under way or being recorded
-    std::size_t under_way_ = 0;  // with a connection or being recorded
-    std::uint64_t bytes_ = 0;    // of bodies held in ready_
-    bool taking_ = false;        // a take_due() is under way
-    bool more_waiting_ = false;  // the spool has more that is due
+    Pools retired_;                // still finishing what they had
+    std::deque<JobPtr> ready_;     // waiting for a connection
+    std::size_t tried_ready_ = 0;  // how many of them have failed over
+    std::size_t active_ = 0;       // leased: ready, under way or being recorded
+    std::size_t under_way_ = 0;    // with a connection or being recorded
+    std::uint64_t bytes_ = 0;      // of bodies held in ready_
+    bool taking_ = false;          // a take_due() is under way
+    bool more_waiting_ = false;    // the spool has more that is due
     bool stopping_ = false;
     std::optional<base::Time> armed_;
     boost::asio::steady_timer timer_;

@@ -18,6 +18,7 @@ struct Job {
 
     [[nodiscard]] const spool::Message& message() const { return leased.message; }
     [[nodiscard]] bool tried(const Pool* pool) const;
+    [[nodiscard]] bool holds_body() const { return leased.body && leased.body->bytes; }
 
     spool::Leased leased;
     std::vector<const Pool*>

@@ -115,10 +115,9 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
     const base::Time now = surroundings_.clock->now();
     const std::string problem = describe_failure(failure);
     std::string& advice = counters_.advice;
-    advice =
-        surroundings_.explain && failure.reply.code != 0
-            ? surroundings_.explain(failure.reply, failure.stage, options_.host)
-            : "";
+    advice = surroundings_.explain && failure.reply.code != 0
+                 ? surroundings_.explain(failure.reply, failure.stage, options_.host)
+                 : "";
     if (failure.stage == smtp::Stage::auth && failure.permanent) {
         health_.sign_in_refused(now, problem);
         base::log_error("sign-in refused: mail is kept until it works",

@@ -16,9 +16,9 @@ struct SmarthostStatus {
     std::string name, host;
     std::uint16_t port = 0;  // last one that worked, else the first to try
     Health health = Health::untried;
-    std::string problem;                     // the last failure; "" when ok
-    std::string advice;                      // what the reply catalogue says about it, "" when nothing
-    std::optional<base::Time> since;         // of the present health
+    std::string problem;              // the last failure; "" when ok
+    std::string advice;               // what the reply catalogue says about it, "" when nothing
+    std::optional<base::Time> since;  // of the present health
     std::optional<base::Time> next_attempt;  // when paused or failing
     std::string tls, auth;                   // of the last good session
     std::uint32_t connections = 0;

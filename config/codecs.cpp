@@ -164,6 +164,7 @@ void choice_fault(Place place, const FaultSink& fault, const std::string& word,
                   const std::vector<std::string>& names) {
     const std::string near = base::nearest(word, names);
     std::vector<std::string> shown;
+    shown.reserve(names.size());
     for (const std::string& name : names) shown.push_back(in_quotes(name));
     std::string message = fmt::format("{} is not one of {}", in_quotes(base::printable(word, 60)),
                                       base::join(shown, ", "));

@@ -125,6 +125,7 @@ struct Choice {
  private:
     [[nodiscard]] std::vector<std::string> words() const {
         std::vector<std::string> result;
+        result.reserve(names.size());
         for (const auto& [name, meaning] : names) result.push_back(name);
         return result;
     }

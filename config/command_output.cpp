@@ -19,7 +19,7 @@ namespace config {
 namespace {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
-constexpr std::size_t longest_output = 64 * 1024;
+constexpr std::size_t longest_output = std::size_t{64} * 1024;
 
 class Descriptor {
  public:

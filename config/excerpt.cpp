@@ -47,7 +47,7 @@ bool inside_long_string(std::string_view text, unsigned number) {
 std::string excerpt(std::string_view text, unsigned number,
                     const std::function<bool(std::string_view)>& harmless) {
     const std::string_view line = line_of(text, number);
-    const std::string mask{base::masked_secret};
+    std::string mask{base::masked_secret};
     if (inside_long_string(text, number)) return mask;
 
     std::size_t equals = line.find('=');

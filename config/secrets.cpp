@@ -17,7 +17,7 @@ namespace config {
 namespace {
 
 constexpr std::chrono::seconds command_limit{10};
-constexpr std::size_t longest_secret = 64 * 1024;  // access tokens have a few KiB
+constexpr std::size_t longest_secret = std::size_t{64} * 1024;  // access tokens have a few KiB
 
 struct Found {
     base::Secret secret;

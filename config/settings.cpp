@@ -13,7 +13,7 @@
 namespace config {
 namespace {
 
-constexpr std::size_t longest_file = 1 << 20;
+constexpr std::size_t longest_file = std::size_t{1} << 20;
 
 struct FileText {
     std::string text;
@@ -29,7 +29,7 @@ base::Result<FileText> read_text(const std::filesystem::path& path) {
     struct stat about{};
     ::fstat(descriptor, &about);
     FileText file{{}, (about.st_mode & S_IROTH) != 0};
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16384> buffer{};
     ssize_t count = 0;
     while (file.text.size() <= longest_file &&
            (count = ::read(descriptor, buffer.data(), buffer.size())) > 0) {

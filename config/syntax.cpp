@@ -201,7 +201,7 @@ base::Result<std::string> peer_rule(const std::string& text) {
         return base::error(fmt::format("{} is a URL: only the host name goes here", shown(text)));
     }
     const bool bracketed = text.starts_with('[') && text.ends_with(']');
-    const std::string host = bracketed ? text.substr(1, text.size() - 2) : text;
+    std::string host = bracketed ? text.substr(1, text.size() - 2) : text;
     if (is_ipv4(host) || is_ipv6(host) || is_host_name(host)) return host;
     const auto endpoint = parse_endpoint(text);
     if (endpoint && endpoint->kind == Endpoint::Kind::tcp) {

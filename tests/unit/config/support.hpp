@@ -66,6 +66,9 @@ class ScopedVariable {
     std::optional<std::string> old_;
 };
 
+// Every configuration loads whoever runs the tests: without a home there is no default spool.
+inline const ScopedVariable state_home{"XDG_STATE_HOME", "/nonexistent/state"};
+
 inline std::string read_file(const std::filesystem::path& path) {
     std::ostringstream text;
     text << std::ifstream{path, std::ios::binary}.rdbuf();

@@ -133,7 +133,7 @@ void Api::handle(ApiRequest request, std::function<void(ApiResponse)> done) {
     base::Result<Target> target = parse_target(request.target);
     if (!target) return done(error_response(400, "bad_target", target.error().message));
     // RFC 9110 section 9.3.2: the same answer; the server leaves its content out.
-    const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+    const std::string method = request.method == "HEAD" ? std::string("GET") : request.method;
     std::vector<std::string> allowed;
     std::string id;
     for (const Route& route : routes) {

@@ -55,16 +55,14 @@ std::string endpoint_text(const tcp::endpoint& endpoint) {
     return host + ":" + std::to_string(endpoint.port());
 }
 
-// How a parse or read failure is answered; nothing when the peer just went away.
+// How a parse or read failure is answered; nothing when the peer went away or was too slow (the
+// stream closes itself then).
 std::optional<ApiResponse> read_failure_response(const beast::error_code& error) {
     if (error == http::error::header_limit) {
         return error_response(431, "header_too_large", "the request's header is too large");
     }
     if (error == http::error::body_limit) {
         return error_response(413, "too_large", "the request's body is too large");
-    }
-    if (error == beast::error::timeout) {
-        return error_response(408, "timeout", "the request did not arrive in time");
     }
     // The rest of http::error means bytes that are no HTTP/1 request, but for a peer that left.
     const bool left = error == http::error::end_of_stream || error == http::error::partial_message;
@@ -152,6 +150,7 @@ class Session {
           registration_(listen_ ? shared_->tcp_streams : shared_->control_streams, stream_) {}
 
     asio::awaitable<void> run() {
+        // g++ 12.2 miscompiles co_await in the condition of a loop.
         bool more = true;
         while (more) more = co_await serve_request();
         co_await finish();
@@ -204,9 +203,8 @@ asio::awaitable<bool> Session::serve_request() {
     const auto [error, count] =
         co_await http::async_read_header(stream_, buffer_, parser, as_result);
     if (error) {
-        const bool idle = error == beast::error::timeout && !parser.got_some();
         std::optional<ApiResponse> response = read_failure_response(error);
-        if (response && !idle) co_await respond(std::move(*response), false);
+        if (response) co_await respond(std::move(*response), false);
         co_return false;
     }
     version_ = parser.get().version();

@@ -1,0 +1,321 @@
+#include "admin/server.hpp"
+
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <fstream>
+#include <future>
+
+#include "bed.hpp"
+#include "tests/support/catch.hpp"
+
+using admin_test::Bed;
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using local = asio::local::stream_protocol;
+
+namespace {
+
+struct Served : Bed {
+    explicit Served(admin::Options options = loopback(), admin::ServerLimits limits = {})
+        : api(services) {
+        start(std::move(options), limits);
+    }
+    ~Served() {
+        server.reset();
+        loop.restart();
+        loop.poll();
+    }
+
+    static admin::Options loopback() {
+        admin::Options options;
+        options.listen = {"127.0.0.1:0"};
+        return options;
+    }
+    void start(admin::Options options, admin::ServerLimits limits) {
+        auto started = admin::Server::start(loop.get_executor(), options, control(), api, limits);
+        if (!started) throw std::runtime_error(started.error().message);
+        server = std::move(*started);
+    }
+    [[nodiscard]] std::string control() const { return (directory / "control.sock").string(); }
+    [[nodiscard]] std::string host() const { return server->addresses().front(); }
+    [[nodiscard]] tcp::endpoint endpoint() const {
+        const std::string address = host();
+        const auto port = std::stoi(address.substr(address.rfind(':') + 1));
+        return {asio::ip::address_v4::loopback(), static_cast<unsigned short>(port)};
+    }
+
+    // What the server says to these bytes until it closes.
+    template <class Endpoint>
+    std::string talk(const Endpoint& to, std::string bytes) {
+        auto client = std::async(std::launch::async, [to, bytes = std::move(bytes)] {
+            asio::io_context own;
+            typename Endpoint::protocol_type::socket socket{own};
+            boost::system::error_code error;
+            socket.connect(to, error);
+            if (error) return "no connection: " + error.message();
+            asio::write(socket, asio::buffer(bytes), error);
+            std::string answer;
+            asio::read(socket, asio::dynamic_buffer(answer), error);
+            return answer;
+        });
+        run_until(
+            [&] { return client.wait_for(std::chrono::seconds{0}) == std::future_status::ready; });
+        return client.get();
+    }
+    std::string ask(const std::string& line, const std::string& headers = "",
+                    const std::string& body = "") {
+        return talk(endpoint(), line + " HTTP/1.1\r\nHost: " + host() +
+                                    "\r\nConnection: close\r\n" + headers + "\r\n" + body);
+    }
+
+    admin::Api api;
+    std::unique_ptr<admin::Server> server;
+};
+
+std::size_t count(const std::string& text, const std::string& word) {
+    std::size_t times = 0;
+    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++times;
+    return times;
+}
+
+std::string body_of(const std::string& answer) {
+    return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
+}
+
+}  // namespace
+
+TEST_CASE("answers carry the headers that keep a browser safe", "[admin]") {
+    Served served;
+    const std::string target = GENERATE("/healthz", "/api/v1/status", "/nothing");
+    const std::string answer = served.ask("GET " + target);
+    CHECK_THAT(answer, Catch::Contains("X-Content-Type-Options: nosniff\r\n"));
+    CHECK_THAT(answer, Catch::Contains("Content-Security-Policy: default-src 'none'"));
+    CHECK_THAT(answer, Catch::Contains("Cache-Control: no-store\r\n"));
+    CHECK_THAT(answer, Catch::Contains("X-Frame-Options: DENY\r\n"));
+    CHECK(answer.find("Access-Control") == std::string::npos);
+}
+
+TEST_CASE("Host and Origin are checked over TCP and not over the control socket", "[admin]") {
+    Served served;
+    const std::string evil =
+        "GET /healthz HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    CHECK(served.talk(served.endpoint(), evil).starts_with("HTTP/1.1 403"));
+    CHECK(served.talk(local::endpoint{served.control()}, evil).starts_with("HTTP/1.1 200"));
+    CHECK(served.ask("GET /healthz").starts_with("HTTP/1.1 200"));
+    const std::string all = "Content-Length: 12\r\nOrigin: http://evil.example\r\n";
+    served.add();
+    CHECK(served.ask("POST /api/v1/messages/delete", all, "{\"all\":true}")
+              .starts_with("HTTP/1.1 403"));
+    CHECK(served
+              .ask("POST /api/v1/messages/delete",
+                   "Content-Length: 12\r\nOrigin: http://" + served.host() + "\r\n",
+                   "{\"all\":true}")
+              .ends_with("{\"changed\":1}\n"));
+    CHECK(served
+              .talk(served.endpoint(), "GET /healthz HTTP/1.1\r\nHost: " + served.host() +
+                                           "\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+              .starts_with("HTTP/1.1 400"));
+}
+
+TEST_CASE("a token is asked for over TCP and not over the control socket", "[admin]") {
+    admin::Options options = Served::loopback();
+    options.token = base::Secret{"hunter2"};
+    Served served{options};
+    const std::string answer = served.ask("GET /api/v1/status");
+    CHECK(answer.starts_with("HTTP/1.1 401"));
+    CHECK_THAT(answer, Catch::Contains("WWW-Authenticate: Bearer"));
+    CHECK(answer.find("hunter2") == std::string::npos);
+    CHECK(served.ask("GET /api/v1/status?token=hunter2").starts_with("HTTP/1.1 401"));
+    CHECK(served.ask("GET /api/v1/status", "Authorization: Bearer hunter2\r\n")
+              .starts_with("HTTP/1.1 200"));
+    CHECK(served
+              .talk(local::endpoint{served.control()},
+                    "GET /api/v1/status HTTP/1.1\r\nConnection: close\r\n\r\n")
+              .starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("one connection serves several requests, HEAD without content", "[admin]") {
+    Served served;
+    const std::string host = "Host: " + served.host() + "\r\n";
+    const std::string answer =
+        served.talk(served.endpoint(), "GET /healthz HTTP/1.1\r\n" + host + "\r\n" +
+                                           "HEAD /healthz HTTP/1.1\r\n" + host + "\r\n" +
+                                           "GET /nothing HTTP/1.1\r\n" + host + "\r\n" +
+                                           "GET /healthz HTTP/1.0\r\n" + host + "\r\n");
+    CHECK(count(answer, "HTTP/1.1 200") == 2);
+    CHECK(count(answer, "HTTP/1.1 404") == 1);
+    CHECK(count(answer, "HTTP/1.0 200") == 1);  // and ends the connection
+    CHECK(count(answer, "Content-Length: 3\r\n") == 3);
+    CHECK(count(answer, "ok\n") == 2);
+}
+
+TEST_CASE("limits of header and body hold, at the limit and past it", "[admin]") {
+    admin::ServerLimits limits;
+    limits.header_bytes = 1024;
+    limits.body_bytes = 1000;
+    Served served{Served::loopback(), limits};
+    CHECK(served.ask("GET /healthz", "X-Long: " + std::string(700, 'x') + "\r\n")
+              .starts_with("HTTP/1.1 200"));
+    CHECK(served.ask("GET /healthz", "X-Long: " + std::string(1024, 'x') + "\r\n")
+              .starts_with("HTTP/1.1 431"));
+    const auto post = [&](std::size_t size) {
+        return served.ask("POST /api/v1/messages/hold",
+                          "Content-Length: " + std::to_string(size) + "\r\n",
+                          std::string(size, ' '));
+    };
+    CHECK(post(1000).starts_with("HTTP/1.1 400"));  // read, and no JSON
+    CHECK(post(1001).starts_with("HTTP/1.1 413"));
+    CHECK(post(200000).starts_with("HTTP/1.1 413"));
+    CHECK(served
+              .ask("POST /api/v1/messages/hold", "Transfer-Encoding: chunked\r\n",
+                   "3e9\r\n" + std::string(1001, ' ') + "\r\n0\r\n\r\n")
+              .starts_with("HTTP/1.1 413"));
+}
+
+TEST_CASE("what is no HTTP gets one clear answer", "[admin]") {
+    Served served;
+    const std::string bytes =
+        GENERATE(std::string("EHLO client.example\r\n"), std::string("\x16\x03\x01\x02\r\n\r\n"),
+                 std::string("GET /healthz HTTP/9.9\r\n\r\n"),
+                 std::string("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"));
+    CAPTURE(bytes);
+    CHECK(served.talk(served.endpoint(), bytes).starts_with("HTTP/1.1 400"));
+}
+
+TEST_CASE("slow requests and idle connections are closed", "[admin]") {
+    admin::ServerLimits limits;
+    limits.timeout = std::chrono::milliseconds{100};
+    Served served{Served::loopback(), limits};
+    CHECK(served.talk(served.endpoint(), "").empty());
+    CHECK(served.talk(served.endpoint(), "GET /heal").empty());
+    CHECK(served.ask("POST /api/v1/messages/hold", "Content-Length: 12\r\n", "{\"all\"").empty());
+    const std::string kept = "GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n";
+    CHECK(served.talk(served.endpoint(), kept).starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("connections past the limit are closed; the control socket keeps its own", "[admin]") {
+    admin::ServerLimits limits;
+    limits.connections = 2;
+    Served served{Served::loopback(), limits};
+    asio::io_context own;
+    std::vector<tcp::socket> open;
+    for (int i = 0; i < 2; ++i) {
+        open.emplace_back(own).connect(served.endpoint());
+        asio::write(open.back(),
+                    asio::buffer("GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n"));
+        served.run_until([&] { return open.back().available() > 0; });
+    }
+    CHECK(served.ask("GET /healthz").empty());
+    CHECK(served
+              .talk(local::endpoint{served.control()},
+                    "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+              .starts_with("HTTP/1.1 200"));
+    open.clear();
+    std::string answer;
+    served.run_until([&] {
+        answer = served.ask("GET /healthz");
+        return !answer.empty();
+    });
+    CHECK(answer.starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("a large message streams from its file, byte for byte", "[admin]") {
+    Served served;
+    Bed::Mail mail;
+    for (int i = 0; i < 3'000'000; ++i) mail.content += static_cast<char>(i % 251);
+    const std::string id = served.add(mail);
+    const std::string target = "/api/v1/messages/" + id + "/raw";
+    const std::string answer = served.ask("GET " + target);
+    CHECK_THAT(answer.substr(0, 1000), Catch::Contains("Content-Type: message/rfc822\r\n"));
+    CHECK((body_of(answer) == mail.content));
+    const std::string head = served.ask("HEAD " + target);
+    CHECK_THAT(head, Catch::Contains("Content-Length: " + std::to_string(mail.content.size())));
+    CHECK(body_of(head).empty());
+}
+
+TEST_CASE("Expect: 100-continue is answered before the body", "[admin]") {
+    Served served;
+    const std::string answer =
+        served.ask("POST /api/v1/messages/hold", "Expect: 100-continue\r\nContent-Length: 12\r\n",
+                   "{\"all\":true}");
+    CHECK(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200"));
+    CHECK(answer.ends_with("{\"changed\":0}\n"));
+}
+
+TEST_CASE("the control socket is its owner's only, and replaces only a dead one", "[admin]") {
+    Served served;
+    struct stat status{};
+    REQUIRE(::stat(served.control().c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777U) == 0600U);
+    admin::Options none;
+    none.listen.clear();
+    const auto executor = served.loop.get_executor();
+    const auto second = admin::Server::start(executor, none, served.control(), served.api);
+    REQUIRE_FALSE(second.has_value());
+    CHECK_THAT(second.error().message, Catch::Contains("another relay answers"));
+
+    const std::string stale = (served.directory / "stale.sock").string();
+    {
+        local::acceptor dead{served.loop, local::endpoint{stale}};
+    }
+    REQUIRE(std::filesystem::exists(stale));
+    const auto third = admin::Server::start(executor, none, stale, served.api);
+    CHECK(third.has_value());
+
+    const std::string file = (served.directory / "file").string();
+    std::ofstream{file} << "keep me";
+    const auto fourth = admin::Server::start(executor, none, file, served.api);
+    REQUIRE_FALSE(fourth.has_value());
+    CHECK_THAT(fourth.error().message, Catch::Contains("not a socket"));
+    CHECK(std::filesystem::file_size(file) == 7);
+
+    served.server->stop();
+    CHECK_FALSE(std::filesystem::exists(served.control()));
+}
+
+TEST_CASE("addresses that cannot or must not be listened on are refused", "[admin]") {
+    Served served;
+    struct Case {
+        std::string address, words;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"0.0.0.0:0", "admin.token"},
+        {"[::]:0", "admin.token"},
+        {"127.0.0.1", "not an address and a port"},
+        {"[::1]", "not an address and a port"},
+        {"::1:8025", "not an address and a port"},
+        {"relay.example:8025", "not an address and a port"},
+        {"127.0.0.1:70000", "not an address and a port"},
+        {"taken", "another program uses it"},
+    }));
+    CAPTURE(c.address);
+    admin::Options options;
+    options.listen = {c.address == "taken" ? served.host() : c.address};
+    const auto refused = admin::Server::start(served.loop.get_executor(), options, "", served.api);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK_THAT(refused.error().message, Catch::Contains(c.words));
+}
+
+TEST_CASE("stopping ends idle and busy connections alike", "[admin]") {
+    Served served;
+    asio::io_context own;
+    tcp::socket idle{own};
+    idle.connect(served.endpoint());
+    asio::write(idle, asio::buffer("GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n"));
+    served.run_until([&] { return idle.available() > 0; });
+    tcp::socket busy{own};
+    busy.connect(served.endpoint());
+    asio::write(busy,
+                asio::buffer("GET /api/v1/status HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n"));
+    served.loop.restart();
+    served.loop.poll_one();
+    served.server->stop();
+    served.loop.restart();
+    served.loop.run_for(std::chrono::seconds{5});
+    CHECK(served.loop.stopped());  // nothing is left to run: every coroutine has ended
+}

@@ -42,8 +42,9 @@ class PendingCall {
 
 // co_await for an interface with callbacks: calls start(done), a std::function<void(T)>, and
 // resumes on the coroutine's own executor with what done is given first. done may be called at
-// once, later, or never (when its last copy goes, so does the coroutine). T need not be default
-// constructible. Because of g++ 12, name `start` before the co_await when it captures by value.
+// once, later, or never: when its last copy goes, so does the coroutine, which must happen before
+// the loop itself goes. T need not be default constructible. Because of g++ 12, name `start` before
+// the co_await when it captures by value.
 template <class T, class Start>
 [[nodiscard]] boost::asio::awaitable<T> await_callback(Start start) {
     auto initiate = [start = std::move(start)](auto handler) mutable {

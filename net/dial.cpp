@@ -259,9 +259,14 @@ class Race : public std::enable_shared_from_this<Race> {
     Done done_;
 };
 
+// Once started a race is kept by its own handlers alone. Were it kept by the coroutine, which it
+// keeps itself, a loop that ends early would free neither.
 asio::awaitable<Outcome> run_race(std::shared_ptr<Race> race) {
-    const auto start = [race](Race::Done done) { race->start(std::move(done)); };
-    return await_callback<Outcome>(start);
+    auto start = [race = std::move(race)](Race::Done done) mutable {
+        const std::shared_ptr<Race> started = std::move(race);
+        started->start(std::move(done));
+    };
+    return await_callback<Outcome>(std::move(start));
 }
 
 // The resolver's own limit may be longer than the caller's.
@@ -308,9 +313,9 @@ asio::awaitable<base::Result<tls::Stream, DialError>> dial(Executor executor, Re
         candidates = interleave(found.records, target.port);
     }
     const auto spent = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - started);
-    const auto race = std::make_shared<Race>(executor, target, std::move(candidates),
-                                             std::max(target.timeout - spent, base::Duration{1}));
-    co_return co_await run_race(race);
+    auto race = std::make_shared<Race>(executor, target, std::move(candidates),
+                                       std::max(target.timeout - spent, base::Duration{1}));
+    co_return co_await run_race(std::move(race));
 }
 
 std::string_view dial_result_name(DialResult result) {

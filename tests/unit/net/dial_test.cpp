@@ -217,3 +217,15 @@ TEST_CASE("a unix socket is reached, and its absence told", "[net]") {
     CHECK_THAT(bench.dial(too_long).error().message, Contains("1 to 107 bytes"));
     std::filesystem::remove_all(pattern);
 }
+
+// What is left behind shows under the address sanitizer.
+TEST_CASE("a loop may end at any point of a dial", "[net]") {
+    const int steps = GENERATE(range(0, 12));
+    auto bench = std::make_unique<Bench>(std::vector<std::string>{"127.0.0.1", "::1"});
+    std::optional<Outcome> result;
+    asio::co_spawn(bench->loop, bench->keep(target(bench->closed_port()), result),
+                   [](const std::exception_ptr&) {});
+    for (int i = 0; i < steps; ++i) bench->loop.poll_one();
+    bench.reset();
+    CHECK((!result || result->has_error()));
+}

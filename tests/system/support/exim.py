@@ -18,6 +18,9 @@ tls_advertise_hosts = *
 auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
 log_file_path = {folder}/%slog
 host_lookup =
+exim_path = {peers}/usr/sbin/exim4
+notifier_socket =
+keep_environment =
 hosts_treat_as_local =
 rfc1413_query_timeout = 0s
 message_size_limit = 120M
@@ -94,7 +97,7 @@ class Exim:
         shutil.chown(key, 986, 986)
         (self.folder / "exim.conf").write_text(CONFIG.format(
             certificate=certificate, key=key, user=self.USER, password=self.PASSWORD,
-            folder=self.folder, submission=self.submission, smtps=self.smtps))
+            folder=self.folder, peers=PEERS, submission=self.submission, smtps=self.smtps))
         (self.folder / "mail").mkdir()
         shutil.chown(self.folder / "mail", 984, 984)
         shutil.chown(self.folder, 986, 986)

@@ -1,0 +1,141 @@
+"""The commands as people and scripts use them, against a running server and without one."""
+
+import json
+import subprocess
+import sys
+import unittest
+
+from support.case import SystemCase
+from support.relay import BINARY, ROOT
+from support.waiting import wait_until
+
+
+class CommandsTest(SystemCase):
+    def queue(self, relay, *words):
+        return json.loads(relay.command("queue", *words, "--json").stdout)
+
+    def test_send_follows_the_message_to_the_final_reply(self):
+        server = self.fake()
+        server.faults.replies["final-dot"] = "250 2.0.0 thank you"
+        relay = self.relay(self.smarthost(server))
+        done = relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com")
+        self.assertIn("250 2.0.0 thank you", done.stdout)
+        self.assertEqual(1, len(server.messages))
+
+    def test_send_ends_with_1_when_the_smarthost_refuses(self):
+        server = self.fake()
+        server.faults.refuse = {"bad@dest.example": "550 5.1.1 No such user here"}
+        relay = self.relay(self.smarthost(server))
+        done = relay.command("send", "--to", "bad@dest.example", "--from", "app@example.com",
+                             check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("No such user here", done.stdout + done.stderr)
+
+    def test_queue_commands_with_and_without_a_server(self):
+        server = self.fake()
+        server.faults.replies["mail"] = "451 4.7.1 Later"
+        relay = self.relay(self.smarthost(server), delivery={"retry": ["1h"]})
+        identifiers = [self.send(relay, f"waiting-{n}") for n in range(3)]
+        for running in (True, False):
+            with self.subTest(running=running):
+                if not running:
+                    self.assertEqual(0, relay.stop())
+                self.assertIn(identifiers[0], relay.command("queue", "list").stdout)
+                self.assertIn("waiting-0", relay.command("queue", "show", identifiers[0]).stdout)
+                exported = relay.command("queue", "export", identifiers[0]).stdout
+                self.assertIn("Subject: waiting-0", exported)
+                relay.command("queue", "hold", identifiers[0])
+                self.assertIn("held", relay.command("queue", "show", identifiers[0]).stdout)
+                relay.command("queue", "release", identifiers[0])
+                self.assertNotIn("held", relay.command("queue", "show", identifiers[0]).stdout)
+        relay.command("queue", "delete", identifiers[2])
+        server.faults.replies.clear()
+        relay.command("queue", "retry", "--all")
+        relay.start()
+        server.wait_for(2)
+        relay.wait_until_empty()
+        self.assertEqual(["waiting-0", "waiting-1"], sorted(m.subject for m in server.messages))
+
+    def test_status_and_version_as_json(self):
+        relay = self.relay(self.smarthost(self.fake(), name="main"))
+        status = json.loads(relay.command("status", "--json").stdout)
+        self.assertEqual("main", status["smarthosts"][0]["name"])
+        self.assertIn("main", relay.command("status").stdout)
+        version = json.loads(relay.command("version", "--json", config=False).stdout)
+        self.assertIn("version", version)
+
+    def test_health_and_metrics(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        self.send(relay)
+        server.wait_for(1)
+        relay.wait_until_empty()
+        self.assertEqual(200, relay.api("GET", "/healthz")[0])
+        self.assertEqual(200, relay.api("GET", "/readyz")[0])
+        metrics = relay.api("GET", "/metrics")[1].decode()
+        self.assertIn("relay_", metrics)
+
+    def test_check_online_signs_in_without_sending(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), start=False)
+        self.assertEqual(0, relay.command("check", "--online").returncode)
+        self.assertEqual(1, server.sign_ins)
+        self.assertEqual([], server.messages)
+        relay.configure([self.smarthost(server, password="wr0ng")])
+        done = relay.command("check", "--online", check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("535", done.stdout + done.stderr)
+        self.assertNotIn("wr0ng", done.stdout + done.stderr)
+
+    def test_faults_of_a_configuration_are_told_with_their_place(self):
+        relay = self.relay(self.smarthost(self.fake()), start=False)
+        with open(relay.config, "a") as config:
+            config.write("[delivery2]\n")
+        done = relay.command("run", check=False)
+        self.assertEqual(78, done.returncode)
+        self.assertRegex(done.stderr, r"relay\.toml:\d+:\d+: ")
+
+    def test_reload_keeps_the_old_settings_when_the_file_is_bad(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        good = relay.config.read_text()
+        relay.config.write_text(good + "[wrong]\n")
+        relay.reload()
+        relay.wait_for_log(r"relay\.toml:\d+")
+        self.send(relay)
+        server.wait_for(1)
+        relay.config.write_text(good)
+        relay.reload()
+        relay.wait_for_log("configuration reloaded")
+
+    def test_the_sink_keeps_what_it_gets(self):
+        folder = self.scratch.path / "sink"
+        folder.mkdir()
+        (folder / "password").write_text("correct-horse-battery\n")
+        ready = folder / "ready.json"
+        sink = subprocess.Popen([BINARY, "sink", "--user", "app@example", "--password-file",
+                                 folder / "password", "--directory", folder / "mail", "--ca-out",
+                                 folder / "ca.pem", "--ready-file", ready, "--quiet"],
+                                stdout=subprocess.DEVNULL)
+        self.addCleanup(sink.wait)
+        self.addCleanup(sink.terminate)
+        addresses = json.loads(wait_until(lambda: ready.exists() and ready.read_text(), "the sink"))
+        for key, tls in (("smtp", "starttls"), ("smtps", "implicit")):
+            port = int(addresses[key].rsplit(":", 1)[1])
+            relay = self.relay({"host": "localhost", "port": port, "tls": tls, "username":
+                                "app@example", "password": "correct-horse-battery",
+                                "ca_file": folder / "ca.pem"})
+            self.send(relay, f"into-{key}")
+            relay.wait_until_empty()
+        kept = [f.read_text() for f in (folder / "mail").glob("*.eml")]
+        self.assertEqual(2, len(kept))
+
+    def test_the_demo_of_dev_run(self):
+        done = subprocess.run([sys.executable, ROOT / "examples/demo/demo.py", BINARY, "--once"],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertRegex(done.stdout, r"(?s)smarthost.*relay run.*250.*kept it as")
+
+
+if __name__ == "__main__":
+    unittest.main()

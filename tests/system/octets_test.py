@@ -1,0 +1,141 @@
+"""What goes in comes out, octet for octet, below the one Received field relay adds."""
+
+import pathlib
+import random
+import re
+import unittest
+
+from support.case import SystemCase, message
+from support.raw_client import RawClient, dot_stuffed
+
+HEAD = message("octets", b"")
+
+
+class OctetsTest(SystemCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.random = random.Random(5321)
+
+    def setUp(self):
+        self.server = self.fake(extensions=self.extensions())
+        self.running = self.relay(self.smarthost(self.server), server={"max_message_size": "64MiB"})
+
+    def extensions(self):
+        return ["PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME",
+                "ENHANCEDSTATUSCODES", "DSN", "SIZE 104857600"]
+
+    def round_trip(self, octets, chunks=None, parameters="", recipient="ada@dest.example",
+                   sender="app@example.com"):
+        before = len(self.server.messages)
+        with RawClient(self.running.port) as client:
+            client.begin(sender, [recipient], parameters)
+            if chunks is None:
+                code, reply = client.data(dot_stuffed(octets))
+            else:
+                code, reply = client.bdat(octets, chunks)
+        self.assertEqual(250, code, reply)
+        return self.server.wait_for(before + 1, timeout=60)[-1]
+
+    def test_data_of_many_shapes(self):
+        every = bytes(b for b in range(256) if b not in b"\r\n")
+        cases = {
+            "every octet but CR and LF": HEAD + every + b"\r\n",
+            "lines of dots": HEAD + b".\r\n..\r\n...\r\n.a\r\n.\r\nend\r\n",
+            "a dot alone as the last line": HEAD + b"text\r\n.\r\n",
+            "empty body": HEAD,
+            "body of one empty line": HEAD + b"\r\n",
+            "998 octets, the longest line allowed": HEAD + b"x" * 998 + b"\r\n",
+            "8-bit text": HEAD + "Grüße, 世界\r\n".encode(),
+            "8-bit that is not UTF-8": HEAD + b"Gr\xfc\xdfe\r\n",
+            "trailing blanks and tabs": HEAD + b"a \t \r\n \r\n\t\r\n",
+            "a line that looks like SMTP": HEAD + b"QUIT\r\nRSET\r\nDATA\r\n",
+            "many short lines": HEAD + b"\r\n" * 5000 + b"end\r\n",
+        }
+        for name, octets in cases.items():
+            with self.subTest(name):
+                received = self.round_trip(octets, parameters=" BODY=8BITMIME")
+                self.assert_kept_but_for_trace(octets, received.data)
+
+    def test_long_lines_arrive_whole(self):
+        for length in (999, 1000, 1001, 20000):
+            octets = HEAD + b"y" * length + b"\r\nend\r\n"
+            with self.subTest(length):
+                self.assert_kept_but_for_trace(octets, self.round_trip(octets).data)
+
+    def test_lone_cr_and_lf_become_crlf(self):
+        cases = {
+            b"a\nb\r\n": b"a\r\nb\r\n",
+            b"a\n.\nb\r\n": b"a\r\n.\r\nb\r\n",
+            b"a\r\r\nb\r\n": b"a\r\nb\r\n",
+        }
+        for sent, expected in cases.items():
+            with self.subTest(sent):
+                before = len(self.server.messages)
+                with RawClient(self.running.port) as client:
+                    client.begin("app@example.com", ["ada@dest.example"])
+                    code, reply = client.data(HEAD + sent + b".\r\n")
+                self.assertEqual(250, code, reply)
+                received = self.server.wait_for(before + 1)[-1]
+                self.assert_kept_but_for_trace(HEAD + expected, received.data)
+
+    def test_a_lone_newline_never_ends_a_message(self):
+        """SMTP smuggling: what follows a false end stays inside the first message."""
+        for false_end in (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r"):
+            with self.subTest(false_end):
+                before = len(self.server.messages)
+                with RawClient(self.running.port) as client:
+                    client.begin("app@example.com", ["ada@dest.example"])
+                    smuggled = b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<v@dest.example>\r\nDATA\r\n"
+                    code, reply = client.data(HEAD + b"a" + false_end + smuggled + b"\r\n.\r\n")
+                    self.assertEqual(250, code, reply)
+                    code, reply = client.command("NOOP")
+                    self.assertEqual(250, code, reply)
+                received = self.server.wait_for(before + 1)
+                self.assertEqual(before + 1, len(received))
+                self.assertIn(b"MAIL FROM:<evil@example.com>", received[-1].data)
+
+    def test_chunks_in_odd_pieces(self):
+        octets = HEAD + bytes(self.random.choices(range(32, 127), k=70000)) + b"\r\n.\r\nend\r\n"
+        for chunks in ([1], [1, 1, 1], [0, 5], [len(HEAD) - 1, 1], [65536], [3, 70001], []):
+            with self.subTest(chunks):
+                self.assert_kept_but_for_trace(octets, self.round_trip(octets, chunks).data)
+
+    def test_addresses(self):
+        cases = {
+            "plain": ("ada@dest.example", ""),
+            "a quoted local part": ('"a b"@dest.example', ""),
+            "a plus and an equals sign": ("ada+tag=1@dest.example", ""),
+            "UTF-8": ("grüße@dest.example", " SMTPUTF8"),
+        }
+        for name, (recipient, parameters) in cases.items():
+            with self.subTest(name):
+                received = self.round_trip(HEAD, recipient=recipient, parameters=parameters)
+                self.assertEqual([recipient], received.recipients)
+        with self.subTest("the null sender"):
+            self.assertEqual("", self.round_trip(HEAD, sender="").sender)
+
+    def test_fifty_mebibytes(self):
+        line = bytes(self.random.choices(range(33, 127), k=74)) + b"\r\n"
+        octets = HEAD + line * (50 * 1024 * 1024 // len(line))
+        received = self.round_trip(octets)
+        self.assertTrue(received.data.endswith(octets), "50 MiB changed on their way")
+        self.assertLess(len(received.data) - len(octets), 1000)
+        process = pathlib.Path(f"/proc/{self.running.process.pid}")
+        if not re.search(rb"__[at]san_init", (process / "exe").read_bytes()):
+            peak = int(re.search(r"VmHWM:\s*(\d+)", (process / "status").read_text()).group(1))
+            self.assertLess(peak, 64 * 1024, "KiB of memory at the most")
+
+
+class PoorSmarthostOctetsTest(OctetsTest):
+    """The same through a smarthost without CHUNKING and PIPELINING."""
+
+    def extensions(self):
+        return ["8BITMIME", "SMTPUTF8", "SIZE 104857600"]
+
+    def test_fifty_mebibytes(self):
+        self.skipTest("once is enough")
+
+
+if __name__ == "__main__":
+    unittest.main()

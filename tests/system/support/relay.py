@@ -1,0 +1,166 @@
+"""The program under test: `relay run` with a configuration and a spool of its own."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+
+from .waiting import wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = os.environ.get("RELAY_BIN", str(ROOT / "build/debug/bin/relay"))
+LISTENING = re.compile(r"listening .*?\baddress=\"?(?:\[::1\]|127\.0\.0\.1):(\d+)")
+
+BASE = {
+    "server": {"listen": ["127.0.0.1:0"], "hostname": "relay.example"},
+    "delivery": {"retry": ["200ms"]},
+    "probe": {"enabled": False},
+    "admin": {"listen": []},
+}
+
+
+def toml_value(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(str(value))  # a TOML basic string is written like a JSON one
+
+
+def toml_text(settings):
+    """Settings as {"section": {key: value}}; a list of tables becomes [[section]]."""
+    lines = []
+    for section, content in settings.items():
+        for table in content if isinstance(content, list) else [content]:
+            lines.append(f"[[{section}]]" if isinstance(content, list) else f"[{section}]")
+            lines.extend(f"{key} = {toml_value(value)}" for key, value in table.items())
+    return "\n".join(lines) + "\n"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(self.path)
+
+
+class Relay:
+    """Not started by itself. `settings` overrides single keys of BASE, section by section."""
+
+    def __init__(self, folder, smarthosts, **settings):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        # A path of a unix socket may have 107 bytes, fewer than a deep test folder may need.
+        self.spool = pathlib.Path(tempfile.mkdtemp(prefix="spool-", dir=self.folder))
+        self.config = self.folder / "relay.toml"
+        self.log_file = self.folder / "log"
+        self.process = None
+        self.port = None
+        self.configure(smarthosts, **settings)
+
+    def configure(self, smarthosts, **settings):
+        merged = {name: {**BASE.get(name, {}), **settings.get(name, {})}
+                  for name in {**BASE, **settings}}
+        merged["spool"] = {"directory": str(self.spool), "min_free": "1MiB",
+                           **settings.get("spool", {})}
+        self.config.write_text(toml_text({**merged, "smarthost": smarthosts}))
+        self.config.chmod(0o600)
+
+    def start(self):
+        offset = self.log_file.stat().st_size if self.log_file.exists() else 0
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen([BINARY, "run", "--config", str(self.config)],
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+        def listening():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"relay ended with {self.process.returncode}:\n{self.log()}")
+            text = self.log()[offset:]
+            return LISTENING.search(text) if "relay is ready" in text else None
+
+        found = wait_until(listening, lambda: f"relay to listen:\n{self.log()}")
+        self.port = int(found.group(1))
+        return self
+
+    def log(self):
+        return self.log_file.read_text(errors="replace")
+
+    def wait_for_log(self, pattern, timeout=20.0):
+        return wait_until(lambda: re.search(pattern, self.log()),
+                          lambda: f"{pattern!r} in the log:\n{self.log()[-4000:]}", timeout)
+
+    def stop(self, timeout=40):
+        """SIGTERM; returns the exit status."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self._ended(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"relay did not stop on SIGTERM:\n{self.log()[-4000:]}") from None
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self._ended(10)
+
+    def _ended(self, timeout):
+        status = self.process.wait(timeout)
+        self.process = None
+        return status
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def command(self, *words, check=True, timeout=60, config=True):
+        """Runs another relay command, on this configuration unless told otherwise."""
+        option = ["--config", str(self.config)] if config else []
+        done = subprocess.run([BINARY, *words, *option], capture_output=True, text=True,
+                              timeout=timeout)
+        if check and done.returncode != 0:
+            raise AssertionError(f"relay {' '.join(words)} ended with {done.returncode}:\n"
+                                 f"{done.stdout}{done.stderr}")
+        return done
+
+    def api(self, method, path, body=None):
+        """Status and decoded answer of the control socket."""
+        connection = UnixConnection(self.spool / "control.sock")
+        try:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            is_json = "json" in (answer.getheader("Content-Type") or "")
+            return answer.status, json.loads(content) if is_json else content
+        finally:
+            connection.close()
+
+    def status(self):
+        return self.api("GET", "/api/v1/status")[1]
+
+    def messages(self, query=""):
+        return self.api("GET", f"/api/v1/messages{query}")[1]["messages"]
+
+    def message(self, identifier):
+        return self.api("GET", f"/api/v1/messages/{identifier}")[1]
+
+    def wait_until_empty(self, timeout=30.0):
+        def empty():
+            queue = self.status()["queue"]
+            return queue["queued"] + queue["unknown"] == 0
+        wait_until(empty,
+                   lambda: f"the queue to empty: {self.status()['queue']}\n{self.log()[-3000:]}",
+                   timeout)

@@ -112,9 +112,14 @@ class Relay:
             raise AssertionError(f"relay did not stop on SIGTERM:\n{self.log()[-4000:]}") from None
 
     def kill(self):
-        if self.process is not None:
-            self.process.kill()
-            self._ended(10)
+        """SIGKILL; a relay that had already ended by itself is a failure of the test."""
+        if self.process is None:
+            return
+        by_itself = self.process.poll()
+        self.process.kill()
+        self._ended(10)
+        if by_itself is not None:
+            raise AssertionError(f"relay ended by itself with {by_itself}:\n{self.log()[-4000:]}")
 
     def _ended(self, timeout):
         status = self.process.wait(timeout)

@@ -86,7 +86,8 @@ std::string unexpected_argument(const CLI::App& command) {
 ExitStatus explain(const CLI::App& root, const CLI::ParseError& error) {
     const CLI::App& command = deepest(root);
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help
-        print(command.help());
+        const CLI::App* parent = command.get_parent();
+        print(command.help(parent == nullptr ? "" : full_name(*parent)));
         return ExitStatus::done;
     }
     if (!command.get_subcommands({}).empty()) {

@@ -76,11 +76,10 @@ std::string smarthost_lines(const ApiView& smarthost, const Terminal& terminal, 
     std::string session;
     if (!smarthost.text("tls").empty()) session += smarthost.text("tls") + ", ";
     if (!smarthost.text("auth").empty()) session += "signed in by " + smarthost.text("auth") + ", ";
-    text +=
-        line("", fmt::format("{}{} connections; {} delivered, {} deferred, {} failed, {} unknown",
-                             session, smarthost.number("connections"),
-                             smarthost.number("delivered"), smarthost.number("deferred"),
-                             smarthost.number("failed"), smarthost.number("unknown")));
+    text += line("", fmt::format("{}{} open; {} delivered, {} deferred, {} failed, {} unknown",
+                                 session, smarthost.number("connections"),
+                                 smarthost.number("delivered"), smarthost.number("deferred"),
+                                 smarthost.number("failed"), smarthost.number("unknown")));
     return text;
 }
 
@@ -90,7 +89,7 @@ std::string queue_lines(const ApiView& queue, base::Time now) {
                                   queue.number("held"), queue.number("unknown"),
                                   base::human_size(queue.number("bytes"))));
     if (const auto oldest = queue.time("oldest")) {
-        text += line("", "the oldest waits since " + base::human_duration(now - *oldest));
+        text += line("", "the oldest has waited for " + base::human_duration(now - *oldest));
     }
     text += line("finished", fmt::format("{} delivered, {} failed (still listed)",
                                          queue.number("delivered"), queue.number("failed")));

@@ -1,0 +1,130 @@
+#include "relay/cli.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "relay/commands.hpp"
+#include "tests/support/catch.hpp"
+
+namespace {
+
+// What one of the standard streams gets while this lives.
+class Capture {
+ public:
+    explicit Capture(FILE* stream) : stream_(stream), saved_(::dup(::fileno(stream))) {
+        std::fflush(stream_);
+        file_ = std::tmpfile();
+        ::dup2(::fileno(file_), ::fileno(stream_));
+    }
+    ~Capture() {
+        ::dup2(saved_, ::fileno(stream_));
+        ::close(saved_);
+        std::fclose(file_);
+    }
+    Capture(const Capture&) = delete;
+    Capture& operator=(const Capture&) = delete;
+    std::string text() {
+        std::fflush(stream_);
+        std::string content(static_cast<std::size_t>(::lseek(::fileno(file_), 0, SEEK_END)), ' ');
+        const auto count = ::pread(::fileno(file_), content.data(), content.size(), 0);
+        content.resize(static_cast<std::size_t>(std::max<ssize_t>(0, count)));
+        return content;
+    }
+
+ private:
+    FILE* stream_;
+    int saved_;
+    FILE* file_;
+};
+
+struct Ran {
+    int status;
+    std::string output, errors;
+};
+
+Ran run(std::vector<std::string> words) {
+    words.insert(words.begin(), "relay");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    Capture output{stdout};
+    Capture errors{stderr};
+    const int status = relay::run_cli(static_cast<int>(argv.size()), argv.data());
+    return {status, output.text(), errors.text()};
+}
+
+}  // namespace
+
+TEST_CASE("a misspelt line ends with 2 and words that help", "[relay]") {
+    struct Case {
+        std::vector<std::string> words;
+        const char* help;
+    };
+    const Case c = GENERATE(values<Case>({
+        {{"quue"}, "unknown command \"quue\"; did you mean \"queue\"?\nSee: relay --help"},
+        {{"zzzzzzzz"}, "there are run, check, send"},
+        {{"queue", "lst"}, "did you mean \"list\"?\nSee: relay queue --help"},
+        {{"queue"}, "a command is missing: list, show"},
+        {{"queue", "show"}, "ID is required"},
+        {{"queue", "list", "--jsn"}, "did you mean --json?"},
+        {{"send", "--to"}, "--to needs a value"},
+        {{"send"}, "--to is required"},
+        {{"version", "extra"}, "unexpected argument \"extra\""},
+        {{"status", "--color", "red"}, "auto, always or never"},
+        {{"queue", "retry"}, "name messages by their ids"},
+        {{"send", "--to", "a@b.example", "--wait", "soon"}, "--wait"},
+        {{}, "Usage: relay"},
+    }));
+    CAPTURE(c.help);
+    const Ran ran = run(c.words);
+    CHECK(ran.status == 2);
+    CHECK(ran.output.empty());
+    CHECK_THAT(ran.errors, Catch::Contains(c.help));
+}
+
+TEST_CASE("every command has help", "[relay]") {
+    const std::vector<std::string> words =
+        GENERATE(values<std::vector<std::string>>({{"--help"},
+                                                   {"queue", "--help"},
+                                                   {"queue", "list", "-h"},
+                                                   {"send", "--help"},
+                                                   {"status", "--help"},
+                                                   {"version", "--help"},
+                                                   {"help", "send"},
+                                                   {"help"},
+                                                   {"run", "--help"},
+                                                   {"check", "--help"},
+                                                   {"sink", "--help"},
+                                                   {"user", "--help"}}));
+    CAPTURE(words);
+    const Ran ran = run(words);
+    CHECK(ran.status == 0);
+    CHECK(ran.errors.empty());
+    CHECK_THAT(ran.output, Catch::Contains("Usage: relay"));
+}
+
+TEST_CASE("version in words and in JSON", "[relay]") {
+    CHECK(run({"version"}).output.starts_with(std::string("relay ") + relay::version_text()));
+    CHECK(run({"--version"}).status == 0);
+    const Ran ran = run({"version", "--json"});
+    CHECK(ran.output.starts_with("{\"version\":"));
+    for (const char* name :
+         {"Boost", "OpenSSL", "SQLite", "c-ares", "GNU SASL", "toml++", "spdlog"}) {
+        CHECK_THAT(ran.output, Catch::Contains(std::string("\"") + name + "\":\""));
+    }
+}
+
+TEST_CASE("a configuration that cannot be read ends with 78", "[relay]") {
+    const std::string command = GENERATE("status", "queue");
+    std::vector<std::string> words{command};
+    if (command == "queue") words.emplace_back("list");
+    words.insert(words.end(), {"--config", "/nonexistent/relay.toml"});
+    const Ran ran = run(words);
+    CHECK(ran.status == 78);
+    CHECK(ran.output.empty());
+    CHECK_THAT(ran.errors, Catch::Contains("/nonexistent/relay.toml"));
+}

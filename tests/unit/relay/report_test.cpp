@@ -1,0 +1,119 @@
+#include <boost/json/parse.hpp>
+#include <string>
+
+#include "relay/queue_report.hpp"
+#include "relay/queue_selection.hpp"
+#include "relay/status_report.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace relay;
+namespace json = boost::json;
+
+namespace {
+
+const base::Time now = *parse_iso8601("2026-11-24T12:00:00.000Z");
+
+json::object message(const std::string& state) {
+    json::value value = json::parse(R"({
+        "id":"35bt20v96png","state":"","received":"2026-11-24T11:55:00.000Z",
+        "due":"2026-11-24T12:00:30.000Z","finished":null,"from":"",
+        "recipients":[{"address":"a@example.org","state":"pending","reply":"450 4.2.1 Busy\u001b[31m",
+                       "problem":null},
+                      {"address":"b@example.org","state":"delivered","reply":"250 Ok","problem":null}],
+        "subject":"Hello","size":2048,"attempts":1,
+        "origin":{"client":"127.0.0.1","client_name":"app","user":null,"protocol":"ESMTP"},
+        "history":[{"at":"2026-11-24T11:59:00.000Z","smarthost":"example","remote":"192.0.2.1:587",
+                    "tls":"TLSv1.3","stage":"rcpt","outcome":"partial","reply":"450 4.2.1 Busy",
+                    "ms":1200}],
+        "last_attempt":{"reply":"450 4.2.1 Busy"}})");
+    value.as_object()["state"] = state;
+    return value.as_object();
+}
+
+}  // namespace
+
+TEST_CASE("times are read back as they were written", "[relay]") {
+    const base::Time time = base::SystemClock{}.now();
+    CHECK(parse_iso8601(base::format_iso8601(time)) == time);
+    for (const char* bad : {"", "2026-13-24T12:00:00.000Z", "2026-11-24", "now"}) {
+        CHECK_FALSE(parse_iso8601(bad).has_value());
+    }
+}
+
+TEST_CASE("durations in tables have one unit", "[relay]") {
+    using namespace std::chrono_literals;
+    CHECK(short_duration(-5s) == "0s");
+    CHECK(short_duration(119s) == "119s");
+    CHECK(short_duration(120s) == "2m");
+    CHECK(short_duration(119min) == "119m");
+    CHECK(short_duration(120min) == "2h");
+    CHECK(short_duration(49h) == "2d");
+}
+
+TEST_CASE("a row of the queue says what waits, for what, and why", "[relay]") {
+    json::array messages;
+    messages.push_back(message("queued"));
+    CHECK(message_table(messages, Terminal{}, now) ==
+          "35bt20v96png  queued  5m  2.0 KiB  <>  a@example.org +1  in 30s  450 4.2.1 Busy\n");
+}
+
+TEST_CASE("a message's story names everyone, every attempt and what comes next", "[relay]") {
+    const json::object queued = message("queued");
+    const std::string story = message_story(ApiView{queued}, Terminal{}, now);
+    for (const char* part :
+         {"35bt20v96png  queued\n", "127.0.0.1 (app) by ESMTP\n", "sender      <>\n",
+          "pending   a@example.org: 450 4.2.1 Busy", "delivered b@example.org: 250 Ok\n",
+          "partial   example (192.0.2.1:587) TLSv1.3 at rcpt after 1.2s: 450 4.2.1 Busy\n",
+          "next        attempt in 30s\n"}) {
+        CHECK_THAT(story, Catch::Contains(part));
+    }
+    CHECK(story.find('\x1b') == std::string::npos);
+    const auto next = [&](const char* state) {
+        const json::object object = message(state);
+        const std::string text = message_story(ApiView{object}, Terminal{}, now);
+        return text.substr(text.find("\nnext "));
+    };
+    CHECK_THAT(next("held"), Catch::Contains("relay queue release 35bt20v96png"));
+    CHECK_THAT(next("unknown"), Catch::Contains("may have it already"));
+    CHECK_THAT(next("delivered"), Catch::Contains("every recipient has it"));
+    CHECK_THAT(next("failed"), Catch::Contains("given up"));
+}
+
+TEST_CASE("status is shown with what there is, and does without the rest", "[relay]") {
+    json::value status = json::parse(R"({
+        "running":true,"ready":true,"version":"1.2.3","uptime_seconds":120,
+        "config_file":"relay.toml","listener":{"addresses":["127.0.0.1:2525","[::1]:2525"],
+            "connections":1,"connections_total":5,"connections_refused":0,
+            "messages_accepted":10,"messages_refused":2,"bytes_accepted":1024},
+        "verdict":{"code":"outbound-25-dropped","summary":"Port 25 is closed."},
+        "smarthosts":[{"name":"example","host":"smtp.example.com","port":587,"health":"paused",
+            "problem":"535 5.7.8 No","since":"2026-11-24T11:59:00.000Z",
+            "next_attempt":"2026-11-24T12:01:00.000Z"}],
+        "queue":{"queued":3,"held":1,"unknown":0,"delivered":9,"failed":0,"bytes":4096,
+            "oldest":"2026-11-24T11:00:00.000Z","free_bytes":1048576}})");
+    const std::string text = status_text(ApiView{status.as_object()}, Terminal{}, now);
+    for (const char* part :
+         {"1.2.3", "127.0.0.1:2525, [::1]:2525", "10 accepted (5.0 a minute)",
+          "outbound-25-dropped: Port 25 is closed.",
+          "example (smtp.example.com:587) paused for 1m: 535 5.7.8 No; next try in 1m",
+          "3 queued, 1 held", "9 delivered"}) {
+        CHECK_THAT(text, Catch::Contains(part));
+    }
+    const json::object empty;
+    CHECK(status_text(ApiView{empty}, Terminal{}, now) == "relay       not running\n");
+}
+
+TEST_CASE("selections mean what waits, unless said otherwise", "[relay]") {
+    SelectionOptions options;
+    CHECK(options.problem().has_value());
+    options.all = true;
+    CHECK_FALSE(options.problem().has_value());
+    CHECK(options.body() == R"({"all":true,"state":"queued,held,unknown"})");
+    options.ids = {"35bt20v96png"};
+    CHECK(options.problem().has_value());
+    options = {};
+    options.to = "*@example.com";
+    options.state = "held";
+    CHECK(options.query() == "state=held&to=%2A%40example.com");
+    CHECK(options.words() == "to *@example.com is held");
+}

@@ -61,6 +61,7 @@ void add_list(CLI::App& queue, Context& context) {
     CLI::App* command =
         add_command(queue, context, "list", "List messages that wait (or those selected)",
                     {.json = true}, [options, &context] {
+                        if (options->all && options->state.empty()) options->state = "all";
                         return with_channel(context, [&](ControlChannel& channel) {
                             const Terminal terminal = standard_output(context.color);
                             return context.json ? list_as_json(channel, *options)

@@ -10,6 +10,7 @@
 
 #include "relay/commands.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/unit/admin/bed.hpp"
 
 namespace {
 
@@ -127,4 +128,80 @@ TEST_CASE("a configuration that cannot be read ends with 78", "[relay]") {
     CHECK(ran.status == 78);
     CHECK(ran.output.empty());
     CHECK_THAT(ran.errors, Catch::Contains("/nonexistent/relay.toml"));
+}
+
+namespace {
+
+// A spool with a message that waits and one that is delivered, and no server.
+struct Left : admin_test::Bed {
+    Left() {
+        delivered = add();
+        deliver_all();
+        waiting = add();
+        spool.reset();
+        config = (directory / "relay.toml").string();
+        std::ofstream{config} << "[smarthost]\nhost = \"127.0.0.1\"\n[spool]\ndirectory = \""
+                              << (directory / "spool").string() << "\"\nmin_free = 0\n";
+    }
+    void deliver_all() {
+        bool done = false;
+        spool->take_due(base::SystemClock{}.now(), 10, [&](spool::Outcome<spool::Spool::Due> due) {
+            spool::Report report;
+            report.id = due->messages.front().message.id;
+            spool::Report::Change change;
+            change.state = spool::RecipientState::delivered;
+            change.reply = {250, "2.0.0", "Ok"};
+            report.changes.push_back(change);
+            spool->record(std::move(report), [&](spool::Outcome<>) { done = true; });
+        });
+        run_until([&] { return done; });
+    }
+    Ran queue(std::vector<std::string> words) const {
+        words.insert(words.begin(), "queue");
+        words.insert(words.end(), {"--config", config});
+        return run(words);
+    }
+
+    std::string waiting, delivered, config;
+};
+
+}  // namespace
+
+TEST_CASE("queue commands work on the spool when no server runs", "[relay]") {
+    const Left left;
+    const auto lists = [&](const Ran& ran, const std::string& id) {
+        return ran.output.find(id) != std::string::npos;
+    };
+    const Ran list = left.queue({"list"});
+    CHECK(list.status == 0);
+    CHECK(lists(list, left.waiting));
+    CHECK_FALSE(lists(list, left.delivered));
+    CHECK(lists(left.queue({"list", "--all"}), left.delivered));
+    CHECK(lists(left.queue({"list", "--state", "delivered", "--json"}), left.delivered));
+    CHECK(left.queue({"list", "--state", "held"}).output.empty());
+    CHECK_THAT(left.queue({"show", left.delivered}).output, Catch::Contains("250 2.0.0 Ok"));
+    CHECK(left.queue({"show", "nonsense"}).status == 1);
+
+    const Ran exported = left.queue({"export", left.waiting});
+    CHECK(exported.output == admin_test::Bed::Mail{}.content);
+    const std::string directory = left.directory.string();
+    CHECK(left.queue({"export", "--all", "--directory", directory}).status == 0);
+    CHECK(std::filesystem::file_size(left.directory / (left.waiting + ".eml")) ==
+          exported.output.size());
+
+    CHECK(left.queue({"hold", "--all"}).output == "1 message held\n");
+    const Ran retry = left.queue({"retry", left.waiting});
+    CHECK(retry.status == 1);
+    CHECK_THAT(retry.errors, Catch::Contains("release it first"));
+    CHECK(left.queue({"release", left.waiting, "--json"}).output == "{\"changed\":1}\n");
+    CHECK(left.queue({"delete", "--all", "--yes"}).output == "1 message deleted\n");
+    CHECK(lists(left.queue({"list", "--all"}), left.delivered));  // history is not swept along
+    CHECK_THAT(left.queue({"stats"}).output, Catch::Contains("delivered   1\n"));
+    const Ran status = run({"status", "--json", "--config", left.config});
+    CHECK(status.status == 1);
+    CHECK(status.output.starts_with("{\"running\":false,\"queue\":{"));
+    CHECK_THAT(status.errors, Catch::Contains("no relay runs"));
+    const Ran send = run({"send", "--to", "a@example.org", "--config", left.config});
+    CHECK(send.status == 1);
+    CHECK_THAT(send.errors, Catch::Contains("relay run"));
 }

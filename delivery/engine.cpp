@@ -75,7 +75,9 @@ void Engine::attempt_now() {
 base::Result<> Engine::reload(Options options) {
     base::Result<Pools> pools = make_pools(options);
     if (!pools) return pools.error();
+    bool paused = false;
     for (const auto& pool : pools_) {
+        paused = paused || pool->health().state() == Health::paused;
         pool->retire();
         if (pool->connections() > 0) retired_.push_back(pool);
     }
@@ -83,6 +85,7 @@ base::Result<> Engine::reload(Options options) {
     pools_ = std::move(*pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
     tried_ready_ = 0;
+    if (paused) retry_all();
     take_due();
     dispatch();
     return {};
@@ -125,6 +128,16 @@ JobPtr Engine::next_job(Pool& pool) {
     JobPtr job = take_out(found);
     ++under_way_;
     return job;
+}
+
+// After a refused sign-in mail waits for up to an hour; new credentials are tried at once.
+void Engine::retry_all() {
+    spool::Query waiting;
+    waiting.states = {spool::MessageState::queued};
+    spool::Selection selection;
+    selection.query = std::move(waiting);
+    surroundings_.spool->retry(std::move(selection), surroundings_.clock->now(),
+                               [this](const spool::Outcome<std::uint64_t>&) { note_waiting(); });
 }
 
 // Only a message that failed over can go where the first in line cannot.

@@ -46,9 +46,11 @@ class Engine final : private Dispatcher {
     JobPtr next_job(Pool& pool) override;
     void finished(JobPtr job) override;
     void put_back(JobPtr job) override;
+    void connection_opened() override { dispatch(); }
     void connection_ended(Pool& pool) override;
 
     void take_due();
+    void retry_all();
     void take_more();  // when the spool has more and there is room
     void accept_due(spool::Spool::Due due);
     void enqueue(JobPtr job);

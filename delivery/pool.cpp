@@ -22,6 +22,12 @@ constexpr base::Duration idle_limit = std::chrono::seconds{30};
 // section 4.5.3.1.10), which costs a schedule step.
 constexpr std::size_t recipients_per_transaction = 100;
 
+bool outcome_unknown(const Job& job) {
+    return std::any_of(job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& each) {
+        return each.result.outcome == smtp::Outcome::unknown;
+    });
+}
+
 }  // namespace
 
 base::Result<std::shared_ptr<Pool>> Pool::create(SmarthostOptions options,
@@ -54,8 +60,8 @@ void Pool::wake(std::size_t waiting) {
         connection->wake();
         return;
     }
-    // A smarthost that was in trouble is tried by one connection first.
-    const std::size_t most = health_.on_trial() ? 1 : options_.max_connections;
+    // Until a sign-in has worked one connection tries it: providers count failed ones.
+    const std::size_t most = health_.state() == Health::ok ? options_.max_connections : 1;
     if (connections_.size() >= most) return;
     ++opening_;
     asio::co_spawn(surroundings_.executor, run(shared_from_this()),
@@ -83,6 +89,7 @@ asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
     self->connections_.push_back(&connection);
     const bool opened = co_await self->open(connection);
     --self->opening_;
+    if (opened) self->dispatcher_.connection_opened();
     if (opened) co_await self->work(connection);
     std::erase(self->connections_, &connection);
     self->dispatcher_.connection_ended(*self);
@@ -175,7 +182,7 @@ asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
     job->outcomes.clear();
     job->next_hop_reports = connection.extensions().dsn;
     co_await transfer(connection, *job, body);
-    if (connection.lost_before_reply() && !job->went_stale) {
+    if (connection.lost_before_reply() && !job->went_stale && !outcome_unknown(*job)) {
         job->went_stale = true;  // the server had closed it while it was idle: no attempt at all
         dispatcher_.put_back(std::move(job));
         co_return;

@@ -24,6 +24,7 @@ class Dispatcher {
     [[nodiscard]] virtual JobPtr next_job(Pool& pool) = 0;  // null: nothing for this smarthost now
     virtual void finished(JobPtr job) = 0;                  // outcomes and attempt are filled in
     virtual void put_back(JobPtr job) = 0;                  // not tried after all
+    virtual void connection_opened() = 0;                   // others may follow it now
     virtual void connection_ended(Pool& pool) = 0;  // one fewer; its health may have changed
 };
 

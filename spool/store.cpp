@@ -160,6 +160,9 @@ Outcome<> Store::record(const Report& report, std::span<const Draft> reports, ba
     apply_changes(report);
     if (report.attempt) {
         insert_attempt(report.id, row->attempts + 1, *report.attempt);
+    }
+    // The mark has told what it had to: by an attempt's result, or by the recovery after a crash.
+    if (report.attempt || report.state == MessageState::unknown) {
         statements_->delete_dot.bind(report.id).run();
     }
     Next next = decide(report, *row, progress(report.id), now);

@@ -62,7 +62,7 @@ TEST_CASE("a failure is reported to the sender, from the null sender", "[deliver
     REQUIRE(bounce->envelope.reverse_path.empty());
     REQUIRE(bounce->envelope.recipients.front().address == "app@example.com");
     REQUIRE_FALSE(bounce->take);
-    REQUIRE(fixture.text.find("Final-Recipient: rfc822;gone@example.net") != std::string::npos);
+    REQUIRE(fixture.text.find("Final-Recipient: rfc822; gone@example.net") != std::string::npos);
     REQUIRE(fixture.text.find("Status: 5.1.1") != std::string::npos);
     REQUIRE(fixture.text.find("550 5.1.1 No such user") != std::string::npos);
     REQUIRE(fixture.text.find("Subject: hello") != std::string::npos);

@@ -204,6 +204,7 @@ asio::awaitable<std::vector<smtp::RecipientResult>> Connection::deliver(
     const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot) {
     heard_ = false;
     lost_before_reply_ = false;
+    ++transactions_;
     session_->begin(transaction);
     for (;;) {
         smtp::ClientEvent event = co_await next_event();

@@ -46,6 +46,7 @@ class Connection {
     [[nodiscard]] const tls::HandshakeInfo& handshake() const { return handshake_; }
     [[nodiscard]] std::string remote() const;  // "192.0.2.1:587"
     [[nodiscard]] std::uint16_t port() const { return port_; }
+    [[nodiscard]] std::uint32_t transactions() const { return transactions_; }  // begun so far
     [[nodiscard]] std::string auth() const { return session_ ? session_->auth_mechanism() : ""; }
     // The last transaction was lost before the server said a word: a connection gone stale.
     [[nodiscard]] bool lost_before_reply() const { return lost_before_reply_; }
@@ -69,6 +70,7 @@ class Connection {
     std::optional<smtp::ClientSession> session_;
     tls::HandshakeInfo handshake_;
     std::uint16_t port_ = 0;
+    std::uint32_t transactions_ = 0;
     bool woken_ = false;
     bool cancelled_ = false;
     bool heard_ = false;  // a byte came in the present transaction

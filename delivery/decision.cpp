@@ -51,6 +51,14 @@ std::string overall_outcome(const std::vector<RecipientOutcome>& outcomes) {
     return "partial";
 }
 
+// Recipients that the attempt did not come to: the server's limit of transactions was in the way.
+bool some_untouched(const spool::Message& message, const std::vector<RecipientOutcome>& outcomes) {
+    const auto pending =
+        std::count_if(message.recipients.begin(), message.recipients.end(),
+                      [](const auto& each) { return each.state == RecipientState::pending; });
+    return pending > static_cast<std::ptrdiff_t>(outcomes.size());
+}
+
 void add_report(Decision& decision, smtp::ReportAction action,
                 std::vector<std::size_t> recipients) {
     if (!recipients.empty()) decision.reports.push_back({action, std::move(recipients)});
@@ -94,6 +102,9 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     add_report(decision, smtp::ReportAction::failed, std::move(failed));
     add_report(decision, smtp::ReportAction::delayed, std::move(delayed));
     add_report(decision, smtp::ReportAction::relayed, std::move(relayed));
+    const bool untouched = some_untouched(message, *input.outcomes);
+    if (untouched) decision.outcome = "partial";
+    if (untouched && !waiting) decision.due = input.now;  // another connection takes them at once
     if (waiting) {
         decision.state = unknown ? spool::MessageState::unknown : spool::MessageState::queued;
         const base::Duration delay =

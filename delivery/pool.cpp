@@ -143,18 +143,17 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
                        {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
 }
 
-std::uint32_t Pool::message_limit(const Connection& connection) const {
+std::uint32_t Pool::transaction_limit(const Connection& connection) const {
     const std::uint32_t said = connection.extensions().limit_mail_max;
     return said == 0 ? options_.messages_per_connection
                      : std::min(said, options_.messages_per_connection);
 }
 
 asio::awaitable<void> Pool::work(Connection& connection) {
-    std::uint32_t served = 0;
-    while (!retired_ && connection.ready() && served < message_limit(connection)) {
+    while (!retired_ && connection.ready() &&
+           connection.transactions() < transaction_limit(connection)) {
         JobPtr job = dispatcher_.next_job(*this);
         if (job) {
-            ++served;
             co_await serve(connection, std::move(job));
             continue;
         }
@@ -231,6 +230,8 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
     std::function<void()> before_dot = [spool, id] { spool->mark_dot(id); };
 
     for (std::size_t first = 0; first < pending.size(); first += most) {
+        // What is left goes over the next connection (RFC 9422 MAILMAX).
+        if (first > 0 && connection.transactions() >= transaction_limit(connection)) co_return;
         const std::size_t count = std::min(most, pending.size() - first);
         smtp::Transaction transaction = make_transaction(job.message(), pending, first, count);
         if (content->seven_bit) transaction.envelope.body = smtp::BodyType::seven_bit;

@@ -74,7 +74,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void note_failure(const smtp::SessionFailure& failure);
     void note_results(const Job& job);
     void describe_attempt(Job& job, const Connection& connection, base::Time started);
-    [[nodiscard]] std::uint32_t message_limit(const Connection& connection) const;
+    [[nodiscard]] std::uint32_t transaction_limit(const Connection& connection) const;
 
     SmarthostOptions options_;
     SmarthostHealth health_;

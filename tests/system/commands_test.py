@@ -36,6 +36,9 @@ class CommandsTest(SystemCase):
         server.faults.replies["mail"] = "451 4.7.1 Later"
         relay = self.relay(self.smarthost(server), delivery={"retry": ["1h"]})
         identifiers = [self.send(relay, f"waiting-{n}") for n in range(3)]
+        for identifier in identifiers:  # a hold takes effect after the attempt under way
+            wait_until(lambda: "451 4.7.1" in relay.command("queue", "show", identifier).stdout,
+                       f"the first attempt of {identifier}")
         for running in (True, False):
             with self.subTest(running=running):
                 if not running:

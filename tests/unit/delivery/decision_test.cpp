@@ -93,6 +93,14 @@ TEST_CASE("old mail is given up, but not for a refused sign-in", "[delivery]") {
     REQUIRE(kept.reports[0].action == ReportAction::delayed);
 }
 
+TEST_CASE("recipients that the attempt did not come to are tried at once", "[delivery]") {
+    const spool::Message message = message_to(2);
+    const Decision decision = decide_at(message, {outcome(0, Outcome::delivered, 250)}, start);
+    REQUIRE(decision.outcome == "partial");
+    REQUIRE(decision.state == MessageState::queued);
+    REQUIRE(decision.due == start);
+}
+
 TEST_CASE("a delay is reported once", "[delivery]") {
     spool::Message message = message_to(1);
     const std::vector<RecipientOutcome> outcomes{outcome(0, Outcome::deferred, 451)};

@@ -102,6 +102,18 @@ void log_attempt(const Job& job, base::Time now) {
         }
         std::string to = message.recipients[job.outcomes[i].recipient].recipient.address;
         if (others > 0) to += fmt::format(" (and {} more)", others);
+        const std::string text = result_text(result);
+        const auto delay = (now - message.received).count();
+        if (job.attempt.remote.empty()) {  // deferred without a connection of its own
+            base::log(level_for(result.outcome), outcome_name(result.outcome),
+                      {{"id", message.id},
+                       {"to", to},
+                       {"smarthost", job.attempt.smarthost},
+                       {"stage", smtp::stage_name(result.stage)},
+                       {"reply", text},
+                       {"delay_ms", delay}});
+            continue;
+        }
         base::log(level_for(result.outcome), outcome_name(result.outcome),
                   {{"id", message.id},
                    {"to", to},
@@ -109,9 +121,9 @@ void log_attempt(const Job& job, base::Time now) {
                    {"remote", job.attempt.remote},
                    {"tls", job.attempt.tls.empty() ? "none" : job.attempt.tls},
                    {"stage", smtp::stage_name(result.stage)},
-                   {"reply", result_text(result)},
+                   {"reply", text},
                    {"took_ms", job.attempt.took.count()},
-                   {"delay_ms", (now - message.received).count()}});
+                   {"delay_ms", delay}});
     }
 }
 

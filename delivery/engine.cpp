@@ -209,11 +209,10 @@ void Engine::defer(JobPtr job) {
     finished(std::move(job));
 }
 
-void Engine::connection_ended(Pool& pool) {
+void Engine::connection_ended() {
     // Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
     // waits.
     std::erase_if(retired_, [](const auto& retired) { return retired->connections() == 0; });
-    static_cast<void>(pool);
     dispatch();
     wake_stopper();
 }

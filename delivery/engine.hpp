@@ -47,7 +47,7 @@ class Engine final : private Dispatcher {
     void finished(JobPtr job) override;
     void put_back(JobPtr job) override;
     void connection_opened() override { dispatch(); }
-    void connection_ended(Pool& pool) override;
+    void connection_ended() override;
 
     void take_due();
     void retry_all();

@@ -83,16 +83,43 @@ void Pool::cancel() {
     for (Connection* connection : connections_) connection->cancel();
 }
 
+// A connection's place in the pool's lists, given up also when an exception ends it.
+class Pool::Membership {
+ public:
+    Membership(Pool& pool, Connection& connection) : pool_(pool), connection_(connection) {
+        pool_.connections_.push_back(&connection_);
+    }
+    ~Membership() {
+        opened();
+        leave();
+    }
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+    void opened() {
+        if (std::exchange(opening_, false)) --pool_.opening_;
+    }
+    void leave() {
+        std::erase(pool_.connections_, &connection_);
+        std::erase(pool_.idle_, &connection_);
+    }
+
+ private:
+    Pool& pool_;
+    Connection& connection_;
+    bool opening_ = true;
+};
+
 asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
     Connection connection{self->surroundings_.executor, *self->surroundings_.resolver,
                           self->options_, self->context_};
-    self->connections_.push_back(&connection);
+    Membership member{*self, connection};
     const bool opened = co_await self->open(connection);
-    --self->opening_;
+    member.opened();
     if (opened) self->dispatcher_.connection_opened();
     if (opened) co_await self->work(connection);
-    std::erase(self->connections_, &connection);
-    self->dispatcher_.connection_ended(*self);
+    member.leave();
+    self->dispatcher_.connection_ended();
     co_await connection.quit();
 }
 

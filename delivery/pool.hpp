@@ -25,7 +25,7 @@ class Dispatcher {
     virtual void finished(JobPtr job) = 0;                  // outcomes and attempt are filled in
     virtual void put_back(JobPtr job) = 0;                  // not tried after all
     virtual void connection_opened() = 0;                   // others may follow it now
-    virtual void connection_ended(Pool& pool) = 0;  // one fewer; its health may have changed
+    virtual void connection_ended() = 0;  // one fewer; its health may have changed
 };
 
 // What the program lends to delivery; all of it outlives the engine. Used on the network thread.
@@ -64,6 +64,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
  private:
     Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
          const Surroundings& surroundings, Dispatcher& dispatcher);
+
+    class Membership;
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
     boost::asio::awaitable<bool> open(Connection& connection);

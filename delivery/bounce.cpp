@@ -20,10 +20,8 @@ std::string report_recipient(const spool::Message& message, const Options& optio
 }
 
 // A report about a report would go round in circles (RFC 5321 section 6.1).
-bool about_a_report(const spool::Message& message, const Options& options) {
-    const std::string& sender = message.envelope.reverse_path;
-    return sender.empty() || (!options.bounce_from.empty() && sender == options.bounce_from &&
-                              message.origin.protocol == "report");
+bool about_a_report(const spool::Message& message) {
+    return message.envelope.reverse_path.empty() || message.origin.protocol == "report";
 }
 
 // RFC 3463: the class follows the action, the detail the smarthost's reply where it gave one.
@@ -60,10 +58,9 @@ std::optional<spool::NewMessage> make_bounce(const BounceInput& input, const Opt
     const spool::Message& original = *input.message;
     const std::string to = report_recipient(original, options);
     if (to.empty()) return std::nullopt;
-    if (about_a_report(original, options) && options.bounce_to != BounceTo::address)
-        return std::nullopt;
+    if (about_a_report(original) && options.bounce_to != BounceTo::address) return std::nullopt;
     // A report to the fixed address that cannot be delivered ends here.
-    if (about_a_report(original, options) && original.envelope.recipients.size() == 1 &&
+    if (about_a_report(original) && original.envelope.recipients.size() == 1 &&
         original.envelope.recipients.front().address == to) {
         return std::nullopt;
     }

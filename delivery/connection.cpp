@@ -152,6 +152,10 @@ asio::awaitable<smtp::ClientEvent> Connection::next_event() {
 }
 
 asio::awaitable<bool> Connection::flush() {
+    if (cancelled_) {
+        session_->connection_lost("relay is stopping");
+        co_return false;
+    }
     const std::string output = session_->take_output();
     if (output.empty()) co_return true;
     stream_->expires_after(time_limit());
@@ -175,7 +179,7 @@ asio::awaitable<void> Connection::exchange() {
         if (stream_->close_reason() == tls::CloseReason::timeout) {
             problem = fmt::format("no answer within {}", base::human_duration(time_limit()));
         }
-        lost_before_reply_ = !heard_;
+        lost_before_reply_ = !heard_ && stream_->close_reason() != tls::CloseReason::timeout;
         session_->connection_lost(std::move(problem));
         co_return;
     }

@@ -195,8 +195,9 @@ void Engine::defer(JobPtr job) {
     job->keep_for_ever = all_paused;
     job->attempt.at = surroundings_.clock->now();
     for (const auto& pool : pools_) {
-        if (pool->usable()) continue;  // it was tried, and job->outcomes tells what came of it
         const SmarthostHealth& health = pool->health();
+        // Not usable(): a rest may end while many are deferred.
+        if (!health.next_attempt()) continue;  // it was tried, job->outcomes tells what came of it
         if (job->outcomes.empty()) {
             const smtp::Stage stage = all_paused ? smtp::Stage::auth : smtp::Stage::connect;
             job->outcomes = same_for_all(job->message(), deferral(stage, health.problem()));
@@ -218,7 +219,11 @@ void Engine::connection_ended() {
 }
 
 void Engine::take_due() {
-    if (taking_ || stopping_ || active_ >= most_active) return;
+    if (stopping_) return;
+    if (taking_ || active_ >= most_active) {
+        more_waiting_ = true;  // what ends next comes back to it
+        return;
+    }
     taking_ = true;
     more_waiting_ = false;
     const std::size_t limit = std::min(batch_size, most_active - active_);

@@ -22,9 +22,10 @@ constexpr base::Duration idle_limit = std::chrono::seconds{30};
 // section 4.5.3.1.10), which costs a schedule step.
 constexpr std::size_t recipients_per_transaction = 100;
 
-bool outcome_unknown(const Job& job) {
-    return std::any_of(job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& each) {
-        return each.result.outcome == smtp::Outcome::unknown;
+// Nobody has said anything about any recipient, and nothing may have been taken.
+bool nothing_happened(const Job& job) {
+    return std::all_of(job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& each) {
+        return each.result.outcome == smtp::Outcome::deferred && each.result.reply.code == 0;
     });
 }
 
@@ -53,15 +54,17 @@ Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientConte
 bool Pool::usable() const { return !retired_ && health_.usable(surroundings_.clock->now()); }
 
 void Pool::wake(std::size_t waiting) {
-    if (!usable() || waiting <= opening_) return;
+    if (!usable()) return;
     if (!idle_.empty()) {
         Connection* connection = idle_.back();  // the most recently used: the others may grow old
         idle_.pop_back();
         connection->wake();
         return;
     }
+    if (waiting <= opening_) return;
     // Until a sign-in has worked one connection tries it: providers count failed ones.
-    const std::size_t most = health_.state() == Health::ok ? options_.max_connections : 1;
+    std::size_t most = health_.state() == Health::ok ? options_.max_connections : 1;
+    if (surroundings_.clock->now() < crowd_until_) most = std::min(most, crowd_limit_);
     if (connections_.size() >= most) return;
     ++opening_;
     asio::co_spawn(surroundings_.executor, run(shared_from_this()),
@@ -152,6 +155,16 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
     advice = surroundings_.explain && failure.reply.code != 0
                  ? surroundings_.explain(failure.reply, failure.stage, options_.host)
                  : "";
+    // Others work while this one is turned away: the smarthost wants fewer, it is not down.
+    const std::size_t working = connections_.size() - opening_;
+    if (working > 0 && failure.reply.transient()) {
+        crowd_limit_ = working;
+        crowd_until_ = now + std::chrono::minutes{5};
+        base::log_info(
+            "the smarthost takes no more connections",
+            {{"smarthost", options_.name}, {"connections", working}, {"problem", problem}});
+        return;
+    }
     if (failure.stage == smtp::Stage::auth && failure.permanent) {
         health_.sign_in_refused(now, problem);
         base::log_error("sign-in refused: mail is kept until it works",
@@ -208,7 +221,7 @@ asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
     job->outcomes.clear();
     job->next_hop_reports = connection.extensions().dsn;
     co_await transfer(connection, *job, body);
-    if (connection.lost_before_reply() && !job->went_stale && !outcome_unknown(*job)) {
+    if (connection.lost_before_reply() && !job->went_stale && nothing_happened(*job)) {
         job->went_stale = true;  // the server had closed it while it was idle: no attempt at all
         dispatcher_.put_back(std::move(job));
         co_return;

@@ -86,6 +86,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::vector<Connection*> connections_;  // all of them, also while opening
     std::vector<Connection*> idle_;
     std::size_t opening_ = 0;
+    std::size_t crowd_limit_ = 0;  // so many connections the server let in, until crowd_until_
+    base::Time crowd_until_{};
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

@@ -141,6 +141,10 @@ asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
 }
 
 asio::awaitable<bool> ClientConnection::encrypt() {
+    if (!services_->tls) {
+        log_end("this port's TLS was taken out of the configuration: restart relay");
+        co_return false;
+    }
     stream_.expires_after(services_->idle_timeout);
     const base::Result<tls::HandshakeInfo> info =
         co_await stream_.handshake_server(*services_->tls);

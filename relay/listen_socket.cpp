@@ -81,7 +81,9 @@ base::Result<ListenSocket, ListenError> listen_on(const std::string& name, const
 
 // A socket file that nobody listens on is left over from a crash and in the way.
 bool is_stale(const sockaddr_un& address) {
-    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat found{};
+    if (::lstat(address.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return false;
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (probe < 0) return false;
     const int result =
         ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
@@ -157,8 +159,11 @@ Sockets open_tcp(const std::string& name) {
             listen_on(name, each->ai_addr, each->ai_addrlen);
         if (socket) {
             sockets.push_back(*socket);
-        } else {
+        } else if (socket.error().absent) {
             error = socket.error();
+        } else {
+            for (const ListenSocket& open : sockets) ::close(open.descriptor);
+            return socket.error();
         }
     }
     if (sockets.empty()) return error;

@@ -110,7 +110,9 @@ bool Engine::acceptable(const Pool& pool, const Job& job) const {
     if (!pool.usable() || job.tried(&pool)) return false;
     // Only when every smarthost of a better priority is out of the question.
     return std::none_of(pools_.begin(), pools_.end(), [&](const auto& other) {
-        return other->priority() < pool.priority() && other->usable() && !job.tried(other.get());
+        const bool on_trial = other->health().on_trial() && other->opening();
+        return other->priority() < pool.priority() && other->usable() && !on_trial &&
+               !job.tried(other.get());
     });
 }
 

@@ -151,7 +151,7 @@ void Engine::recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome,
     if (!outcome) {
         base::log_error("the outcome of a delivery cannot be recorded; relay keeps trying",
                         {{"id", job->message().id}, {"problem", outcome.error().message}});
-        if (!stopping_) {
+        if (!stopping_ && outcome.error().problem != spool::Problem::not_found) {
             asio::co_spawn(surroundings_.executor, retry_record(std::move(job)), log_if_failed);
             return;
         }

@@ -165,7 +165,10 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
             {{"smarthost", options_.name}, {"connections", working}, {"problem", problem}});
         return;
     }
-    if (failure.stage == smtp::Stage::auth && failure.permanent) {
+    const bool refused = failure.stage == smtp::Stage::auth && failure.permanent;
+    // Connections opened together fail together: one outage counts as one failure.
+    if (!health_.usable(now) && (!refused || health_.state() == Health::paused)) return;
+    if (refused) {
         health_.sign_in_refused(now, problem);
         base::log_error("sign-in refused: mail is kept until it works",
                         {{"smarthost", options_.name},

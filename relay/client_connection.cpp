@@ -165,7 +165,7 @@ asio::awaitable<bool> ClientConnection::flush() {
 }
 
 asio::awaitable<bool> ClientConnection::read() {
-    if (draining_ && !session_.in_transaction()) {
+    if (cut_ || (draining_ && !session_.in_transaction())) {
         session_.close_with(shutting_down());
         co_return true;
     }
@@ -181,7 +181,7 @@ asio::awaitable<bool> ClientConnection::read() {
         co_return true;
     }
     buffers().give_back(std::move(buffer));
-    if (draining_ && !session_.in_transaction()) {
+    if (cut_ || (draining_ && !session_.in_transaction())) {
         session_.close_with(shutting_down());
         co_return true;
     }
@@ -314,6 +314,7 @@ void ClientConnection::drain() {
 
 void ClientConnection::cancel() {
     draining_ = true;
+    cut_ = true;
     stream_.cancel();
 }
 

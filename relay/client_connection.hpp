@@ -71,6 +71,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     smtp::ServerSession session_;
     bool implicit_tls_;
     bool draining_ = false;
+    bool cut_ = false;  // the grace is over, also for a transaction
     std::string client_;
     std::unique_ptr<Content> content_;
 };

@@ -173,8 +173,14 @@ asio::awaitable<void> Listener::turn_away(tls::Stream stream, smtp::Reply reply)
 }
 
 asio::awaitable<void> Listener::serve(std::shared_ptr<ClientConnection> connection) {
-    co_await connection->run();
+    std::exception_ptr problem;
+    try {
+        co_await connection->run();
+    } catch (...) {
+        problem = std::current_exception();
+    }
     ended(connection);
+    log_bug(problem);
 }
 
 void Listener::ended(const std::shared_ptr<ClientConnection>& connection) {

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <systemd/sd-daemon.h>
 
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -58,7 +59,7 @@ class Service {
     asio::awaitable<void> probe_now_and_then();
     asio::awaitable<void> handle_signals();
     asio::awaitable<void> stop();
-    void reload();
+    asio::awaitable<void> reload();
     void log_verdict() const;
     [[nodiscard]] admin::ListenerStatus listener_status() const;
 
@@ -233,14 +234,18 @@ asio::awaitable<void> Service::handle_signals() {
             co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         if (ec) co_return;
         if (number != SIGHUP) break;
-        reload();
+        co_await reload();
     }
     co_await stop();
 }
 
-void Service::reload() {
+asio::awaitable<void> Service::reload() {
     ::sd_notify(0, "RELOADING=1");
-    config::LoadResult loaded = config::load_file(settings_.file);
+    // A password_command may take its time: not on the network thread.
+    const std::filesystem::path file = settings_.file;
+    co_await asio::post(asio::bind_executor(files_.get_executor(), asio::use_awaitable));
+    config::LoadResult loaded = config::load_file(file);
+    co_await asio::post(asio::bind_executor(loop_.get_executor(), asio::use_awaitable));
     for (const config::Problem& problem : loaded.problems) {
         base::log_error("configuration fault", {{"problem", problem.text()}});
     }

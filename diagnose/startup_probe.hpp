@@ -9,21 +9,10 @@
 
 #include "base/clock.hpp"
 #include "diagnose/options.hpp"
+#include "diagnose/verdict.hpp"
 #include "net/resolver.hpp"
 
 namespace diagnose {
-
-// The codes of the contract that the short form can find.
-enum class VerdictCode : std::uint8_t {
-    ok_direct,
-    outbound_25_dropped,
-    outbound_25_rejected,
-    no_network,
-    dns_broken,
-    inconclusive
-};
-
-[[nodiscard]] std::string_view verdict_name(VerdictCode code);  // "outbound-25-dropped"
 
 // What a connect is evidence of: port 25 (or what stands for it), the same operator's other ports,
 // or a smarthost.

@@ -197,31 +197,12 @@ std::string summarize(const StartupVerdict& verdict, const Tally& all, std::size
         case VerdictCode::dns_broken:
             return "names do not resolve: mail waits in the queue; check the name servers of this "
                    "host (/etc/resolv.conf)";
-        case VerdictCode::inconclusive:
+        default:
             return inconclusive_summary(all, configured);
     }
-    return {};
 }
 
 }  // namespace
-
-std::string_view verdict_name(VerdictCode code) {
-    switch (code) {
-        case VerdictCode::ok_direct:
-            return "ok-direct";
-        case VerdictCode::outbound_25_dropped:
-            return "outbound-25-dropped";
-        case VerdictCode::outbound_25_rejected:
-            return "outbound-25-rejected";
-        case VerdictCode::no_network:
-            return "no-network";
-        case VerdictCode::dns_broken:
-            return "dns-broken";
-        case VerdictCode::inconclusive:
-            return "inconclusive";
-    }
-    return "inconclusive";
-}
 
 StartupVerdict judge(std::vector<PortEvidence> evidence, const ProbeOptions& options) {
     Names configured;

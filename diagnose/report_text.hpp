@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "diagnose/report.hpp"
+
+namespace diagnose {
+
+struct TextStyle {
+    bool color = false;
+    std::size_t width = 0;  // columns to fold at; 0: no folding
+    bool evidence = false;  // each observation below its check
+};
+
+// For people: headline, cause, what to do, findings, then the checks.
+[[nodiscard]] std::string report_text(const Report& report, const TextStyle& style);
+
+}  // namespace diagnose

@@ -46,6 +46,7 @@ HandshakeInfo describe(SSL* ssl) {
         info.peer_subject = name_of(X509_get_subject_name(peer));
         info.peer_issuer = name_of(X509_get_issuer_name(peer));
         info.peer_fingerprint = base::base64_encode(key_digest(*peer));
+        info.peer_names = names_of(*peer);
         info.peer_not_after = time_of(X509_get0_notAfter(peer));
     }
     return info;
@@ -114,7 +115,9 @@ Awaitable<HandshakeInfo> shake_hands(SharedState shared) {
     }
     state.session->established = true;
     state.session->first_bytes = {};
-    co_return describe(state.session->ssl.get());
+    HandshakeInfo info = describe(state.session->ssl.get());
+    if (state.session->client) info.problem = state.session->client->verification.problems();
+    co_return info;
 }
 
 Awaitable<HandshakeInfo> fail_at_once(base::Error error) { co_return error; }

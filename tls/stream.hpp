@@ -28,7 +28,9 @@ struct HandshakeInfo {
     bool resumed = false;
     std::string peer_subject, peer_issuer;
     std::string peer_fingerprint;  // SPKI sha256, base64
+    std::string peer_names;        // what the certificate is for: "a.example, b.example and 3 more"
     base::Time peer_not_after{};
+    std::string problem;  // what verification found wrong; only with ClientOptions::observe
 };
 
 // Which server a client wants to reach: checked against the certificate, sent as SNI, and the key

@@ -109,9 +109,10 @@ bool Verification::judge(X509_STORE_CTX* store) {
     }
     const X509* leaf = X509_STORE_CTX_get0_cert(store);
     if (leaf != nullptr) check_pins(*leaf);
+    const bool accepted = problems_.empty() || options_.observe;
     // The code chooses the alert that tells the server why.
-    X509_STORE_CTX_set_error(store, problems_.empty() ? X509_V_OK : problems_.front().code);
-    return problems_.empty();
+    X509_STORE_CTX_set_error(store, accepted ? X509_V_OK : problems_.front().code);
+    return accepted;
 }
 
 bool Verification::judge_resumed(const X509& certificate) {

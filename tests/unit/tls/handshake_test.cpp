@@ -179,6 +179,19 @@ TEST_CASE("without verification anything is accepted", "[tls]") {
     success(server_context(tls::make_self_signed(bad).value()), client_context(options));
 }
 
+TEST_CASE("an observer shakes hands whatever the certificate and is told what is wrong", "[tls]") {
+    asio::io_context loop{1};
+    Pair pair{loop};
+    tls::ClientOptions options;
+    options.observe = true;
+    const Handshakes results = shake(loop, pair, server_for(for_names({"other.example"})),
+                                     client_context(options), {"mail.example", 25});
+    REQUIRE(results.client->has_value());
+    CHECK((*results.client)->problem.find("not for mail.example but for other.example") !=
+          std::string::npos);
+    CHECK((*results.client)->peer_names == "other.example");
+}
+
 TEST_CASE("a server older than TLS 1.2 is refused as such", "[tls]") {
     const tls::ServerContext server = server_for(for_names({"mx.example"}));
     SSL_CTX_set_min_proto_version(server.native(), TLS1_VERSION);

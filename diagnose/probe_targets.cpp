@@ -40,6 +40,8 @@ ProbeTarget read_target(const toml::table& table) {
     target.mx_domain = table["mx_domain"].value_or(std::string{});
     target.hosts = read_texts(table["mx_hosts"]);
     target.banner = table["banner"].value_or(std::string{});
+    target.starttls = table["starttls"].value_or(true);
+    target.control_echo = table["control_echo"].value_or(false);
     if (const toml::array* controls = table["control"].as_array()) {
         for (const toml::node& control : *controls) {
             target.controls.push_back(read_host_ports(*control.as_table()));
@@ -62,6 +64,17 @@ TargetCatalogue read_catalogue() {
     }
     for (const toml::node& node : *document["alt_target"].as_array()) {
         catalogue.alternates.push_back(read_host_ports(*node.as_table()));
+    }
+    for (const toml::node& node : *document["plain_address"].as_array()) {
+        catalogue.addresses.push_back(read_host_ports(*node.as_table()));
+    }
+    for (const toml::node& node : *document["plain_control"].as_array()) {
+        const toml::table& table = *node.as_table();
+        TargetCatalogue::PlainControl control;
+        control.url = table["url"].value_or(std::string{});
+        control.status = table["status"].value_or(200U);
+        control.body = table["body"].value_or(std::string{});
+        catalogue.plain_controls.push_back(std::move(control));
     }
     return catalogue;
 }

@@ -22,13 +22,22 @@ struct ProbeTarget {
     std::uint16_t port = 25;          // tests and labs let another port play its part
     std::vector<HostPorts> controls;  // the operator's own submission hosts
     std::string banner;               // part of its 220 line, "" when not known
+    bool starttls = false;            // known to offer it on port 25
+    bool control_echo = false;        // the first control tells the client's address
 };
 
-// A service on ports that stay open where 25, 465 and 587 are all closed.
+// Whom to ask; alternates are services on ports that stay open where 25, 465 and 587 are closed.
 struct TargetCatalogue {
     std::vector<ProbeTarget> quorum;  // unrelated operators, without regional ones
     std::vector<ProbeTarget> all;
     std::vector<HostPorts> alternates;
+    std::vector<HostPorts> addresses;  // literals that answer without a name look-up
+    struct PlainControl {
+        std::string url;
+        unsigned status = 0;
+        std::string body;  // begins with this
+    };
+    std::vector<PlainControl> plain_controls;  // a captive portal answers them otherwise
 };
 
 // config/data/targets.toml.

@@ -8,30 +8,13 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "diagnose/evidence.hpp"
 #include "diagnose/options.hpp"
+#include "diagnose/survey.hpp"
 #include "diagnose/verdict.hpp"
 #include "net/resolver.hpp"
 
 namespace diagnose {
-
-// What a connect is evidence of: port 25 (or what stands for it), the same operator's other ports,
-// or a smarthost.
-enum class ProbeRole : std::uint8_t { direct, control, smarthost };
-
-// One connect, as evidence.
-struct PortEvidence {
-    ProbeRole role = ProbeRole::direct;
-    std::string operator_name;  // "Google", or the smarthost's name
-    std::string host, address;
-    std::uint16_t port = 0;
-    net::Family family = net::Family::ipv4;
-    // "open", "dropped" (silence), "rejected" (refused, or denied by this host), "unreachable" (no
-    // route, or a router said so), "dns" (no answer about the name), "no-name" (no such name)
-    std::string result;
-    std::string banner;    // the first line that an open port 25 said
-    bool genuine = false;  // and it is a greeting of the operator asked
-    base::Duration took{};
-};
 
 struct SmarthostPorts {
     std::string name, host;
@@ -52,16 +35,14 @@ struct StartupVerdict {
     base::Duration took{};
 };
 
-struct SmarthostTarget {
-    std::string name, host;
-    std::vector<std::uint16_t> ports;
-};
-
 // The vote, apart from the sockets: a pure function of the evidence.
 [[nodiscard]] StartupVerdict judge(std::vector<PortEvidence> evidence, const ProbeOptions& options);
 
-// Port 25 of a quorum of unrelated operators against their other ports, and the smarthosts' ports,
-// all side by side; ends within about twice options.timeout. Sends nothing but QUIT.
+// By smarthost and port, the best result of any of its addresses.
+[[nodiscard]] std::vector<SmarthostPorts> smarthost_results(
+    const std::vector<PortEvidence>& evidence, const std::vector<SmarthostTarget>& smarthosts);
+
+// The short form of the diagnosis: survey_ports() and the vote. Sends nothing but QUIT.
 [[nodiscard]] boost::asio::awaitable<StartupVerdict> run_startup_probe(
     boost::asio::any_io_executor executor, net::Resolver& resolver, ProbeOptions options,
     std::vector<SmarthostTarget> smarthosts);

@@ -15,10 +15,6 @@ using Names = std::set<std::string>;
 constexpr std::size_t quorum = 3;          // unrelated operators that must agree on "closed"
 constexpr std::size_t control_quorum = 2;  // operators whose other ports must answer meanwhile
 
-bool attempted(const PortEvidence& item) {
-    return item.result != "dns" && item.result != "no-name";
-}
-
 // What one family (or both together) showed, counted by operator: an operator with several
 // addresses has one voice.
 struct Tally {
@@ -61,9 +57,10 @@ Tally count(const std::vector<PortEvidence>& evidence, net::Family family) {
     Tally tally;
     for (const PortEvidence& item : evidence) {
         if (family != net::Family::any && item.family != family) continue;
+        if (item.role == ProbeRole::address) continue;
         ++tally.total;
         if (item.result == "dns") ++tally.dns_failures;
-        if (!attempted(item)) continue;
+        if (!item.attempted()) continue;
         ++tally.resolved;
         if (item.result == "unreachable") ++tally.unreachable;
         if (item.result == "rejected") ++tally.refused;

@@ -306,6 +306,7 @@ TEST_CASE("the file of probe targets keeps its schema", "[data]") {
                             {"banner", Kind::text, false, {}},
                             {"cert", Kind::text, false, {}},
                             {"ipv6", Kind::boolean_or_text, true, {}},
+                            {"starttls", Kind::boolean, false, {}},
                             {"picky", Kind::boolean, true, {}},
                             {"regional", Kind::text, false, {}}}));
     std::set<std::string> operators;
@@ -325,10 +326,13 @@ TEST_CASE("the file of probe targets keeps its schema", "[data]") {
     CHECK(operators.size() >= 5);
     check_list(document, "alt_target",
                with_origin({{"host", Kind::text, true, {}}, {"ports", Kind::ports, true, {}}}));
+    check_list(document, "plain_address",
+               with_origin({{"host", Kind::text, true, {}}, {"ports", Kind::ports, true, {}}}));
     check_list(document, "plain_control",
                with_origin({{"purpose", Kind::text, true, {}},
                             {"url", Kind::text, true, {}},
-                            {"expect", Kind::text, true, {}}}));
+                            {"status", Kind::integer, true, {}},
+                            {"body", Kind::text, true, {}}}));
 }
 
 TEST_CASE("the file of replies keeps its schema", "[data]") {

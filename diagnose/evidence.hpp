@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "diagnose/connect.hpp"
+#include "diagnose/dialogue.hpp"
+#include "diagnose/probe_targets.hpp"
+#include "net/resolver.hpp"
+
+namespace diagnose {
+
+// What a connect is evidence of: port 25 (or what stands for it), the same operator's other ports,
+// a smarthost, or a well-known address that needs no name.
+enum class ProbeRole : std::uint8_t { direct, control, smarthost, address };
+
+// Whether the one who answers on port 25 is the server that was asked.
+enum class Identity : std::uint8_t {
+    unknown,      // nothing was said, or nobody looked
+    genuine,      // its own greeting
+    refusing,     // its own greeting, which turns us away: port 25 is open all the same
+    silent,       // accepted the connection and said nothing
+    masked,       // a box that inspects mail replaced the greeting or keywords by '*' and 'X'
+    foreign,      // another server's greeting
+    not_smtp,     // HTTP, TLS or noise
+    stripped,     // STARTTLS is missing where it is known to exist
+    certificate,  // STARTTLS shows a certificate that is not the server's
+};
+
+// One connect, as evidence.
+struct PortEvidence {
+    ProbeRole role = ProbeRole::direct;
+    std::string operator_name;  // "Google", or the smarthost's name
+    std::string host, address;
+    std::uint16_t port = 0;
+    net::Family family = net::Family::ipv4;
+    // As connect_result_name(), or "dns" (no answer about the name), "no-name" (no such name)
+    std::string result;
+    ConnectResult connect = ConnectResult::failed;  // unless result is "dns" or "no-name"
+    int error_number = 0;
+    std::optional<IcmpError> icmp;
+    bool own_address = false;  // a rejection that came from this very host
+    unsigned retransmissions = 0;
+    std::string local_address;
+    std::string banner;    // the first line that an open port 25 said
+    bool genuine = false;  // and it is a greeting of the operator asked
+    Identity identity = Identity::unknown;
+    std::optional<Greeting> greeting;  // where the server was looked at
+    base::Duration took{};
+
+    // A name was found and a connect was tried.
+    [[nodiscard]] bool attempted() const { return result != "dns" && result != "no-name"; }
+    [[nodiscard]] bool open() const { return result == "open"; }
+    // This host itself turned the connect away: by policy, or in the name of its own address.
+    [[nodiscard]] bool denied_here() const {
+        return connect == ConnectResult::denied || own_address;
+    }
+};
+
+// Who answered, judged by what the operator's server is known to say. Pure.
+[[nodiscard]] Identity judge_identity(const Greeting& greeting, const ProbeTarget& expected);
+
+// "its greeting is not Google's", in words for a summary; "" for genuine and unknown.
+[[nodiscard]] std::string_view identity_words(Identity identity);
+
+// As a row of a check.
+[[nodiscard]] Evidence row_of(const PortEvidence& item);
+
+}  // namespace diagnose

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diagnose/evidence.hpp"
+#include "diagnose/options.hpp"
+#include "net/resolver.hpp"
+#include "tls/context.hpp"
+
+namespace diagnose {
+
+struct SmarthostTarget {
+    std::string name, host;
+    std::vector<std::uint16_t> ports;
+};
+
+struct SurveyAsk {
+    SurveyAsk() = default;
+    ProbeOptions options;
+    std::vector<SmarthostTarget> smarthosts;
+    // Beyond the greeting: EHLO, STARTTLS and the certificate, the echo of our address, every
+    // alternate port, and literal addresses. Needs an observer.
+    bool thorough = false;
+    const tls::ClientContext* observer = nullptr;  // with ClientOptions::observe; outlives the run
+    std::string helo = "localhost";
+};
+
+// Port 25 of a quorum of unrelated operators against their other ports, and the smarthosts' ports,
+// all side by side; ends within about twice options.timeout. Sends no MAIL. What was still being
+// looked up at the end is in the answer, with the result "dns".
+[[nodiscard]] boost::asio::awaitable<std::vector<PortEvidence>> survey_ports(
+    boost::asio::any_io_executor executor, net::Resolver& resolver, SurveyAsk ask);
+
+// Whether this host has a route to the world in this family. Sends nothing.
+[[nodiscard]] bool has_route(boost::asio::any_io_executor executor, net::Family family);
+
+// The configured ports first, then the other usual ones; none for a unix socket.
+[[nodiscard]] std::vector<std::uint16_t> smarthost_ports(const SmarthostTarget& smarthost);
+
+}  // namespace diagnose

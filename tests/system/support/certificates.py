@@ -11,17 +11,19 @@ def _openssl(*words):
         raise RuntimeError(f"openssl {words[0]}: {done.stderr}")
 
 
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
 class Authority:
     """Issues server certificates; `certificate` is what a client has to trust."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, subject="/CN=Test authority"):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.certificate = self.folder / "ca.pem"
-        self._key = self.folder / "ca.key"
-        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                 "-nodes", "-keyout", str(self._key), "-out", str(self.certificate),
-                 "-days", "30", "-subj", "/CN=Test authority",
+        self.key = self.folder / "ca.key"
+        _openssl("req", "-x509", *_NEW_KEY, "-keyout", str(self.key),
+                 "-out", str(self.certificate), "-days", "30", "-subj", subject,
                  "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
@@ -30,21 +32,24 @@ class Authority:
         """Paths of a certificate for these names and of its key."""
         base = self.folder / name
         certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
-        request, extensions = base.with_suffix(".csr"), base.with_suffix(".ext")
-        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={purpose}\n"
-                              "basicConstraints=CA:FALSE\n")
-        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                 "-keyout", str(key), "-out", str(request), "-subj", f"/CN={name}")
+        extensions = {"subjectAltName": ",".join(names), "extendedKeyUsage": purpose,
+                      "basicConstraints": "CA:FALSE"}
         if expired:
-            self._sign_expired(request, certificate, extensions)
-        else:
-            _openssl("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey",
-                     str(self._key), "-CAcreateserial", "-days", "30", "-extfile",
-                     str(extensions), "-out", str(certificate))
+            self._issue_expired(base, key, certificate, extensions)
+            return certificate, key
+        added = [word for name_, value in extensions.items()
+                 for word in ("-addext", f"{name_}={value}")]
+        _openssl("req", "-x509", *_NEW_KEY, "-keyout", str(key), "-out", str(certificate),
+                 "-CA", str(self.certificate), "-CAkey", str(self.key), "-days", "30",
+                 "-subj", f"/CN={name}", *added)
         return certificate, key
 
-    def _sign_expired(self, request, certificate, extensions):
-        """`openssl x509` cannot set dates in the past; `openssl ca` can."""
+    def _issue_expired(self, base, key, certificate, extensions):
+        """`openssl req` cannot set dates in the past; `openssl ca` can."""
+        request, listed = base.with_suffix(".csr"), base.with_suffix(".ext")
+        listed.write_text("".join(f"{name}={value}\n" for name, value in extensions.items()))
+        _openssl("req", *_NEW_KEY, "-keyout", str(key), "-out", str(request),
+                 "-subj", f"/CN={base.name}")
         (self.folder / "index.txt").write_text("")
         settings = self.folder / "ca.cnf"
         settings.write_text("\n".join([
@@ -55,6 +60,6 @@ class Authority:
             moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=ago)
             return moment.strftime("%Y%m%d%H%M%SZ")
         _openssl("ca", "-batch", "-notext", "-config", str(settings), "-cert",
-                 str(self.certificate), "-keyfile", str(self._key), "-in", str(request),
-                 "-out", str(certificate), "-extfile", str(extensions),
+                 str(self.certificate), "-keyfile", str(self.key), "-in", str(request),
+                 "-out", str(certificate), "-extfile", str(listed),
                  "-startdate", day(20), "-enddate", day(10))

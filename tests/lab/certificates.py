@@ -1,0 +1,48 @@
+"""The lab's certificate authority, and another one that nobody asked for."""
+
+import pathlib
+import ssl
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+
+from support.certificates import Authority  # noqa: E402
+
+
+class Certificates:
+    """Issues on demand and keeps what it issued. Made before the beds, shared by them all: a bed
+    that finds a file made by another one takes it."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.authority = Authority(self.folder / "lab")
+        self.foreign = Authority(self.folder / "foreign", "/CN=Inspection authority")
+        self._contexts = {}
+
+    @property
+    def trusted(self):
+        return self.authority.certificate
+
+    def context(self, name, hosts, authority=None, expired=False):
+        """A server's TLS context with a certificate for these names."""
+        key = (name, authority is not None, expired)
+        if key not in self._contexts:
+            label = name.replace(".", "-") + ("-expired" if expired else "")
+            files = (authority or self.authority).issue(
+                label, [f"DNS:{host}" for host in dict.fromkeys(hosts)], expired=expired)
+            self._contexts[key] = self._load(files)
+        return self._contexts[key]
+
+    def self_signed(self, host):
+        """What a fresh installation shows: a certificate that it signed itself."""
+        key = ("self-signed", host)
+        if key not in self._contexts:
+            own = Authority(self.folder / f"self-{host}", f"/CN={host}")
+            self._contexts[key] = self._load((own.certificate, own.key))
+        return self._contexts[key]
+
+    @staticmethod
+    def _load(files):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*files)
+        return context

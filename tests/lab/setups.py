@@ -1,0 +1,211 @@
+"""The vocabulary of situations: each function gives one action on the stage."""
+
+import socket
+
+from bed import CLIENT, GATEWAY
+from bpf import Cgroup
+from names import reverse_name
+from world import PORTAL_PORT, PROXY_PORT, data
+
+
+# --- filters ---------------------------------------------------------------------------------------
+
+def rule(where, chain, text):
+    """An nftables rule in `where` ("client", "gateway", "isp", "internet")."""
+    return lambda stage: stage.bed.add_rule(where, chain, text)
+
+
+def _ports(ports):
+    ports = (ports,) if isinstance(ports, int) else ports
+    return "tcp dport { " + ", ".join(map(str, ports)) + " }"
+
+
+def block(where, ports=25, how="drop", chain="forward", match=""):
+    """Stops these ports there: how is "drop" or an nft reject statement."""
+    return rule(where, chain, f"{match} {_ports(ports)} counter {how}")
+
+
+def only_mail_ports(*open_ports, where="isp"):
+    """Of TCP everything is dropped but these ports and plain web."""
+    ports = ", ".join(map(str, (53, 80, *open_ports)))
+    return rule(where, "forward", f"iifname customers tcp dport != {{ {ports} }} drop")
+
+
+def redirect(kind, where="isp", ports=25, match=""):
+    """A box there takes connections to these ports over; the kinds are Proxy's."""
+    def action(stage):
+        (stage.world.proxy if where == "isp" else stage.world.gateway_proxy).kind = kind
+        incoming = "customers" if where == "isp" else "lan"
+        stage.bed.add_rule(where, "prerouting", f"iifname {incoming} {match} {_ports(ports)} "
+                           f"redirect to :{PROXY_PORT}", table="translate")
+    return action
+
+
+def cgroup(how):
+    """relay runs in a control group that stops port 25: "drop"s its packets or "deny"s connects."""
+    def action(stage):
+        group = Cgroup(how)
+        stage.host.cgroup = group.folder
+        stage.cleanups.append(group.close)
+    return action
+
+
+# --- the client's own network ------------------------------------------------------------------------
+
+def home(stage):
+    """The client is behind a home router with address translation."""
+    stage.bed.place_client("home")
+
+
+def client_ip(*lines):
+    """`ip` commands on the client, undone by placing it anew."""
+    def action(stage):
+        stage.bed.dirty_client = True
+        for line in lines:
+            stage.bed.client.command(["ip", *line.split()])
+    return action
+
+
+def only_family(family):
+    return lambda stage: stage.bed.place_client("hosted", (family,))
+
+
+def no_network(stage):
+    stage.bed.place_client("hosted", ())
+
+
+def reverse_name_is(name, address=GATEWAY[0]):
+    """The PTR of a public address, without a way back unless it is a client's."""
+    def action(stage):
+        stage.world.zone.put(reverse_name(address), "PTR", *([name] if name else []))
+        if name:
+            stage.world.zone.put(name, "A", address)
+    return action
+
+
+# --- who the machine is ------------------------------------------------------------------------------
+
+def dmi(**values):
+    return lambda stage: stage.host.set_dmi(**values)
+
+
+def environment(**values):
+    return lambda stage: stage.host.environment.update(values)
+
+
+def file(path, text=""):
+    return lambda stage: stage.host.write(path.lstrip("/"), text)
+
+
+def cover(path, text):
+    """Other content for a file that exists and cannot be written."""
+    return lambda stage: stage.host.cover(path, text)
+
+
+def metadata(cloud_id, public_ip=CLIENT[0]):
+    cloud = next(c for c in data("clouds")["cloud"] if c["id"] == cloud_id)
+    return lambda stage: stage.world.start_metadata(cloud, public_ip)
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+def name_server(mode):
+    def action(stage):
+        stage.world.names.mode = mode
+    return action
+
+
+def record(name, kind, *values):
+    return lambda stage: stage.world.zone.put(name, kind, *values)
+
+
+def no_name(name):
+    return lambda stage: stage.world.zone.remove(name)
+
+
+def failing_name(name):
+    return lambda stage: stage.world.names.failing.add(name)
+
+
+# --- servers -----------------------------------------------------------------------------------------
+
+def replies(host, port=None, **stages):
+    """What a mail server says at a stage instead of the usual."""
+    return lambda stage: stage.world.set_replies(host, port, **stages)
+
+
+def server(host, port=None, **changes):
+    """Changes a mail server's persona."""
+    return lambda stage: stage.world.change(host, port, **changes)
+
+
+def every_exchanger(**stages):
+    def action(stage):
+        for operator in stage.world.operators.values():
+            for host in operator["mx"]:
+                stage.world.set_replies(host, 25, **stages)
+    return action
+
+
+def exchangers_by_family(family, **stages):
+    """As every_exchanger, for clients of one family (4 or 6)."""
+    def action(stage):
+        for operator in stage.world.operators.values():
+            for host in operator["mx"]:
+                stage.world.change(host, 25, families={family: stages})
+    return action
+
+
+def operator_down(identifier):
+    """One operator's exchangers answer nothing on 25."""
+    def action(stage):
+        for host in stage.world.operators[identifier]["mx"]:
+            for address in stage.world.addresses_of(host):
+                family = "ip6" if ":" in address else "ip"
+                stage.bed.add_rule("internet", "prerouting",
+                                   f"{family} daddr {address} tcp dport 25 drop")
+    return action
+
+
+def host_blocked(host, ports, how="drop", where="isp"):
+    def action(stage):
+        for address in stage.world.addresses_of(host):
+            family = "ip6" if ":" in address else "ip"
+            stage.bed.add_rule(where, "forward", f"{family} daddr {address} {_ports(ports)} {how}")
+    return action
+
+
+def certificate(host, kind):
+    """A mail server's certificate gets a fault: "expired", "other-name", "foreign" (an authority
+    nobody trusts), "self-signed"."""
+    return lambda stage: stage.world.change(host, context=stage.world.faulty_context(host, kind))
+
+
+def captive_portal(stage):
+    """Web requests end up at a login page, everything else beyond the gateway is dropped."""
+    stage.bed.add_rule("gateway", "prerouting", "iifname lan tcp dport 80 "
+                       f"redirect to :{PORTAL_PORT}", table="translate")
+    stage.bed.add_rule("gateway", "forward", "iifname lan udp dport 53 accept")
+    stage.bed.add_rule("gateway", "forward", "iifname lan tcp dport 53 accept")
+    stage.bed.add_rule("gateway", "forward", "iifname lan drop")
+
+
+# --- the client as a server --------------------------------------------------------------------------
+
+def listening(address, port=25, greeting=b"220 mail.client.example ESMTP\r\n"):
+    """Something on the client answers there; it greets and knows QUIT."""
+    def action(stage):
+        stop = stage.world.serve_in_client(address, port, greeting)
+        stage.cleanups.append(stop)
+    return action
+
+
+def connects(stage, where, address, port, timeout=2):
+    """Whether a plain connect from there succeeds; for proving the bed."""
+    def attempt():
+        try:
+            socket.create_connection((address, port), timeout=timeout).close()
+            return True
+        except OSError:
+            return False
+    return getattr(stage.bed, where).inside(attempt)

@@ -1,0 +1,48 @@
+"""Port 25 connects, and somebody else answers; or the right one answers and says no."""
+
+from setups import every_exchanger, exchangers_by_family, home, redirect, replies
+from situation import Expected, Situation
+
+CODE = "outbound-25-intercepted"
+
+
+def intercepted(hop=2, **more):
+    return Expected(CODE, direct=CODE, leaves=False, hop=hop, hops=3, fix="587|465",
+                    kind=("isp", "unknown", "gateway", "remote"), **more)
+
+
+def refused(**more):
+    return Expected("reputation", direct="reputation", leaves=False, fix=r"\[smarthost\]", **more)
+
+
+_PBL = ("554 5.7.1 Service unavailable; client [{client}] listed at zen.spamhaus.org (PBL), "
+        "see https://www.spamhaus.org/query/ip/{client}")
+_NO_PTR = "421 4.7.0 {host} no PTR record found for [{client}]; PTR record setup is required"
+_GMX = ("554-gmx.net (mxgmx016) Nemesis ESMTP Service not available\n554-No SMTP service\n"
+        "554-Bad DNS PTR resource record.\n554 For explanation visit "
+        "https://postmaster.gmx.net/en/error-messages?ip={client}&c=rdns")
+
+SITUATIONS = [
+    Situation("proxy-with-own-banner", (redirect("own-banner"),),
+              intercepted(evidence=("mail filter",))),
+    Situation("proxy-masks-as-pix", (redirect("pix"),), intercepted(summary="Cisco|PIX|inspect")),
+    Situation("proxy-strips-starttls", (redirect("strip"),), intercepted(summary="STARTTLS")),
+    Situation("proxy-ends-tls", (redirect("tls"),),
+              intercepted(evidence=("Inspection authority",))),
+    Situation("proxy-mute", (redirect("mute"),), intercepted()),
+    Situation("proxy-speaks-http", (redirect("http"),), intercepted()),
+    Situation("proxy-closes", (redirect("close"),), intercepted()),
+    Situation("proxy-at-the-gateway", (home, redirect("own-banner", "gateway")), intercepted(1)),
+    Situation("proxy-for-ipv4-only", (redirect("own-banner", match="meta nfproto ipv4"),),
+              Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,))),
+
+    Situation("refused-pbl", (every_exchanger(greeting=_PBL),),
+              refused(summary="PBL|list|refus")),
+    Situation("refused-no-ptr", (every_exchanger(greeting=_NO_PTR),), refused()),
+    Situation("refused-by-one", (replies("mx00.emig.gmx.net", 25, greeting=_GMX),
+                                 replies("mx01.emig.gmx.net", 25, greeting=_GMX)),
+              Expected("ok-direct", leaves=True, via="direct")),
+    Situation("refused-over-ipv6", (exchangers_by_family(6, greeting=_NO_PTR),),
+              Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6="reputation",
+                       findings=("reputation",))),
+]

@@ -1,0 +1,144 @@
+"""Which ports get through, and who on the way stops port 25."""
+
+from bed import CLIENT, CLIENT_GATEWAY, HOME_GATEWAY, ISP
+from setups import block, cgroup, client_ip, home, only_mail_ports, operator_down, replies, rule
+from situation import Expected, Situation
+
+DROPPED, REJECTED = "outbound-25-dropped", "outbound-25-rejected"
+PROVIDER = ("isp", "unknown")                 # no mark says who the provider is
+FIRST_ROUTER = ("gateway", "isp", "unknown")  # at hop 1 or at the entrance of hop 2
+RELAY = r"587|465"
+
+
+def dropped(hop, **more):
+    return Expected(DROPPED, direct=DROPPED, hop=hop, hops=3, leaves=False, ipv4=DROPPED,
+                    ipv6=DROPPED, confidence=("certain", "likely"), fix=RELAY,
+                    config=r"\[smarthost\].*port = (587|465)", **more)
+
+
+def rejected(hop, address, **more):
+    return Expected(REJECTED, direct=REJECTED, hop=hop, hop_address=address, leaves=False,
+                    ipv4=REJECTED, ipv6=REJECTED, confidence=("certain", "likely"), fix=RELAY,
+                    config=r"\[smarthost\]", **more)
+
+
+OPEN = Expected("ok-direct", leaves=True, via="direct", ipv4="ok-direct", ipv6="ok-direct",
+                confidence="certain", public=CLIENT[0])
+
+_ON_THE_WAY = [
+    Situation("open", (), OPEN),
+    Situation("open-behind-nat", (home,), Expected("ok-direct", leaves=True, ipv4="ok-direct",
+                                                   public="84.150.10.22")),
+    Situation("drop-isp-forward", (block("isp"),),
+              dropped(2, kind=PROVIDER, hop_address=ISP[0])),
+    Situation("drop-isp-prerouting", (block("isp", chain="prerouting"),),
+              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY[0])),
+    Situation("drop-gateway-forward", (block("gateway"),),
+              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY[0])),
+    Situation("drop-gateway-prerouting", (block("gateway", chain="prerouting"),),
+              dropped(0, kind=("gateway", "unknown"))),
+    Situation("drop-home-router", (home, block("gateway")),
+              dropped(1, kind=FIRST_ROUTER, hop_address=HOME_GATEWAY[0])),
+    Situation("drop-at-destinations", (block("internet", chain="prerouting"),),
+              dropped(2, kind=("remote", *PROVIDER))),
+    Situation("reset-by-isp", (block("isp", how="reject with tcp reset"),),
+              rejected(2, None, kind=PROVIDER)),
+    Situation("reset-by-gateway", (block("gateway", how="reject with tcp reset"),),
+              rejected(1, None, kind=FIRST_ROUTER)),
+]
+
+# Each type of ICMP and ICMPv6 rejection, sent by the provider's router.
+_ICMP = [
+    ("no-route", "icmpx type no-route", None),
+    ("host-unreachable", "icmpx type host-unreachable", None),
+    ("port-unreachable", "icmpx type port-unreachable", None),
+    ("admin-prohibited", "icmpx type admin-prohibited", None),
+    ("net-prohibited", "icmp type net-prohibited", "icmpv6 type policy-fail"),
+    ("host-prohibited", "icmp type host-prohibited", "icmpv6 type reject-route"),
+]
+
+
+def _reject(where, first, second, chain="forward"):
+    if second is None:
+        return (block(where, how=f"reject with {first}", chain=chain),)
+    return (block(where, how=f"reject with {first}", chain=chain, match="meta nfproto ipv4"),
+            block(where, how=f"reject with {second}", chain=chain, match="meta nfproto ipv6"))
+
+
+_REJECTED = [Situation(f"icmp-{name}-by-isp", _reject("isp", first, second),
+                       rejected(2, ISP[0], kind=PROVIDER))
+             for name, first, second in _ICMP] + [
+    Situation("icmp-admin-prohibited-by-gateway", _reject("gateway", *_ICMP[3][1:]),
+              rejected(1, CLIENT_GATEWAY[0], kind="gateway")),
+    Situation("icmp-port-unreachable-by-home-router", (home, *_reject("gateway", *_ICMP[2][1:])),
+              rejected(1, HOME_GATEWAY[0], kind="gateway")),
+]
+
+_PORTS = [
+    Situation("only-465-open", (only_mail_ports(465, 443),),
+              Expected(DROPPED, leaves=False, config="port = 465", no_fix="port = 587")),
+    Situation("only-587-open", (only_mail_ports(587, 443),),
+              Expected(DROPPED, leaves=False, config="port = 587", no_fix="port = 465")),
+    Situation("only-2525-open", (only_mail_ports(2525, 443),),
+              Expected("submission-blocked", leaves=False, fix="2525", config="port = 2525",
+                       no_fix="port = (587|465)\\b")),
+    Situation("only-2587-open", (only_mail_ports(2587, 443),),
+              Expected("submission-blocked", leaves=False, config="port = 2587")),
+    Situation("only-web-open", (only_mail_ports(443),),
+              Expected("smtp-hopeless", leaves=False, fix="HTTPS|API", no_fix="port = ")),
+    Situation("submission-reset", (block("isp", (25, 465, 587), "reject with tcp reset"),),
+              Expected("submission-blocked", leaves=False, fix="2525")),
+    Situation("one-operator-down", (operator_down("google"),), Expected(
+        "ok-direct", leaves=True, via="direct")),
+    Situation("three-operators-down",
+              (operator_down("google"), operator_down("apple"), operator_down("fastmail")),
+              Expected("ok-direct", leaves=True, via="direct")),
+    Situation("one-operator-slow-to-greet", (replies("mx.zoho.com", 25, greeting="mute"),
+                                             replies("smtpin.zoho.com", 25, greeting="mute")),
+              Expected("ok-direct", leaves=True, via="direct")),
+    Situation("ipv4-dropped-ipv6-open", (block("isp", match="meta nfproto ipv4"),),
+              Expected("ok-direct", leaves=True, ipv4=DROPPED, ipv6="ok-direct",
+                       findings=(DROPPED,))),
+    Situation("ipv6-dropped-ipv4-open", (block("isp", match="meta nfproto ipv6"),),
+              Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6=DROPPED,
+                       findings=(DROPPED,))),
+    Situation("ipv4-rejected-ipv6-dropped",
+              (block("isp", how="reject with tcp reset", match="meta nfproto ipv4"),
+               block("isp", match="meta nfproto ipv6")),
+              Expected((REJECTED, DROPPED), leaves=False, ipv4=REJECTED, ipv6=DROPPED)),
+]
+
+_LOCAL = Expected("local-firewall", kind="local-firewall", hop=0, leaves=False,
+                  confidence=("certain", "likely"), ipv4="local-firewall", ipv6="local-firewall")
+_QUOTED = {"evidence": (r"tcp dport",), "confidence": "certain"}
+
+_ON_THIS_HOST = [
+    Situation("local-output-drop", (block("client", chain="output"),), _LOCAL, root=_QUOTED),
+    Situation("local-output-reject", (block("client", how="reject", chain="output"),), _LOCAL,
+              root=_QUOTED),
+    Situation("local-output-admin-prohibited",
+              (block("client", how="reject with icmpx type admin-prohibited", chain="output"),),
+              _LOCAL, root=_QUOTED),
+    Situation("local-output-reset",
+              (block("client", how="reject with tcp reset", chain="output"),), _LOCAL,
+              root=_QUOTED),
+    Situation("local-drop-of-one-user",
+              (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),), _LOCAL,
+              users=("nobody",)),
+    Situation("local-drop-of-all-mail-ports",
+              (block("client", (25, 465, 587, 2525), chain="output"),),
+              Expected("local-firewall", kind="local-firewall", hop=0, leaves=False)),
+    Situation("cgroup-drops", (cgroup("drop"),), _LOCAL, needs="bpf"),
+    Situation("cgroup-denies-connect", (cgroup("deny"),), _LOCAL, needs="bpf"),
+    Situation("route-prohibit", (client_ip("rule add ipproto tcp dport 25 prohibit"),
+                                 client_ip("-6 rule add ipproto tcp dport 25 prohibit")),
+              _LOCAL),
+    Situation("route-unreachable",
+              (client_ip("rule add ipproto tcp dport 25 unreachable"),
+               client_ip("-6 rule add ipproto tcp dport 25 unreachable")), _LOCAL),
+    Situation("route-blackhole",
+              (client_ip("rule add ipproto tcp dport 25 blackhole"),
+               client_ip("-6 rule add ipproto tcp dport 25 blackhole")), _LOCAL),
+]
+
+SITUATIONS = _ON_THE_WAY + _REJECTED + _PORTS + _ON_THIS_HOST

@@ -1,0 +1,183 @@
+"""The configured smarthost, stage by stage, with what real providers say."""
+
+import re
+
+from setups import (block, certificate, failing_name, home, host_blocked, no_name, redirect,
+                    replies, server)
+from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE
+from situation import Expected, Situation
+from world import data
+
+HOST = "smtp.hoster.example"
+REPLIES = {reply["id"]: reply for reply in data("replies")["reply"]}
+
+
+def config(host=HOST, port=587, user=GOOD_USER, password=GOOD_PASSWORD, more=""):
+    return (f'[smarthost]\nhost = "{host}"\nport = {port}\nusername = "{user}"\n'
+            f'password = "{password}"\n{more}')
+
+
+def bad(code, fix=None, **more):
+    return Expected(code, smarthost=code, leaves=False, via=None, fix=fix, **more)
+
+
+def fine(code="ok-direct", **more):
+    return Expected(code, smarthost="ok-smarthost", leaves=True, **more)
+
+
+_GOOD = [
+    Situation("smarthost-fine", (), fine(), config=config()),
+    Situation("smarthost-fine-on-465", (), fine(), config=config(port=465)),
+    Situation("smarthost-fine-25-dropped", (block("isp"),),
+              fine("outbound-25-dropped", via=f"smarthost {HOST}", status=0,
+                   no_fix="port = 25\\b"), config=config()),
+    Situation("smarthost-fine-behind-nat", (home, block("isp")),
+              fine("outbound-25-dropped", public="84.150.10.22"), config=config()),
+]
+
+_REACHING = [
+    Situation("smarthost-name-unknown", (no_name(HOST),),
+              bad("smarthost-dns", explained=HOST), config=config()),
+    Situation("smarthost-name-misspelt", (), bad("smarthost-dns"),
+              config=config("smtp.gmial.example")),
+    Situation("smarthost-name-servfail", (failing_name("hoster.example"),), bad("smarthost-dns"),
+              config=config()),
+    Situation("smarthost-port-dropped", (host_blocked(HOST, 587),),
+              bad("smarthost-unreachable", config="port = 465",
+                  ports={587: "dropped", 465: "open"}), config=config()),
+    Situation("smarthost-port-refused", (host_blocked(HOST, 587, "reject with tcp reset"),),
+              bad("smarthost-unreachable", config="port = 465",
+                  ports={587: "rejected", 465: "open"}), config=config()),
+    Situation("smarthost-465-blocked", (block("isp", (25, 465)),),
+              bad("smarthost-unreachable", config="port = 587",
+                  ports={465: "dropped", 587: "open"}), config=config(port=465)),
+    Situation("smarthost-down", (host_blocked(HOST, (25, 465, 587, 2525)),),
+              bad("smarthost-unreachable"), config=config()),
+    Situation("smarthost-usual-ports-blocked", (block("isp", (25, 465, 587)),),
+              Expected("submission-blocked", leaves=False, smarthost="smarthost-unreachable",
+                       config="port = 2525"), config=config()),
+    Situation("smarthost-without-alternate-port", (block("isp", (25, 465, 587)),),
+              Expected("submission-blocked", leaves=False, smarthost="smarthost-unreachable",
+                       fix="2525|2587", no_fix=r'host = "smtp.gmail.com"\s+port = 2525'),
+              config=config("smtp.gmail.com")),
+    Situation("smarthost-all-mail-ports-blocked",
+              (block("isp", (25, 465, 587, 2525, 2587, 2465, 8025, 8465)),),
+              Expected("smtp-hopeless", leaves=False, fix="HTTPS|API"), config=config()),
+    Situation("smarthost-blocked-here",
+              (block("client", 587, chain="output"),),
+              Expected(("smarthost-unreachable", "local-firewall"), leaves=False,
+                       smarthost="smarthost-unreachable"), config=config()),
+]
+
+_GREETING = [
+    Situation("smarthost-mute", (replies(HOST, greeting=SILENCE),),
+              bad(("smarthost-unreachable", "smarthost-rejected")), config=config()),
+    Situation("smarthost-hangs-up", (replies(HOST, greeting=DROP),),
+              bad(("smarthost-unreachable", "smarthost-rejected")), config=config()),
+    Situation("smarthost-greets-554",
+              (replies(HOST, greeting="554 5.7.1 [{client}] blocked, see our policy"),),
+              bad("smarthost-rejected"), config=config()),
+    Situation("smarthost-too-many-connections",
+              (replies("email-smtp.us-east-1.amazonaws.com",
+                       greeting="421 Too many concurrent SMTP connections"),),
+              bad("smarthost-rejected", explained="connection"),
+              config=config("email-smtp.us-east-1.amazonaws.com")),
+    Situation("smarthost-refuses-ehlo",
+              (replies(HOST, ehlo="550 5.7.1 Helo command rejected: need fully-qualified hostname"),),
+              bad("smarthost-rejected"), config=config()),
+]
+
+_TLS = [
+    Situation("smarthost-no-starttls", (server(HOST, starttls=False,
+                                               mechanisms_before_tls="PLAIN LOGIN"),),
+              bad("smarthost-no-starttls", fix="465"), config=config()),
+    Situation("smarthost-starttls-stripped", (redirect("strip", ports=587),),
+              bad("smarthost-no-starttls", fix="465"), config=config()),
+    Situation("smarthost-starttls-refused",
+              (replies(HOST, starttls="454 4.7.0 TLS not available due to local problem"),),
+              bad(("smarthost-no-starttls", "smarthost-tls")), config=config()),
+    Situation("smarthost-certificate-expired", (certificate(HOST, "expired"),),
+              bad("smarthost-tls", explained="expired"), config=config()),
+    Situation("smarthost-certificate-of-another", (certificate(HOST, "other-name"),),
+              bad("smarthost-tls", explained="somewhere-else.example|name"), config=config()),
+    Situation("smarthost-certificate-self-signed", (certificate(HOST, "self-signed"),),
+              bad("smarthost-tls", explained="self-signed|self signed"), config=config()),
+    Situation("smarthost-tls-inspected", (redirect("tls", "gateway", ports=587),),
+              bad("smarthost-tls", explained="Inspection authority|unknown|trust"),
+              config=config()),
+    Situation("smarthost-own-authority", (certificate(HOST, "foreign"),),
+              bad("smarthost-tls", fix="ca_file"), config=config()),
+    Situation("smarthost-implicit-on-587", (server(HOST, 587, implicit=True),),
+              bad(("smarthost-tls", "smarthost-unreachable", "smarthost-rejected"),
+                  fix="implicit"), config=config()),
+    Situation("smarthost-starttls-wanted-on-465", (),
+              bad(("smarthost-tls", "smarthost-unreachable", "smarthost-rejected"),
+                  fix="implicit"), config=config(port=465, more='tls = "starttls"\n')),
+    Situation("smarthost-implicit-wanted-on-587", (),
+              bad("smarthost-tls", fix="starttls"), config=config(more='tls = "implicit"\n')),
+]
+
+_SIGNING_IN = [
+    Situation("smarthost-no-auth", (server(HOST, mechanisms=""),), bad("smarthost-auth"),
+              config=config()),
+    Situation("smarthost-only-odd-mechanisms", (server(HOST, mechanisms="GSSAPI NTLM"),),
+              bad("smarthost-auth"), config=config()),
+    Situation("smarthost-wrong-password", (), bad("smarthost-auth", explained="password"),
+              config=config(password="not-this-one")),
+    Situation("smarthost-drops-at-auth", (replies(HOST, auth=DROP),),
+              bad("smarthost-auth"), config=config()),
+]
+
+_SENDING = [
+    Situation("smarthost-sender-not-owned",
+              (replies(HOST, mail="553 5.7.1 <app@example.com>: Sender address rejected: "
+                                  "not owned by user app@example.com"),),
+              bad("smarthost-sender"), config=config()),
+    Situation("smarthost-relay-denied",
+              (replies(HOST, rcpt="554 5.7.1 Relay access denied"),),
+              bad("smarthost-rejected"), config=config()),
+    Situation("smarthost-refuses-without-login",
+              (replies(HOST, mail="530 5.7.0 Authentication required"),),
+              bad(("smarthost-auth", "smarthost-sender", "smarthost-rejected")),
+              config=f'[smarthost]\nhost = "{HOST}"\n'),
+]
+
+# Replies of the catalogue that signing in or MAIL FROM can meet, at the host of the one who says it.
+_PROVIDERS = {
+    "gmail": "smtp.gmail.com", "google-workspace-relay": "smtp-relay.gmail.com",
+    "microsoft365": "smtp.office365.com", "ses": "email-smtp.us-east-1.amazonaws.com",
+    "sendgrid": "smtp.sendgrid.net", "mailgun": "smtp.mailgun.org",
+    "brevo": "smtp-relay.brevo.com", "sparkpost": "smtp.sparkpostmail.com",
+    "zoho": "smtp.zoho.com", "yahoo": "smtp.mail.yahoo.com", "gmx": "mail.gmx.net",
+    "icloud": "smtp.mail.me.com",
+}
+# One of each provider every day; the others on request.
+_EVERYDAY = {"gmail-app-password", "gmail-badcred", "gwr-denied", "m365-smtpauth-tenant",
+             "m365-basic-off", "m365-5760", "ses-535", "sg-bad", "mg-535", "brevo-525", "sp-535",
+             "zoho-553", "yahoo-auth005", "gmx-535", "icloud-535"}
+_CODES = {"auth": "smarthost-auth", "mail": ("smarthost-sender", "smarthost-rejected",
+                                             "smarthost-auth")}
+
+
+def _as_said(reply):
+    words = [reply["code"] or "550", reply["enhanced"], reply["contains"][0].capitalize()]
+    return " ".join(word for word in words if word)
+
+
+def _pattern(text):
+    """The meaning or fix as it stands, whatever its line breaks."""
+    return r"\s+".join(re.escape(word) for word in text.split())
+
+
+def _catalogue():
+    for reply in REPLIES.values():
+        host = _PROVIDERS.get(reply["provider"])
+        if host and reply["stage"] in _CODES and reply["contains"]:
+            yield Situation(
+                f"smarthost-says-{reply['id']}",
+                (replies(host, **{reply["stage"]: _as_said(reply)}),),
+                bad(_CODES[reply["stage"]], explained=_pattern(reply["meaning"])),
+                config=config(host), everyday=("nobody",) if reply["id"] in _EVERYDAY else ())
+
+
+SITUATIONS = _GOOD + _REACHING + _GREETING + _TLS + _SIGNING_IN + _SENDING + list(_catalogue())

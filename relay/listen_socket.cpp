@@ -24,7 +24,11 @@ ListenError fail(const std::string& address, int number) {
     ListenError error;
     error.absent = number == EADDRNOTAVAIL || number == EAFNOSUPPORT;
     std::string remedy;
-    if (number == EADDRINUSE) {
+    if (number == EADDRINUSE && ::sd_listen_fds(0) > 0) {
+        remedy =
+            "; systemd handed over sockets, probably this one: write listen = [\"systemd\"] in "
+            "[server], or disable the .socket unit";
+    } else if (number == EADDRINUSE) {
         remedy =
             "; another program (another relay?) listens there: stop it or choose another address "
             "in server.listen";

@@ -1,0 +1,168 @@
+"""What packaging/ installs: the units, the Debian package, the completion, the container's confinement."""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import unittest
+
+from support.case import SystemCase
+from support.relay import BINARY, LISTENING, ROOT
+
+PACKAGING = ROOT / "packaging"
+UNITS = PACKAGING / "systemd"
+BUILD = pathlib.Path(BINARY).resolve().parent.parent
+COMPLETION = PACKAGING / "completion" / "relay.bash"
+
+
+def need(*programs):
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        raise unittest.SkipTest(f"not installed here: {', '.join(missing)}")
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True,
+                          timeout=120, **options)
+
+
+class UnitsTest(SystemCase):
+    def copy(self):
+        """The units with the program at its place in the build, which exists."""
+        folder = self.scratch.path / "units"
+        folder.mkdir(exist_ok=True)
+        for name in ("relay.service", "relay.socket"):
+            text = (UNITS / name).read_text().replace("/usr/bin/relay", str(BINARY))
+            (folder / name).write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.M))
+        return folder
+
+    def test_the_service_is_locked_up(self):
+        need("systemd-analyze")
+        done = run("systemd-analyze", "security", "--offline=yes", "--no-pager",
+                   self.copy() / "relay.service")
+        level = re.search(r"exposure level for relay\.service: ([\d.]+)", done.stdout)
+        self.assertIsNotNone(level, done.stdout + done.stderr)
+        self.assertLess(float(level.group(1)), 1.5, done.stdout)
+
+    def test_systemd_understands_the_units(self):
+        need("systemd-analyze")
+        folder = self.copy()
+        done = run("systemd-analyze", "verify", folder / "relay.service", folder / "relay.socket")
+        complaints = [line for line in done.stderr.splitlines() if "relay." in line]
+        self.assertEqual([], complaints)
+
+    def test_the_user_of_the_service_is_made(self):
+        need("systemd-sysusers")
+        root = self.scratch.path / "root"
+        (root / "etc").mkdir(parents=True)
+        done = run("systemd-sysusers", f"--root={root}", UNITS / "relay.sysusers")
+        self.assertEqual(0, done.returncode, done.stderr)
+        user = re.search(r"^User=(.*)$", (UNITS / "relay.service").read_text(), re.M).group(1)
+        self.assertRegex((root / "etc/passwd").read_text(), rf"(?m)^{user}:")
+
+    def activated(self, listen, bound):
+        """relay with one socket from systemd, as the .socket unit hands it over."""
+        relay = self.relay(self.smarthost(self.fake()), server={"listen": listen}, start=False)
+        with open(relay.log_file, "ab") as log:
+            # systemd's protocol: the sockets from descriptor 3 on, and whom they are for.
+            script = f'exec 3<&{bound.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            relay.process = subprocess.Popen(
+                ["bash", "-c", script, "bash", BINARY, "run", "--config", str(relay.config)],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=[bound.fileno()])
+        return relay
+
+    def test_sockets_handed_over_by_systemd(self):
+        with socket.create_server(("127.0.0.1", 0)) as bound:
+            relay = self.activated(["systemd"], bound)
+            relay.port = bound.getsockname()[1]
+            relay.wait_for_log("relay is ready")
+            self.assertEqual(relay.port, int(LISTENING.search(relay.log()).group(1)))
+            self.send(relay)
+            relay.wait_until_empty()
+
+    def test_sockets_handed_over_but_not_asked_for(self):
+        with socket.create_server(("127.0.0.1", 0)) as bound:
+            relay = self.activated([f"127.0.0.1:{bound.getsockname()[1]}"], bound)
+            self.assertEqual(1, relay.process.wait(20))
+            relay.process = None
+        self.assertIn('listen = [\\"systemd\\"]', relay.log())
+
+
+class ConfinementTest(SystemCase):
+    def test_a_read_only_root_another_user_and_no_capabilities(self):
+        """As the container runs: all that relay may write is its spool."""
+        need("unshare", "setpriv", "mount")
+        if os.geteuid() != 0 or run("unshare", "--mount", "true").returncode != 0:
+            self.skipTest("a mount namespace of one's own needs root")
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), start=False)
+        for path in (relay.spool, relay.config, pathlib.Path(self.authority.certificate)):
+            os.chown(path, 10001, 10001)
+        relay.spool.chmod(0o700)
+        script = f"""
+            set -e
+            mount --make-rprivate /
+            mount --bind {relay.spool} {relay.spool}
+            mount -o remount,bind,ro /
+            ! touch {relay.folder}/written 2>/dev/null
+            exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs \\
+                --bounding-set=-all --inh-caps=-all -- {BINARY} run --config {relay.config}
+        """
+        with open(relay.log_file, "ab") as log:
+            relay.process = subprocess.Popen(["unshare", "--mount", "bash", "-c", script],
+                                             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        relay.wait_for_log("relay is ready")
+        status = pathlib.Path(f"/proc/{relay.process.pid}/status").read_text()
+        self.assertRegex(status, r"(?m)^Uid:\t10001\t10001")
+        self.assertRegex(status, r"(?m)^CapBnd:\t0+$")
+        relay.port = int(LISTENING.search(relay.log()).group(1))
+        self.send(relay)
+        server.wait_for(1)
+        relay.wait_until_empty()
+        self.assertEqual(0, relay.stop())
+
+
+class DebianPackageTest(SystemCase):
+    def test_it_holds_what_an_installation_needs(self):
+        need("cpack", "dpkg-deb", "dpkg-shlibdeps", "file")
+        done = run("cpack", "-G", "DEB", "-B", self.scratch.path / "package", cwd=BUILD)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        package = next((self.scratch.path / "package").glob("relay_*.deb"))
+        root = self.scratch.path / "unpacked"
+        run("dpkg-deb", "-x", package, root, check=True)
+        run("dpkg-deb", "-e", package, root / "DEBIAN", check=True)
+        for path in ("usr/share/man/man1/relay.1.gz", "usr/share/man/man5/relay.toml.5.gz",
+                     "usr/share/doc/relay/copyright", "usr/share/doc/relay/examples/relay.toml",
+                     "usr/share/bash-completion/completions/relay",
+                     "usr/lib/systemd/system/relay.socket", "usr/lib/sysusers.d/relay.conf"):
+            self.assertTrue((root / path).is_file(), path)
+        unit = (root / "usr/lib/systemd/system/relay.service").read_text()
+        program = re.search(r"^ExecStart=/(\S+)", unit, re.M).group(1)
+        version = run(root / program, "version").stdout.splitlines()[0].split()[1]
+        control = (root / "DEBIAN/control").read_text()
+        self.assertIn(f"\nVersion: {version}\n", control)
+        self.assertRegex(control, r"\nDepends: .*\blibssl3\b")
+        for script in ("postinst", "prerm", "postrm"):
+            self.assertEqual("", run("sh", "-n", root / "DEBIAN" / script).stderr)
+
+
+class CompletionTest(unittest.TestCase):
+    def complete(self, *words):
+        script = f"""source {COMPLETION}
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() {{ :; }}
+            _relay; printf '%s\\n' "${{COMPREPLY[@]}}" """
+        return run("bash", "-c", script, "bash", BINARY, *words).stdout.split()
+
+    def test_commands_verbs_and_options(self):
+        self.assertIn("queue", self.complete(""))
+        self.assertEqual(["status"], self.complete("sta"))
+        self.assertIn("release", self.complete("queue", ""))
+        self.assertEqual(["--attach"], self.complete("send", "--to", "a@example.com", "--at"))
+        self.assertEqual(["--yes"], self.complete("queue", "delete", "--y"))
+        self.assertEqual(["never"], self.complete("status", "--color", "n"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -105,9 +105,9 @@ struct Cause {
 };
 
 struct Fix {
-    std::string title;
-    std::vector<std::string> steps;
-    std::string config;  // TOML to paste, "" when there is nothing to
+    std::string title;               // "What will not help" lists what is useless to try
+    std::vector<std::string> steps;  // a command between `backticks` is shown whole, to be copied
+    std::string config;              // TOML to paste, "" when there is nothing to
 };
 
 struct Finding {

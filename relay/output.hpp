@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/columns.hpp"
+
 namespace relay {
 
 // What standard output is: decides between text for people and text for pipes.
@@ -22,10 +24,8 @@ enum class Style { plain, bold, dim, good, warning, bad };
 // With the escape codes of the style, if the terminal shows colours.
 [[nodiscard]] std::string styled(const Terminal& terminal, Style style, std::string_view text);
 
-// Columns that valid UTF-8 takes on a terminal: wide characters two, combining ones none.
-[[nodiscard]] std::size_t display_width(std::string_view text);
-// At most width columns; what is cut is shown by "…".
-[[nodiscard]] std::string truncated(std::string_view text, std::size_t width);
+using base::display_width;
+using base::truncated;
 
 // Aligned columns. For people: a header line, and the columns that may shrink are cut so that a
 // row fits the terminal. For pipes: whole values, two blanks between columns, no header, so that

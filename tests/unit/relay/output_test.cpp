@@ -25,36 +25,6 @@ Table sample() {
 
 }  // namespace
 
-TEST_CASE("widths count columns, not bytes", "[relay]") {
-    struct Case {
-        const char* text;
-        std::size_t width;
-    };
-    const Case c = GENERATE(values<Case>({
-        {"", 0}, {"plain", 5}, {"Grüße", 5}, {"日本", 4}, {"📧", 2}, {"e\u0301", 1},  // combining
-    }));
-    CAPTURE(c.text);
-    CHECK(display_width(c.text) == c.width);
-}
-
-TEST_CASE("text is cut to columns and says so", "[relay]") {
-    struct Case {
-        const char* text;
-        std::size_t width;
-        const char* cut;
-    };
-    const Case c = GENERATE(values<Case>({
-        {"plain", 5, "plain"},
-        {"plain", 4, "pla…"},
-        {"plain", 1, "…"},
-        {"plain", 0, ""},
-        {"日本語", 5, "日本…"},
-        {"日本語", 4, "日…"},  // no half of a wide one
-    }));
-    CAPTURE(c.text, c.width);
-    CHECK(truncated(c.text, c.width) == c.cut);
-}
-
 TEST_CASE("a table for people is aligned, titled and fits the terminal", "[relay]") {
     CHECK(sample().text(person(60)) ==
           "ID       SIZE  FROM                   REPLY\n"

@@ -1,0 +1,265 @@
+#include "diagnose/report_words.hpp"
+
+#include <fmt/format.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace diagnose {
+
+namespace {
+
+constexpr std::size_t longest = 4000;  // bytes of a stranger's text on one line
+
+std::string clean(std::string_view text) { return base::printable(text, longest); }
+
+std::string_view family_name(net::Family family) {
+    return family == net::Family::ipv4 ? "IPv4" : family == net::Family::ipv6 ? "IPv6" : "";
+}
+
+// What one family's vote means for port 25, in a word or three.
+std::string_view short_words(VerdictCode code) {
+    switch (code) {
+        case VerdictCode::ok_direct:
+            return "open";
+        case VerdictCode::outbound_25_dropped:
+            return "dropped";
+        case VerdictCode::outbound_25_rejected:
+            return "rejected";
+        case VerdictCode::outbound_25_intercepted:
+            return "intercepted";
+        case VerdictCode::local_firewall:
+            return "stopped on this host";
+        case VerdictCode::no_network:
+            return "no network";
+        case VerdictCode::inconclusive:
+            return "not known";
+        case VerdictCode::reputation:
+            return "open, but refused";
+        default:
+            return verdict_name(code);
+    }
+}
+
+std::string family_words(const DirectReport& direct) {
+    std::string text;
+    if (direct.ipv4) text = fmt::format("IPv4: {}", short_words(*direct.ipv4));
+    if (direct.ipv6) {
+        text += fmt::format("{}IPv6: {}", text.empty() ? "" : ", ", short_words(*direct.ipv6));
+    }
+    return text;
+}
+
+CheckStatus status_of(VerdictCode code) {
+    if (code == VerdictCode::ok_direct || code == VerdictCode::ok_smarthost) return CheckStatus::ok;
+    return code == VerdictCode::inconclusive ? CheckStatus::skip : CheckStatus::fail;
+}
+
+WayOut direct_way(const DirectReport& direct) {
+    const std::string families = family_words(direct);
+    const bool told = direct.summary.empty();
+    std::string text = told ? std::string{verdict_name(direct.code)} : clean(direct.summary);
+    if (!families.empty()) text += fmt::format(" ({})", families);
+    return {"directly on port 25", status_of(direct.code), std::move(text), ""};
+}
+
+std::string ports_words(const SmarthostReport& smarthost) {
+    std::vector<std::string> words;
+    for (const PortResult& port : smarthost.ports) {
+        words.push_back(fmt::format("{} {}", port.port, clean(port.result)));
+    }
+    return base::join(words, ", ");
+}
+
+std::string smarthost_words(const SmarthostReport& smarthost) {
+    std::string text = clean(smarthost.host);
+    if (smarthost.port != 0) text += fmt::format(" port {}", smarthost.port);
+    if (!smarthost.tls.empty()) text += ", " + clean(smarthost.tls);
+    if (!smarthost.auth.empty()) text += ", signed in with " + clean(smarthost.auth);
+    if (status_of(smarthost.code) != CheckStatus::ok) {
+        text += fmt::format(": {}", verdict_name(smarthost.code));
+        if (!smarthost.reply.empty()) text += fmt::format(", \"{}\"", clean(smarthost.reply));
+        const std::string ports = ports_words(smarthost);
+        if (smarthost.port == 0 && !ports.empty()) text += fmt::format(" (ports: {})", ports);
+    }
+    return text;
+}
+
+std::string_view kind_words(CauseKind kind) {
+    switch (kind) {
+        case CauseKind::cloud:
+            return "the cloud that this host runs in";
+        case CauseKind::isp:
+            return "the internet provider of this network";
+        case CauseKind::local_firewall:
+            return "a firewall on this host";
+        case CauseKind::container:
+            return "the container that this runs in, or its host";
+        case CauseKind::gateway:
+            return "this network's gateway";
+        case CauseKind::remote:
+            return "the other side";
+        case CauseKind::config:
+            return "the configuration";
+        case CauseKind::unknown:
+            return "not known: somebody between this host and the mail servers";
+    }
+    return "";
+}
+
+std::string icmp_words(const IcmpError& icmp) {
+    return fmt::format("ICMP{} type {} code {} from {}", icmp.v6 ? "v6" : "", icmp.type, icmp.code,
+                       clean(icmp.from));
+}
+
+std::string errno_words(int number) {
+    const char* name = ::strerrorname_np(number);
+    return name == nullptr ? fmt::format("error {}", number) : std::string{name};
+}
+
+// Who was asked, as far as that was noted.
+std::string place_words(const Evidence& evidence) {
+    std::vector<std::string> words;
+    if (!evidence.target.empty()) words.push_back(clean(evidence.target));
+    if (!evidence.address.empty() && evidence.address != evidence.target) {
+        words.push_back(clean(evidence.address));
+    }
+    if (evidence.port != 0) words.push_back(fmt::format("port {}", evidence.port));
+    std::string text = base::join(words, " ");
+    // An address shows its family by itself.
+    if (evidence.family != net::Family::any && evidence.address.empty()) {
+        text += fmt::format("{}{}", text.empty() ? "" : ", ", family_name(evidence.family));
+    }
+    return text;
+}
+
+std::string reached_words(std::string_view what, std::optional<int> reached) {
+    if (!reached) return fmt::format("{} never gets there", what);
+    return fmt::format("{} gets there at hop {}", what, *reached);
+}
+
+}  // namespace
+
+std::string_view status_words(CheckStatus status) {
+    switch (status) {
+        case CheckStatus::ok:
+            return "ok";
+        case CheckStatus::fail:
+            return "FAIL";
+        case CheckStatus::warn:
+            return "warn";
+        case CheckStatus::skip:
+            return "could not test";
+    }
+    return "could not test";
+}
+
+bool answers_outbound(const Report& report) {
+    return !report.direct.summary.empty() || !report.smarthosts.empty();
+}
+
+std::string verdict_words(const Report& report) {
+    std::string text = fmt::format("{} ({}).", verdict_name(report.verdict.code),
+                                   confidence_name(report.verdict.confidence));
+    if (!answers_outbound(report)) return text;
+    if (!report.mail_leaves) {
+        const bool known = report.verdict.code != VerdictCode::inconclusive;
+        return text +
+               (known ? " Mail leaves this host: no." : " Mail leaves this host: not known.");
+    }
+    const std::string via = report.via == "direct" ? "directly" : "through " + clean(report.via);
+    return text + fmt::format(" Mail leaves this host: yes, {}.", via);
+}
+
+std::vector<WayOut> ways_out(const Report& report) {
+    std::vector<WayOut> ways;
+    if (!answers_outbound(report)) return ways;
+    ways.push_back(direct_way(report.direct));
+    for (const SmarthostReport& smarthost : report.smarthosts) {
+        ways.push_back({"through smarthost " + clean(smarthost.name), status_of(smarthost.code),
+                        smarthost_words(smarthost), clean(smarthost.explained)});
+    }
+    return ways;
+}
+
+std::string_view way_words(CheckStatus status) {
+    if (status == CheckStatus::ok) return "yes";
+    return status == CheckStatus::skip ? "not known" : "no";
+}
+
+bool has_cause(const Cause& cause) {
+    return cause.kind != CauseKind::unknown || !cause.name.empty() || !cause.policy.empty() ||
+           cause.hop.has_value();
+}
+
+std::string who_words(const Cause& cause) {
+    if (cause.name.empty()) return std::string{kind_words(cause.kind)};
+    if (cause.kind == CauseKind::unknown) return clean(cause.name);
+    return fmt::format("{} ({})", clean(cause.name), kind_words(cause.kind));
+}
+
+std::string where_words(const Report& report) {
+    const Cause& cause = report.cause;
+    if (!cause.hop) return "";
+    if (*cause.hop == 0) return "on this host: the packets never leave it";
+    const std::string hop = fmt::format(
+        "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
+        cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
+    if (report.verdict.code == VerdictCode::outbound_25_intercepted) {
+        return fmt::format("{}: something there answers in the name of the mail servers", hop);
+    }
+    if (cause.hops && *cause.hop >= *cause.hops) {
+        return fmt::format("{}: the packets get all the way", hop);
+    }
+    const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";
+    return fmt::format("{}{} is the last to answer for port 25: packets end there or just after",
+                       hop, gateway);
+}
+
+bool is_warning(const Fix& fix) {
+    return base::starts_with_ignoring_case(fix.title, "what will not help") ||
+           base::starts_with_ignoring_case(fix.title, "what does not help");
+}
+
+std::string evidence_words(const Evidence& evidence) {
+    std::string text = place_words(evidence);
+    if (!evidence.result.empty()) {
+        text += (text.empty() ? "" : ": ") + clean(evidence.result);
+    }
+    if (evidence.took) text += fmt::format(" after {} ms", evidence.took->count());
+    if (evidence.error_number != 0) text += ", " + errno_words(evidence.error_number);
+    if (evidence.icmp) text += ", " + icmp_words(*evidence.icmp);
+    return text;
+}
+
+std::vector<std::string> evidence_details(const Evidence& evidence) {
+    std::vector<std::string> lines;
+    if (!evidence.banner.empty()) lines.push_back("greeting: " + clean(evidence.banner));
+    if (!evidence.ehlo.empty()) lines.push_back("EHLO: " + clean(base::join(evidence.ehlo, " | ")));
+    if (!evidence.certificate.empty()) {
+        lines.push_back("certificate: " + clean(evidence.certificate));
+    }
+    if (!evidence.detail.empty()) lines.push_back(clean(evidence.detail));
+    return lines;
+}
+
+std::string hop_words(const PathPicture& path, const PathHop& hop) {
+    const std::string direct = fmt::format("port {}", path.port);
+    const std::string control = fmt::format("port {}", path.control_port);
+    if (hop.answers_direct && hop.answers_control)
+        return "answers for " + direct + " and " + control;
+    if (hop.answers_direct) return "answers for " + direct + " only";
+    if (hop.answers_control) return "answers for " + control + ", not for " + direct;
+    return "silent";
+}
+
+std::string path_words(const PathPicture& path) {
+    std::string text = reached_words(fmt::format("port {}", path.port), path.reached_direct);
+    if (path.control_port == 0) return text;
+    return text + "; " +
+           reached_words(fmt::format("port {}", path.control_port), path.reached_control);
+}
+
+}  // namespace diagnose

@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "diagnose/path.hpp"
+
+namespace diagnose {
+namespace {
+
+std::string router_at(const Trace& trace, int ttl) {
+    if (ttl < 1 || static_cast<std::size_t>(ttl) > trace.hops.size()) return {};
+    const Trace::Hop& hop = trace.hops[static_cast<std::size_t>(ttl) - 1];
+    const bool router = hop.asked && hop.result == ConnectResult::expired && hop.icmp;
+    return router ? hop.icmp->from : std::string{};
+}
+
+std::string router_of_either(const PathTrace& path, int ttl) {
+    std::string address = router_at(path.direct, ttl);
+    return address.empty() ? router_at(path.control, ttl) : address;
+}
+
+bool denied_here(const Trace& trace) {
+    return !trace.hops.empty() && trace.hops.front().asked &&
+           (trace.hops.front().result == ConnectResult::denied ||
+            trace.hops.front().result == ConnectResult::no_route);
+}
+
+// A box that names itself by an ICMP error stands where its address was seen as a router, or behind
+// the last one that let the SYN pass.
+PathReading read_filter(const PathTrace& path, const IcmpError& icmp, PathReading reading) {
+    reading.finding = PathFinding::rejected;
+    reading.hop_address = icmp.from;
+    reading.hop = path.direct.last_router();
+    for (std::size_t i = 0; i < path.control.hops.size(); ++i) {
+        const int ttl = static_cast<int>(i) + 1;
+        if (router_of_either(path, ttl) == icmp.from) reading.hop = ttl;
+    }
+    return reading;
+}
+
+}  // namespace
+
+PathReading read_path(const PathTrace& path) {
+    PathReading reading;
+    const int routers = path.direct.last_router();
+    const int control_routers = path.control.last_router();
+    const std::optional<int> reached = path.direct.reached();
+    reading.hops = path.control.reached();
+    const bool control_seen = control_routers > 0 || reading.hops.has_value();
+
+    if (const Trace::Hop* filter = path.direct.filter(); filter != nullptr) {
+        return read_filter(path, *filter->icmp, reading);
+    }
+    if (reached) {
+        const int far = reading.hops.value_or(control_routers + 1);
+        reading.hop = *reached;
+        if (control_seen && *reached < far) {
+            const auto& hop = path.direct.hops[static_cast<std::size_t>(*reached) - 1];
+            const bool open = hop.result == ConnectResult::open;
+            reading.finding = open ? PathFinding::intercepted : PathFinding::rejected;
+            // The box that answers stands one TTL nearer when it is a router: it acts on what it
+            // would forward.
+            if (!open) reading.hop = *reached - 1;
+            reading.hop_address = router_of_either(path, open ? *reached : *reached - 1);
+        } else {
+            reading.finding = PathFinding::clear;
+            if (!reading.hops) reading.hops = reached;
+        }
+        return reading;
+    }
+    // Where routers keep silent for every port, silence for one of them proves nothing.
+    if (control_routers == 0 && routers == 0 && !denied_here(path.direct)) return reading;
+    reading.hop = routers;
+    reading.hop_address = router_of_either(path, routers);
+    reading.next_address = router_at(path.control, routers + 1);
+    const int far = std::max(control_routers, reading.hops.value_or(0) - 1);
+    if (routers == 0) {
+        reading.finding = PathFinding::stops_here;
+    } else if (routers < far) {
+        reading.finding = PathFinding::stops_at;
+    } else {
+        reading.finding = PathFinding::stops_late;
+    }
+    return reading;
+}
+
+PathPicture picture_of(const PathTrace& path) {
+    PathPicture picture;
+    picture.target = path.target;
+    picture.address = path.address;
+    picture.port = path.direct.port;
+    picture.control_port = path.control.port;
+    picture.reached_direct = path.direct.reached();
+    picture.reached_control = path.control.reached();
+    const int last =
+        std::max({path.direct.last_router(), path.control.last_router(),
+                  picture.reached_direct.value_or(0) - 1, picture.reached_control.value_or(0) - 1});
+    for (int ttl = 1; ttl <= last; ++ttl) {
+        PathHop hop;
+        hop.number = ttl;
+        hop.address = router_of_either(path, ttl);
+        hop.answers_direct = !router_at(path.direct, ttl).empty();
+        hop.answers_control = !router_at(path.control, ttl).empty();
+        picture.hops.push_back(std::move(hop));
+    }
+    return picture;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,299 @@
+#include "diagnose/smarthost_check.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include "base/text.hpp"
+#include "net/dial.hpp"
+#include "smtp/client_session.hpp"
+#include "tls/context.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+using SteadyClock = std::chrono::steady_clock;
+
+// One walk through a smarthost's stages; lives in the frame of check_smarthost().
+class Walk {
+ public:
+    Walk(asio::any_io_executor executor, net::Resolver& resolver, const SmarthostAsk& ask,
+         base::Duration timeout)
+        : executor_(std::move(executor)),
+          resolver_(resolver),
+          ask_(ask),
+          deadline_(SteadyClock::now() + timeout) {
+        found_.name = ask.name;
+        found_.host = ask.host;
+        found_.provider = ask.provider;
+        for (const SmarthostAsk::Port& port : ask.ports) found_.configured.push_back(port.port);
+        found_.signing_in = !ask.username.empty() || !ask.password.empty();
+        found_.sender = ask.sender;
+        if (found_.sender.empty() && ask.username.find('@') != std::string::npos) {
+            found_.sender = ask.username;
+        }
+    }
+
+    asio::awaitable<SmarthostStages> run() {
+        const SteadyClock::time_point began = SteadyClock::now();
+        const bool resolved = co_await resolve();
+        if (resolved) co_await try_ports();
+        found_.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
+        co_return std::move(found_);
+    }
+
+ private:
+    [[nodiscard]] base::Duration left() const {
+        const auto rest =
+            std::chrono::duration_cast<base::Duration>(deadline_ - SteadyClock::now());
+        return std::max(rest, base::Duration{1});
+    }
+
+    Evidence& row(std::string_view stage, std::string_view result) {
+        Evidence item;
+        item.target = stage;
+        item.result = result;
+        item.port = found_.port;
+        found_.evidence.push_back(std::move(item));
+        return found_.evidence.back();
+    }
+
+    void fail(smtp::Stage stage, std::string problem, smtp::Reply reply = {}) {
+        found_.stage = stage;
+        found_.problem = std::move(problem);
+        found_.reply = std::move(reply);
+        Evidence& item = row(smtp::stage_name(stage), "failed");
+        item.detail =
+            found_.reply.code != 0 ? base::printable(found_.reply.one_line()) : found_.problem;
+    }
+
+    asio::awaitable<bool> resolve() {
+        if (ask_.host.starts_with("unix:")) co_return true;
+        const auto answer = co_await resolver_.addresses(ask_.host, net::Family::any);
+        if (answer.status != net::DnsStatus::ok || answer.records.empty()) {
+            fail(smtp::Stage::dns,
+                 answer.problem.empty() ? "the name has no address" : answer.problem);
+            found_.evidence.back().result = net::dns_status_name(answer.status);
+            co_return false;
+        }
+        for (const asio::ip::address& address : answer.records) {
+            Evidence& item = row("dns", "ok");
+            item.address = address.to_string();
+            item.family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+        }
+        co_return true;
+    }
+
+    asio::awaitable<void> try_ports() {
+        for (const SmarthostAsk::Port& port : ask_.ports) {
+            co_await try_port(port);
+            // What a server said is worth more than that another port is closed, and one sign-in is
+            // enough.
+            if (found_.ok || found_.stage > smtp::Stage::connect) co_return;
+        }
+    }
+
+    asio::awaitable<void> try_port(SmarthostAsk::Port port) {
+        const SteadyClock::time_point began = SteadyClock::now();
+        found_.port = port.port;
+        const std::size_t ports = ask_.ports.size();
+        const base::Duration limit =
+            std::max(left() / static_cast<int>(ports + 1), base::Duration{1});
+        const net::DialTarget target{ask_.host, port.port, limit};
+        base::Result<tls::Stream, net::DialError> dialled =
+            co_await net::dial(executor_, resolver_, target);
+        if (!dialled.has_value()) {
+            found_.port = 0;
+            fail(smtp::Stage::connect, dialled.error().message);
+            note_attempts(dialled.error(), port.port);
+            co_return;
+        }
+        stream_.emplace(std::move(*dialled));
+        Evidence& item = row("connect", "ok");
+        item.address = stream_->remote_address();
+        item.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
+        co_await converse(port);
+        stream_->close();
+    }
+
+    void note_attempts(const net::DialError& error, std::uint16_t port) {
+        found_.evidence.pop_back();
+        for (const net::DialAttempt& attempt : error.attempts) {
+            Evidence& item = row("connect", net::dial_result_name(attempt.result));
+            item.address = attempt.address;
+            item.port = port;
+            item.error_number = attempt.error_number;
+            item.took = attempt.took;
+        }
+    }
+
+    asio::awaitable<void> converse(SmarthostAsk::Port port) {
+        stream_->expires_after(left());
+        if (port.tls == smtp::ClientTls::implicit) {
+            const bool encrypted = co_await encrypt();
+            if (!encrypted) co_return;
+        }
+        smtp::ClientOptions options;
+        options.helo = ask_.helo;
+        options.tls = port.tls;
+        options.auth = ask_.auth;
+        options.username = ask_.username;
+        options.password = ask_.password;
+        options.host = ask_.host;
+        options.port = port.port;
+        options.allow_plaintext_auth = ask_.allow_plaintext_auth;
+        smtp::ClientSession session{std::move(options)};
+        if (port.tls == smtp::ClientTls::implicit) {
+            session.tls_established(stream_->channel_binding());
+        }
+        const bool ready = co_await sign_in(session);
+        if (!ready) co_return;
+        note_sign_in(session);
+        co_await ask_about_sender();
+    }
+
+    // Until the session is ready or has failed.
+    asio::awaitable<bool> sign_in(smtp::ClientSession& session) {
+        for (;;) {
+            const smtp::ClientEvent event = session.next_event();
+            if (std::holds_alternative<smtp::event::Ready>(event)) co_return true;
+            if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
+                found_.auth_offered = !session.extensions().auth.empty();
+                note_ehlo(session);
+                fail(failed->failure.stage, failed->failure.problem, failed->failure.reply);
+                co_return false;
+            }
+            const bool written = co_await flush(session);
+            if (!written) continue;
+            if (std::holds_alternative<smtp::event::StartTls>(event)) {
+                row("greeting", "ok").banner = base::printable(first_line_);
+                const bool encrypted = co_await encrypt();
+                if (!encrypted) co_return false;
+                session.tls_established(stream_->channel_binding());
+                continue;
+            }
+            co_await read(session);
+        }
+    }
+
+    asio::awaitable<bool> flush(smtp::ClientSession& session) {
+        const std::string output = session.take_output();
+        if (output.empty()) co_return true;
+        const base::Result<> written = co_await stream_->write(output);
+        if (!written.has_value()) session.connection_lost(written.error().message);
+        co_return written.has_value();
+    }
+
+    asio::awaitable<void> read(smtp::ClientSession& session) {
+        std::array<char, 4096> buffer;
+        const base::Result<std::size_t> count = co_await stream_->read_some(buffer);
+        if (!count.has_value()) {
+            const bool silent = stream_->close_reason() == tls::CloseReason::timeout;
+            session.connection_lost(silent ? "it said nothing before the time was over"
+                                           : count.error().message);
+            co_return;
+        }
+        const std::string_view bytes{buffer.data(), *count};
+        if (first_line_.empty()) first_line_ = bytes.substr(0, bytes.find_first_of("\r\n"));
+        session.receive(bytes);
+    }
+
+    asio::awaitable<bool> encrypt() {
+        const base::Result<tls::ClientContext> context =
+            tls::ClientContext::load(ask_.verification);
+        if (!context.has_value()) {
+            fail(smtp::Stage::tls, context.error().message);
+            co_return false;
+        }
+        const tls::Peer peer{ask_.host, found_.port};
+        const base::Result<tls::HandshakeInfo> shaken =
+            co_await stream_->handshake_client(*context, peer);
+        if (!shaken.has_value()) {
+            fail(smtp::Stage::tls, shaken.error().message);
+            co_return false;
+        }
+        found_.tls = shaken->version;
+        CertificateView view;
+        view.version = shaken->version;
+        view.names = shaken->peer_names;
+        view.issuer = shaken->peer_issuer;
+        view.not_after = shaken->peer_not_after;
+        row("tls", "ok").certificate = view.text();
+        co_return true;
+    }
+
+    void note_ehlo(const smtp::ClientSession& session) {
+        if (session.extensions().lines.empty()) return;
+        Evidence& item = row("ehlo", "ok");
+        for (const std::string& line : session.extensions().lines) {
+            item.ehlo.push_back(base::printable(line, 200));
+        }
+        item.banner = base::printable(first_line_);
+    }
+
+    void note_sign_in(const smtp::ClientSession& session) {
+        found_.auth_offered = !session.extensions().auth.empty();
+        note_ehlo(session);
+        found_.auth = session.auth_mechanism();
+        found_.reply = session.auth_reply();
+        if (found_.auth.empty()) return;
+        row("auth", "ok").detail =
+            found_.auth + ": " + base::printable(session.auth_reply().one_line());
+    }
+
+    // MAIL FROM the real sender and RCPT to itself, both taken back by RSET.
+    asio::awaitable<void> ask_about_sender() {
+        Dialogue dialogue{*stream_};
+        if (found_.sender.empty()) {
+            row("mail", "skipped").detail = "no sender address is known";
+        } else {
+            const bool mail = co_await ask_command(dialogue, smtp::Stage::mail,
+                                                   "MAIL FROM:<" + found_.sender + ">");
+            if (!mail) co_return;
+            const bool rcpt = co_await ask_command(dialogue, smtp::Stage::rcpt,
+                                                   "RCPT TO:<" + found_.sender + ">");
+            if (!rcpt) co_return;
+            [[maybe_unused]] const auto reset = co_await dialogue.command("RSET");
+        }
+        co_await dialogue.quit();
+        found_.ok = true;
+    }
+
+    asio::awaitable<bool> ask_command(Dialogue& dialogue, smtp::Stage stage, std::string line) {
+        const base::Result<smtp::Reply> reply = co_await dialogue.command(line);
+        if (!reply.has_value()) {
+            fail(stage, reply.error().message);
+            co_return false;
+        }
+        if (!reply->positive()) {
+            fail(stage, line + " was refused", *reply);
+            co_return false;
+        }
+        found_.reply = *reply;
+        row(smtp::stage_name(stage), "ok").detail = base::printable(reply->one_line());
+        co_return true;
+    }
+
+    asio::any_io_executor executor_;
+    net::Resolver& resolver_;
+    const SmarthostAsk& ask_;
+    SteadyClock::time_point deadline_;
+    SmarthostStages found_;
+    std::optional<tls::Stream> stream_;
+    std::string first_line_;
+};
+
+}  // namespace
+
+asio::awaitable<SmarthostStages> check_smarthost(asio::any_io_executor executor,
+                                                 net::Resolver& resolver, SmarthostAsk ask,
+                                                 base::Duration timeout) {
+    Walk walk{executor, resolver, ask, timeout};
+    SmarthostStages found = co_await walk.run();
+    co_return found;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "diagnose/dialogue.hpp"
+#include "diagnose/outbound.hpp"
+#include "diagnose/report.hpp"
+#include "net/resolver.hpp"
+#include "smtp/reply.hpp"
+#include "smtp/stage.hpp"
+
+namespace diagnose {
+
+// How far one smarthost could be gone through, as evidence.
+struct SmarthostStages {
+    SmarthostStages() = default;
+    std::string name, host, provider;
+    std::vector<std::uint16_t> configured;  // ports, in the order to try
+    std::uint16_t port = 0;                 // the one that answered
+    bool ok = false;
+    smtp::Stage stage = smtp::Stage::dns;  // where it ended, unless ok
+    smtp::Reply reply;                     // the one that failed, or the last good one
+    std::string problem;                   // in words when no reply explains it
+    std::string tls, auth;
+    bool auth_offered = false;       // the server named mechanisms
+    bool signing_in = false;         // credentials are configured
+    std::string sender;              // asked about; "" when none is known
+    std::vector<Evidence> evidence;  // a row for each stage
+    base::Duration took{};
+};
+
+// Goes through the stages up to RCPT and RSET: DNS, connect, greeting, TLS, sign-in (once), MAIL
+// FROM the real sender, RCPT. Sends no message. Ends within the time-out.
+[[nodiscard]] boost::asio::awaitable<SmarthostStages> check_smarthost(
+    boost::asio::any_io_executor executor, net::Resolver& resolver, SmarthostAsk ask,
+    base::Duration timeout);
+
+// The contract's code for where it ended. Pure.
+[[nodiscard]] VerdictCode smarthost_code(const SmarthostStages& stages);
+
+// What the failing reply or problem means and who can do what; "" when nothing is known. Pure.
+[[nodiscard]] std::string explain_stages(const SmarthostStages& stages);
+
+// As the contract's row and as a check. Pure; ports are filled in by the caller.
+[[nodiscard]] SmarthostReport report_of(const SmarthostStages& stages);
+[[nodiscard]] Check check_of(const SmarthostStages& stages);
+
+}  // namespace diagnose

@@ -1,0 +1,126 @@
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "diagnose/reply_catalogue.hpp"
+#include "diagnose/smarthost_check.hpp"
+
+namespace diagnose {
+namespace {
+
+std::string_view words_for(std::string_view who_fixes) {
+    if (who_fixes == "user") return "You can fix this.";
+    if (who_fixes == "admin") return "The account's administrator has to fix this.";
+    if (who_fixes == "provider") return "Only the provider can fix this.";
+    if (who_fixes == "recipient") return "The recipient's side has to fix this.";
+    return "";
+}
+
+std::string explain_without_reply(const SmarthostStages& stages) {
+    switch (stages.stage) {
+        case smtp::Stage::dns:
+            return "The name of the smarthost does not resolve: check its spelling and this host's "
+                   "name servers.";
+        case smtp::Stage::connect:
+            return "No connection to the configured port: see which of its ports answer from here.";
+        case smtp::Stage::greeting:
+            return "The connection is taken, but no mail server greets: the port may want implicit "
+                   "TLS (465), or something on the path holds the connection.";
+        case smtp::Stage::starttls:
+            return "The server does not offer STARTTLS on this port: the port is wrong, or "
+                   "something "
+                   "on the path strips it. Nothing was sent in clear.";
+        case smtp::Stage::tls:
+            return "The connection could not be secured, so no credentials were sent.";
+        case smtp::Stage::auth:
+            return stages.auth_offered
+                       ? "None of the sign-in mechanisms that the server offers fits the "
+                         "configured credentials."
+                       : "The server offers no sign-in here: this is the wrong port, or it does "
+                         "not welcome this address.";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+VerdictCode smarthost_code(const SmarthostStages& stages) {
+    if (stages.ok) return VerdictCode::ok_smarthost;
+    switch (stages.stage) {
+        case smtp::Stage::dns:
+            return VerdictCode::smarthost_dns;
+        case smtp::Stage::connect:
+            return VerdictCode::smarthost_unreachable;
+        case smtp::Stage::greeting:
+        case smtp::Stage::ehlo:
+            return stages.reply.code != 0 ? VerdictCode::smarthost_rejected
+                                          : VerdictCode::smarthost_unreachable;
+        case smtp::Stage::starttls:
+            return VerdictCode::smarthost_no_starttls;
+        case smtp::Stage::tls:
+            return VerdictCode::smarthost_tls;
+        case smtp::Stage::auth:
+            return VerdictCode::smarthost_auth;
+        case smtp::Stage::mail:
+            // 530 here: no sign-in was made, and the server wants one (RFC 4954 section 6).
+            return stages.reply.code == 530 ? VerdictCode::smarthost_auth
+                                            : VerdictCode::smarthost_sender;
+        default:
+            return VerdictCode::smarthost_rejected;
+    }
+}
+
+std::string explain_stages(const SmarthostStages& stages) {
+    if (stages.ok) return "";
+    if (stages.reply.code == 0) return explain_without_reply(stages);
+    ReplyQuery query;
+    query.code = stages.reply.code;
+    query.enhanced = stages.reply.enhanced;
+    query.text = stages.reply.text;
+    query.provider = stages.provider;
+    query.stage = smtp::stage_name(stages.stage);
+    const ReplyEntry* entry = ReplyCatalogue::built_in().explain(query);
+    if (entry == nullptr) return explain_without_reply(stages);
+    std::string text =
+        fmt::format("{} {} {}", entry->meaning, entry->fix, words_for(entry->who_fixes));
+    return std::string{base::trim(text)};
+}
+
+SmarthostReport report_of(const SmarthostStages& stages) {
+    SmarthostReport report;
+    report.name = stages.name;
+    report.code = smarthost_code(stages);
+    report.host = stages.host;
+    report.port = stages.port;
+    report.tls = stages.tls;
+    report.auth = stages.auth;
+    report.reply = stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : "";
+    report.explained = explain_stages(stages);
+    if (!stages.ok && report.reply.empty() && !stages.problem.empty()) {
+        report.explained = stages.problem + ". " + report.explained;
+    }
+    return report;
+}
+
+Check check_of(const SmarthostStages& stages) {
+    Check check;
+    check.id = "smarthost";
+    check.title = "Smarthost " + stages.name;
+    check.status = stages.ok ? CheckStatus::ok : CheckStatus::fail;
+    check.evidence = stages.evidence;
+    check.took = stages.took;
+    if (stages.ok) {
+        check.summary =
+            fmt::format("{}:{} answers, {}, {}{}", stages.host, stages.port,
+                        stages.tls.empty() ? "without TLS" : stages.tls + " verified",
+                        stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
+                        stages.sender.empty() ? "" : ", takes mail from " + stages.sender);
+        return check;
+    }
+    const std::string what =
+        stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : stages.problem;
+    check.summary = fmt::format("fails at {}: {}", smtp::stage_name(stages.stage), what);
+    return check;
+}
+
+}  // namespace diagnose

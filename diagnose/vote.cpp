@@ -19,20 +19,23 @@ constexpr std::size_t control_quorum = 2;  // operators whose other ports must a
 // addresses has one voice.
 struct Tally {
     std::size_t total = 0, resolved = 0, dns_failures = 0, unreachable = 0, refused = 0;
-    Names asked, genuine, connected, dropped, rejected;  // on port 25
+    Names asked, genuine, refusing, connected, dropped, rejected, denied;  // on port 25
     Names controls, open_controls;
     Names open_smarthosts;
     std::map<std::uint16_t, Names> open_ports;  // of controls and smarthosts: who answers there
 
     [[nodiscard]] bool anything_open() const {
-        return !genuine.empty() || !connected.empty() || !open_ports.empty();
+        return !genuine.empty() || !refusing.empty() || !connected.empty() || !open_ports.empty();
     }
 };
 
 void count_direct(const PortEvidence& item, Tally& tally) {
     tally.asked.insert(item.operator_name);
-    if (item.result == "open") {
-        (item.genuine ? tally.genuine : tally.connected).insert(item.operator_name);
+    if (item.denied_here()) tally.denied.insert(item.operator_name);
+    if (item.open()) {
+        const bool refusing = item.identity == Identity::refusing;
+        Names& names = !item.genuine ? tally.connected : refusing ? tally.refusing : tally.genuine;
+        names.insert(item.operator_name);
     } else if (item.result == "dropped") {
         tally.dropped.insert(item.operator_name);
     } else {
@@ -50,6 +53,13 @@ void count_other(const PortEvidence& item, bool local_counts, Tally& tally) {
     tally.open_ports[item.port].insert(item.operator_name);
 }
 
+// A well-known address that answers shows that the network works, whatever names and mail do.
+void count_address(const PortEvidence& item, Tally& tally) {
+    if (!item.open()) return;
+    tally.open_controls.insert(item.operator_name);
+    tally.open_ports[item.port].insert(item.operator_name);
+}
+
 Tally count(const std::vector<PortEvidence>& evidence, net::Family family) {
     const bool local_lab = std::all_of(evidence.begin(), evidence.end(), [](const auto& item) {
         return item.role != ProbeRole::direct || net::is_loopback_address(item.address);
@@ -57,7 +67,10 @@ Tally count(const std::vector<PortEvidence>& evidence, net::Family family) {
     Tally tally;
     for (const PortEvidence& item : evidence) {
         if (family != net::Family::any && item.family != family) continue;
-        if (item.role == ProbeRole::address) continue;
+        if (item.role == ProbeRole::address) {
+            count_address(item, tally);
+            continue;
+        }
         ++tally.total;
         if (item.result == "dns") ++tally.dns_failures;
         if (!item.attempted()) continue;
@@ -85,25 +98,42 @@ std::size_t needed_operators(const Tally& tally, std::size_t configured) {
     return std::min(quorum, std::max(tally.asked.size(), std::min<std::size_t>(2, configured)));
 }
 
+bool mail_port_open(const Tally& tally) {
+    return std::any_of(tally.open_ports.begin(), tally.open_ports.end(),
+                       [](const auto& port) { return port.first != 443; });
+}
+
+// Port 25 is closed: how, and what is left.
+VerdictCode closed_code(const Tally& tally) {
+    const bool submission = tally.open_ports.contains(587) || tally.open_ports.contains(465);
+    if (!submission && tally.controls.size() >= control_quorum) {
+        return mail_port_open(tally) ? VerdictCode::submission_blocked : VerdictCode::smtp_hopeless;
+    }
+    return tally.rejected.size() > tally.dropped.size() ? VerdictCode::outbound_25_rejected
+                                                        : VerdictCode::outbound_25_dropped;
+}
+
 std::optional<VerdictCode> vote(const Tally& tally, std::size_t configured) {
     if (tally.total == 0) return std::nullopt;
     if (!tally.genuine.empty()) return VerdictCode::ok_direct;
+    if (!tally.refusing.empty()) return VerdictCode::reputation;
     if (tally.resolved == 0) {
         if (tally.dns_failures > 0) return VerdictCode::dns_broken;
         return std::nullopt;  // the names have no addresses of this family
     }
     if (tally.unreachable == tally.resolved) return std::nullopt;  // no route: no such family here
+    const std::size_t needed = needed_operators(tally, configured);
+    const bool enough = !tally.asked.empty() && tally.asked.size() >= needed;
+    if (enough && tally.denied.size() >= needed) return VerdictCode::local_firewall;
     if (!tally.anything_open()) {
         // A refusal is an answer: somebody is there.
         return tally.refused > 0 ? VerdictCode::inconclusive : VerdictCode::no_network;
     }
-    const bool enough =
-        !tally.asked.empty() && tally.asked.size() >= needed_operators(tally, configured);
+    if (enough && tally.connected.size() >= needed) return VerdictCode::outbound_25_intercepted;
     if (!tally.connected.empty() || !enough || !others_answer(tally)) {
         return VerdictCode::inconclusive;
     }
-    return tally.rejected.size() > tally.dropped.size() ? VerdictCode::outbound_25_rejected
-                                                        : VerdictCode::outbound_25_dropped;
+    return closed_code(tally);
 }
 
 VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
@@ -186,6 +216,27 @@ std::string summarize(const StartupVerdict& verdict, const Tally& all, std::size
             return blocked_summary(all, "SYNs dropped", smarthosts_known);
         case VerdictCode::outbound_25_rejected:
             return blocked_summary(all, "connections refused", smarthosts_known);
+        case VerdictCode::submission_blocked:
+        case VerdictCode::smtp_hopeless: {
+            const bool refused = all.rejected.size() > all.dropped.size();
+            return blocked_summary(all, refused ? "connections refused" : "SYNs dropped",
+                                   smarthosts_known);
+        }
+        case VerdictCode::local_firewall:
+            return "this host itself does not let port 25 out: mail goes through the smarthost; "
+                   "see its packet filter and routing rules";
+        case VerdictCode::outbound_25_intercepted:
+            return fmt::format(
+                "outbound port 25 is intercepted: it connects, but what answers is not the server "
+                "asked ({}); relay keeps to its smarthost",
+                *all.connected.begin());
+        case VerdictCode::reputation:
+            return fmt::format(
+                "outbound port 25 is open, but {} turns this address away: mail goes through the "
+                "smarthost, which is what relay does",
+                all.refusing.size() == 1
+                    ? *all.refusing.begin()
+                    : fmt::format("each of {}", plural(all.refusing.size(), "operator")));
         case VerdictCode::no_network:
             return fmt::format(
                 "nothing connects anywhere ({} tried): mail waits in the queue until the network "

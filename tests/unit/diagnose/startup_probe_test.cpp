@@ -170,7 +170,7 @@ TEST_CASE("a greeting proves the port open", "[probe]") {
     Greeter server{bench.loop, std::string{c.greeting}};
     const StartupVerdict verdict = bench.probe({server.target()});
     CHECK((verdict.code == VerdictCode::ok_direct) == c.genuine);
-    CHECK((verdict.code == VerdictCode::inconclusive) == !c.genuine);
+        CHECK((verdict.code == VerdictCode::outbound_25_intercepted) == !c.genuine);
     REQUIRE(verdict.evidence.size() == 1);
     CHECK(verdict.evidence[0].result == "open");
     CHECK(verdict.evidence[0].address == "127.0.0.1");

@@ -26,8 +26,13 @@ PortEvidence item(ProbeRole role, std::string_view name, std::uint16_t port,
     evidence.address = address;
     evidence.port = port;
     evidence.family = family;
-    evidence.result = result == "genuine" ? "open" : result;
-    evidence.genuine = result == "genuine";
+    evidence.result = result == "genuine" || result == "refusing" ? "open" : result;
+    evidence.genuine = result == "genuine" || result == "refusing";
+    if (result == "refusing") evidence.identity = diagnose::Identity::refusing;
+    if (result == "denied") {
+        evidence.result = "rejected";
+        evidence.connect = diagnose::ConnectResult::denied;
+    }
     return evidence;
 }
 
@@ -72,6 +77,11 @@ constexpr VerdictCode dropped = VerdictCode::outbound_25_dropped;
 constexpr VerdictCode rejected = VerdictCode::outbound_25_rejected;
 constexpr VerdictCode nothing = VerdictCode::no_network;
 constexpr VerdictCode dns = VerdictCode::dns_broken;
+constexpr VerdictCode intercepted = VerdictCode::outbound_25_intercepted;
+constexpr VerdictCode refused = VerdictCode::reputation;
+constexpr VerdictCode here = VerdictCode::local_firewall;
+constexpr VerdictCode closed = VerdictCode::submission_blocked;
+constexpr VerdictCode hopeless = VerdictCode::smtp_hopeless;
 constexpr VerdictCode unclear = VerdictCode::inconclusive;
 
 }  // namespace
@@ -161,7 +171,31 @@ TEST_CASE("the vote of the start-up probe", "[probe]") {
          dropped,
          dropped,
          {}},
-        {"connected, another's greeting", asked(3, "open", "open"), unclear, unclear, {}},
+        {"connected, another's greeting", asked(3, "open", "open"), intercepted, intercepted, {}},
+        {"one of three shows another's greeting",
+         asked(2, "dropped", "open") + direct("Yahoo", "open"),
+         unclear,
+         unclear,
+         {}},
+        {"all greet with a refusal", asked(3, "refusing", "open"), refused, refused, {}},
+        {"one greets with a refusal, another in full",
+         asked(2, "refusing", "open") + direct("Yahoo", "genuine"),
+         ok,
+         ok,
+         {}},
+        {"this host denies", asked(3, "denied", "open"), here, here, {}},
+        {"submission is closed as well, an alternate port is open",
+         asked(3, "dropped", "dropped") + control("smtp.relay.example", "open", 2525) +
+             control("mail.relay.example", "open", 2525),
+         closed,
+         closed,
+         {}},
+        {"every mail port is closed, 443 is open",
+         asked(3, "dropped", "dropped") + control("smtp.relay.example", "open", 443) +
+             control("mail.relay.example", "open", 443),
+         hopeless,
+         hopeless,
+         {}},
         {"no IPv6 here",
          asked(3, "dropped", "open") + asked(3, "unreachable", "unreachable", v6),
          dropped,
@@ -233,9 +267,15 @@ TEST_CASE("the summary says what was seen and what relay does", "[probe]") {
          "names do not resolve: mail waits in the queue; check the name servers of this host "
          "(/etc/resolv.conf)"},
         {asked(3, "open", "open"),
-         "outbound port 25 connects, but no greeting is that of the server asked (Google): "
+         "outbound port 25 is intercepted: it connects, but what answers is not the server asked "
+         "(Google); relay keeps to its smarthost"},
+        {asked(2, "dropped", "open") + direct("Yahoo", "open"),
+         "outbound port 25 connects, but no greeting is that of the server asked (Yahoo): "
          "something "
          "on the path may intercept mail; relay keeps to its smarthost"},
+        {asked(3, "refusing", "open"),
+         "outbound port 25 is open, but each of 3 operators turns this address away: mail goes "
+         "through the smarthost, which is what relay does"},
         {asked(3, "dropped", "dropped") + control("Google", "open"),
          "port 25 could not be judged (no answer on 25, and only 587 of Google answers): relay "
          "keeps "

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "diagnose/evidence.hpp"
+#include "diagnose/firewall_rules.hpp"
+#include "diagnose/host.hpp"
+#include "diagnose/options.hpp"
+#include "diagnose/path.hpp"
+#include "diagnose/smarthost_check.hpp"
+#include "diagnose/startup_probe.hpp"
+
+namespace diagnose {
+
+// What this host's own kernel and rules say about SYNs for port 25.
+struct LocalSigns {
+    LocalSigns() = default;
+    bool counter_read = false;
+    long failed_retransmissions = 0;  // TCPRetransFail's growth over a silent connect to port 25
+    unsigned retransmissions = 0;     // that connect's own
+    long control_failed = 0;          // the growth over a connect that was answered
+    bool rules_read = false;
+    std::string rules_problem;        // why they could not be read
+    std::optional<RuleMatch> rule;    // that stops port 25 on its way out
+    std::vector<RuleMatch> possible;  // rules that may stop some of it
+};
+
+// Everything that was seen, before anything is concluded.
+struct Observations {
+    Observations() = default;
+    ProbeOptions probe;
+    bool direct_path = false;
+    std::string hostname;
+    std::vector<PortEvidence> ports;
+    std::vector<PathTrace> paths;
+    LocalSigns local;
+    HostIdentity host;
+    std::vector<SmarthostStages> smarthosts;
+    std::vector<SmarthostPorts> smarthost_ports;  // in the same order
+    bool route_v4 = false, route_v6 = false;
+    bool portal_asked = false;
+    std::string portal;  // what answers in the place of a well-known page; "" when it is the page
+    std::string name_servers;
+};
+
+// A drop by the local output filter, proven without privileges: each SYN sent again failed in the
+// kernel, while nothing failed for a connect that was answered.
+[[nodiscard]] bool dropped_here(const LocalSigns& local);
+
+// From evidence to report: verdict, cause, fixes, findings, checks. Pure.
+[[nodiscard]] Report conclude(const Observations& seen);
+
+// Parts of it, each a file.
+struct DirectVote {
+    VerdictCode code = VerdictCode::inconclusive;
+    std::optional<VerdictCode> ipv4, ipv6;
+    std::string summary;
+};
+[[nodiscard]] DirectVote vote_direct(const Observations& seen);
+[[nodiscard]] Cause find_cause(const Observations& seen, const Report& report);
+[[nodiscard]] std::vector<Fix> advise(const Observations& seen, const Report& report);
+[[nodiscard]] std::vector<Check> make_checks(const Observations& seen, const Report& report);
+
+// The reading of the path that says most about port 25; nullptr when there is none.
+[[nodiscard]] std::optional<PathReading> best_reading(const Observations& seen);
+
+// Mail ports that answered somewhere, in the order to try them: 587, 465, then the alternates.
+[[nodiscard]] std::vector<std::uint16_t> open_submission_ports(const Observations& seen);
+
+}  // namespace diagnose

@@ -20,7 +20,6 @@ struct LocalSigns {
     bool counter_read = false;
     long failed_retransmissions = 0;  // TCPRetransFail's growth over a silent connect to port 25
     unsigned retransmissions = 0;     // that connect's own
-    long control_failed = 0;          // the growth over a connect that was answered
     bool rules_read = false;
     std::string rules_problem;        // why they could not be read
     std::optional<RuleMatch> rule;    // that stops port 25 on its way out
@@ -46,7 +45,7 @@ struct Observations {
 };
 
 // A drop by the local output filter, proven without privileges: each SYN sent again failed in the
-// kernel, while nothing failed for a connect that was answered.
+// kernel.
 [[nodiscard]] bool dropped_here(const LocalSigns& local);
 
 // From evidence to report: verdict, cause, fixes, findings, checks. Pure.

@@ -1,0 +1,238 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "diagnose/observations.hpp"
+#include "net/cidr.hpp"
+
+namespace diagnose {
+namespace {
+
+bool closed(VerdictCode code) {
+    return code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected ||
+           code == VerdictCode::submission_blocked || code == VerdictCode::smtp_hopeless ||
+           code == VerdictCode::local_firewall || code == VerdictCode::outbound_25_intercepted ||
+           code == VerdictCode::inconclusive;
+}
+
+std::string lift_words(const CloudPolicy& cloud) {
+    if (cloud.lift == "never") return "the provider never lifts this";
+    if (cloud.lift == "none-documented") return "no way to have it lifted is documented";
+    if (cloud.lift == "unknown") return "whether it can be lifted is not known";
+    return fmt::format("it can be lifted ({})", cloud.lift);
+}
+
+std::string policy_of(const CloudPolicy& cloud) {
+    if (cloud.blocked.empty()) return "No default block of mail ports is documented.";
+    std::vector<std::string> ports;
+    for (const std::uint16_t port : cloud.blocked) ports.push_back(std::to_string(port));
+    return fmt::format(
+        "{} outbound {} {} by default{}; {}.", cloud.documented ? "Blocks" : "Is reported to block",
+        ports.size() == 1 ? "port" : "ports", base::join(ports, ", "),
+        cloud.blocked_scope.empty() ? "" : " (" + cloud.blocked_scope + ")", lift_words(cloud));
+}
+
+std::string policy_of(const IspPolicy& isp) {
+    std::string text = fmt::format("{}: {}", isp.policy, isp.scope);
+    if (!isp.lift.empty()) text += "; " + isp.lift;
+    return text + ".";
+}
+
+bool private_address(const std::string& address) {
+    static const auto blocks = [] {
+        std::vector<net::Cidr> made;
+        for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+                                 "fc00::/7", "fe80::/10"}) {
+            made.push_back(net::Cidr::parse(text).value());
+        }
+        return made;
+    }();
+    return net::any_contains(blocks, address);
+}
+
+void place(const std::optional<PathReading>& reading, Cause& cause) {
+    if (!reading) return;
+    cause.hop = reading->hop;
+    cause.hop_address = reading->hop_address;
+    cause.hops = reading->hops;
+}
+
+const PortEvidence* first_denied(const Observations& seen) {
+    const auto found =
+        std::find_if(seen.ports.begin(), seen.ports.end(), [](const PortEvidence& item) {
+            return item.role == ProbeRole::direct && item.attempted() && item.denied_here();
+        });
+    return found == seen.ports.end() ? nullptr : &*found;
+}
+
+Cause local_cause(const Observations& seen) {
+    Cause cause;
+    cause.kind = CauseKind::local_firewall;
+    cause.hop = 0;
+    if (seen.local.rule) {
+        cause.name = rule_text(*seen.local.rule);
+        cause.policy = "This rule of this host stops port 25.";
+        return cause;
+    }
+    const PortEvidence* denied = first_denied(seen);
+    if (denied != nullptr && denied->own_address) {
+        cause.name = "a reject rule of this host's packet filter";
+    } else if (denied != nullptr) {
+        cause.name = "this host's own policy (a route, a security module or a unit's sandbox)";
+    } else {
+        cause.name = "this host's own packet filter";
+        cause.policy =
+            "Each SYN failed inside this host's kernel: an output rule or a cgroup "
+            "filter (IPAddressDeny= of a systemd unit, a container policy) drops it.";
+    }
+    if (!seen.host.container.empty()) cause.policy += " " + seen.host.container_meaning;
+    return cause;
+}
+
+bool cloud_blocks(const Observations& seen, std::uint16_t port) {
+    if (seen.host.cloud == nullptr) return false;
+    const auto& blocked = seen.host.cloud->blocked;
+    return std::find(blocked.begin(), blocked.end(), port) != blocked.end();
+}
+
+// The box at the hop found, by what is known of this network. The measurement decides, the
+// catalogue explains.
+Cause network_cause(const Observations& seen, bool intercepted) {
+    Cause cause;
+    const std::optional<PathReading> reading = best_reading(seen);
+    place(reading, cause);
+    const int hop = cause.hop.value_or(-1);
+    const bool own_box = hop == 1 && private_address(cause.hop_address);
+    if (cloud_blocks(seen, 25) && !intercepted) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = policy_of(*seen.host.cloud);
+        return cause;
+    }
+    if (!seen.host.container.empty() && hop == 0) {
+        cause.kind = CauseKind::container;
+        cause.name = seen.host.container;
+        cause.policy = seen.host.container_meaning;
+        return cause;
+    }
+    if (seen.host.isp != nullptr || (seen.host.residential && !own_box)) {
+        cause.kind = CauseKind::isp;
+        if (seen.host.isp != nullptr) {
+            cause.name = seen.host.isp->name;
+            cause.policy = policy_of(*seen.host.isp);
+        } else {
+            cause.name = fmt::format("the access network of {}", seen.host.ptr);
+            cause.policy = "Access networks commonly close port 25 to end users.";
+        }
+        return cause;
+    }
+    if (hop == 0 || hop == 1) {
+        cause.kind = CauseKind::gateway;
+        cause.name = cause.hop_address.empty() ? "the first router" : cause.hop_address;
+        return cause;
+    }
+    if (hop >= 2) {
+        const bool late =
+            reading->finding == PathFinding::stops_late || reading->finding == PathFinding::clear;
+        cause.kind = late ? CauseKind::unknown : CauseKind::isp;
+        if (!late) cause.name = "the network behind hop " + std::to_string(hop);
+        return cause;
+    }
+    if (seen.host.cloud != nullptr) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = policy_of(*seen.host.cloud);
+    }
+    return cause;
+}
+
+Cause smarthost_cause(const SmarthostReport& smarthost) {
+    Cause cause;
+    cause.name = smarthost.name;
+    cause.policy = smarthost.explained;
+    switch (smarthost.code) {
+        case VerdictCode::smarthost_unreachable:
+        case VerdictCode::smarthost_rejected:
+        case VerdictCode::smarthost_tls:
+        case VerdictCode::smarthost_no_starttls:
+            cause.kind = CauseKind::remote;
+            break;
+        default:
+            cause.kind = CauseKind::config;
+    }
+    return cause;
+}
+
+Cause reputation_cause(const Observations& seen) {
+    Cause cause;
+    if (seen.host.isp != nullptr || seen.host.residential) {
+        cause.kind = CauseKind::isp;
+        cause.name = seen.host.isp != nullptr ? seen.host.isp->name : seen.host.ptr;
+        cause.policy = "Mail servers do not take mail straight from end users' addresses.";
+    } else if (seen.host.cloud != nullptr) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = "The address range or its missing PTR is not trusted by receivers.";
+    } else {
+        cause.kind = CauseKind::remote;
+        cause.name = "the receiving servers' policy";
+    }
+    return cause;
+}
+
+}  // namespace
+
+std::optional<PathReading> best_reading(const Observations& seen) {
+    std::optional<PathReading> best;
+    for (const PathTrace& path : seen.paths) {
+        const PathReading reading = read_path(path);
+        if (reading.finding == PathFinding::hidden) continue;
+        // A trace on which port 25 is answered explains a block less than one on which it is not.
+        const bool better =
+            !best || (best->finding == PathFinding::clear && reading.finding != PathFinding::clear);
+        if (better) best = reading;
+    }
+    return best;
+}
+
+Cause find_cause(const Observations& seen, const Report& report) {
+    const VerdictCode code = report.verdict.code;
+    const VerdictCode direct = report.direct.code;
+    if (direct == VerdictCode::local_firewall) return local_cause(seen);
+    if (code == VerdictCode::no_network) {
+        Cause cause;
+        if (!seen.portal.empty()) {
+            cause.kind = CauseKind::gateway;
+            cause.name = "a captive portal";
+        } else if (!seen.route_v4 && !seen.route_v6) {
+            cause.kind = CauseKind::config;
+            cause.name = "no default route";
+        } else {
+            place(best_reading(seen), cause);
+        }
+        return cause;
+    }
+    if (code == VerdictCode::dns_broken) {
+        Cause cause;
+        cause.kind = seen.portal.empty() ? CauseKind::config : CauseKind::gateway;
+        cause.name = seen.portal.empty() ? "name servers " + seen.name_servers : "a captive portal";
+        return cause;
+    }
+    const bool by_smarthost = code != direct;
+    if (by_smarthost && code != VerdictCode::smarthost_unreachable) {
+        for (const SmarthostReport& smarthost : report.smarthosts) {
+            if (smarthost.code == code) return smarthost_cause(smarthost);
+        }
+    }
+    if (direct == VerdictCode::reputation) return reputation_cause(seen);
+    if (closed(direct)) return network_cause(seen, direct == VerdictCode::outbound_25_intercepted);
+    if (by_smarthost) {
+        for (const SmarthostReport& smarthost : report.smarthosts) {
+            if (smarthost.code == code) return smarthost_cause(smarthost);
+        }
+    }
+    return {};
+}
+
+}  // namespace diagnose

@@ -1,0 +1,306 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.hpp"
+#include "diagnose/observations.hpp"
+
+namespace diagnose {
+namespace {
+
+using Names = std::set<std::string>;
+
+std::string list(const Names& names) { return base::join({names.begin(), names.end()}, ", "); }
+
+Check make(std::string id, std::string title) {
+    Check check;
+    check.id = std::move(id);
+    check.title = std::move(title);
+    return check;
+}
+
+void add_rows(const Observations& seen, ProbeRole role, Check& check) {
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != role) continue;
+        check.evidence.push_back(row_of(item));
+        check.took = std::max(check.took, item.took);
+    }
+}
+
+Check network_check(const Observations& seen) {
+    Check check = make("network", "Routes and the way to the web");
+    Evidence v4, v6;
+    v4.target = "default route";
+    v4.family = net::Family::ipv4;
+    v4.result = seen.route_v4 ? "present" : "missing";
+    v6 = v4;
+    v6.family = net::Family::ipv6;
+    v6.result = seen.route_v6 ? "present" : "missing";
+    check.evidence = {v4, v6};
+    add_rows(seen, ProbeRole::address, check);
+    if (!seen.portal.empty()) {
+        check.status = CheckStatus::fail;
+        check.summary = "A captive portal answers in place of the web: " + seen.portal;
+    } else if (!seen.route_v4 && !seen.route_v6) {
+        check.status = CheckStatus::fail;
+        check.summary = "This host has no default route.";
+    } else {
+        check.status = CheckStatus::ok;
+        check.summary = fmt::format("This host has a default route for {}.",
+                                    !seen.route_v6   ? "IPv4 only"
+                                    : !seen.route_v4 ? "IPv6 only"
+                                                     : "IPv4 and IPv6");
+    }
+    return check;
+}
+
+Check dns_check(const Observations& seen) {
+    Check check = make("dns", "Names of mail servers");
+    std::size_t asked = 0, silent = 0, missing = 0;
+    Names hosts;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role == ProbeRole::address || !hosts.insert(item.host).second) continue;
+        ++asked;
+        if (item.result == "dns") ++silent;
+        if (item.result == "no-name") ++missing;
+        Evidence row;
+        row.target = item.host;
+        row.address = item.address;
+        row.result = item.attempted() ? "resolved" : item.result;
+        check.evidence.push_back(std::move(row));
+    }
+    if (asked == 0) {
+        check.summary = "No name was asked for.";
+        return check;
+    }
+    const std::size_t bad = silent + missing;
+    check.status = bad == asked ? CheckStatus::fail : bad > 0 ? CheckStatus::warn : CheckStatus::ok;
+    check.summary = bad == 0 ? fmt::format("All {} names resolve.", asked)
+                             : fmt::format("{} of {} names do not resolve.", bad, asked);
+    return check;
+}
+
+struct Tally {
+    Names open, dropped, rejected, other;
+    void count(const PortEvidence& item) {
+        Names& names = item.result == "open"       ? open
+                       : item.result == "dropped"  ? dropped
+                       : item.result == "rejected" ? rejected
+                                                   : other;
+        names.insert(item.operator_name);
+    }
+    [[nodiscard]] std::string words() const {
+        std::vector<std::string> parts;
+        if (!open.empty()) parts.push_back(list(open) + " answer");
+        if (!dropped.empty()) parts.push_back(list(dropped) + " silent");
+        if (!rejected.empty()) parts.push_back(list(rejected) + " refused");
+        return base::join(parts, "; ");
+    }
+};
+
+Check direct_check(const Observations& seen, const Report& report) {
+    Check check = make("port-25", "Port 25 of unrelated mail operators");
+    add_rows(seen, ProbeRole::direct, check);
+    Tally tally;
+    bool asked = false;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || !item.attempted()) continue;
+        if (item.connect == ConnectResult::no_route) continue;
+        asked = true;
+        tally.count(item);
+    }
+    if (!asked) {
+        check.summary = "No operator could be asked.";
+        return check;
+    }
+    const bool some_closed = !tally.dropped.empty() || !tally.rejected.empty();
+    if (report.direct.code == VerdictCode::ok_direct) {
+        check.status = some_closed ? CheckStatus::warn : CheckStatus::ok;
+    } else if (report.direct.code == VerdictCode::inconclusive) {
+        check.status = CheckStatus::warn;
+    } else {
+        check.status = CheckStatus::fail;
+    }
+    check.summary = tally.words() + ".";
+    return check;
+}
+
+Check control_check(const Observations& seen) {
+    Check check = make("submission", "Other mail ports of the same operators and of relays");
+    add_rows(seen, ProbeRole::control, check);
+    std::map<std::uint16_t, std::pair<Names, Names>> ports;  // open, not
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::control || !item.attempted()) continue;
+        auto& [open, shut] = ports[item.port];
+        (item.open() ? open : shut).insert(item.operator_name);
+    }
+    if (ports.empty()) {
+        check.summary = "No other port could be asked.";
+        return check;
+    }
+    std::vector<std::string> open_words, shut_words;
+    bool usual_open = false;
+    for (const auto& [port, names] : ports) {
+        const bool open = !names.first.empty();
+        (open ? open_words : shut_words).push_back(std::to_string(port));
+        usual_open = usual_open || (open && (port == 587 || port == 465));
+    }
+    check.status = !usual_open          ? CheckStatus::fail
+                   : shut_words.empty() ? CheckStatus::ok
+                                        : CheckStatus::warn;
+    check.summary =
+        fmt::format("Open: {}{}.", open_words.empty() ? "none" : base::join(open_words, ", "),
+                    shut_words.empty() ? "" : "; closed: " + base::join(shut_words, ", "));
+    return check;
+}
+
+Check identity_check(const Observations& seen) {
+    Check check = make("interception", "Whether the servers that answer on 25 are genuine");
+    Names strange, genuine;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || !item.open()) continue;
+        check.evidence.push_back(row_of(item));
+        (item.genuine ? genuine : strange).insert(item.operator_name);
+        if (!item.genuine && check.summary.empty()) {
+            check.summary =
+                fmt::format("{}: {}.", item.operator_name, identity_words(item.identity));
+        }
+    }
+    if (check.evidence.empty()) {
+        check.summary = "Port 25 answers nowhere, so there is nothing to judge.";
+        return check;
+    }
+    check.status = strange.empty()   ? CheckStatus::ok
+                   : genuine.empty() ? CheckStatus::fail
+                                     : CheckStatus::warn;
+    if (strange.empty()) {
+        check.summary = list(genuine) + " answered with greetings of their own.";
+    }
+    return check;
+}
+
+Check local_check(const Observations& seen, const Report& report) {
+    Check check = make("local-firewall", "This host's own rules for port 25");
+    const LocalSigns& local = seen.local;
+    Evidence counter;
+    counter.target = "TCPRetransFail";
+    counter.result = local.counter_read ? "read" : "not read";
+    if (local.counter_read) {
+        counter.detail = fmt::format("{} of {} SYNs sent again failed inside this host",
+                                     local.failed_retransmissions, local.retransmissions);
+    }
+    Evidence rules;
+    rules.target = "packet filter rules";
+    rules.result = local.rules_read ? "read" : "not read";
+    rules.detail = local.rule ? rule_text(*local.rule) : local.rules_problem;
+    check.evidence = {counter, rules};
+    for (const RuleMatch& match : local.possible) {
+        Evidence row;
+        row.target = "possible rule";
+        row.result = "conditional";
+        row.detail = rule_text(match);
+        check.evidence.push_back(std::move(row));
+    }
+    if (report.direct.code == VerdictCode::local_firewall) {
+        check.status = CheckStatus::fail;
+        check.summary = report.cause.name.empty() ? "This host stops port 25." : report.cause.name;
+    } else if (local.rules_read || local.counter_read) {
+        check.status = CheckStatus::ok;
+        check.summary = local.rules_read ? "No rule of this host stops port 25."
+                                         : "SYNs for port 25 leave this host.";
+    } else {
+        const bool open = report.direct.code == VerdictCode::ok_direct ||
+                          report.direct.code == VerdictCode::reputation;
+        check.status = open ? CheckStatus::ok : CheckStatus::skip;
+        check.summary = open ? "Port 25 leaves this host." : "Could not be looked at.";
+    }
+    return check;
+}
+
+Evidence hop_row(const PathPicture& picture, const PathHop& hop, bool control) {
+    Evidence row;
+    row.target = fmt::format("hop {}", hop.number);
+    row.address = hop.address;
+    row.port = control ? picture.control_port : picture.port;
+    const bool answers = control ? hop.answers_control : hop.answers_direct;
+    row.result = answers ? "time exceeded" : "silent";
+    return row;
+}
+
+std::string reading_words(const PathReading& reading) {
+    const std::string at =
+        reading.hop_address.empty() ? "" : fmt::format(" ({})", reading.hop_address);
+    const std::string next =
+        reading.next_address.empty() ? "" : fmt::format(" ({})", reading.next_address);
+    const int hop = reading.hop.value_or(0);
+    switch (reading.finding) {
+        case PathFinding::hidden:
+            return "Routers keep silent on this network, so the place cannot be told.";
+        case PathFinding::clear:
+            return fmt::format("Port 25 gets all the way, {} hops.", reading.hops.value_or(hop));
+        case PathFinding::stops_here:
+            return "SYNs for port 25 do not get past this host or the first router, those for the "
+                   "other port do.";
+        case PathFinding::stops_at:
+            return fmt::format(
+                "SYNs for port 25 get to hop {}{} and no further: the filter is "
+                "there or at the next hop{}.",
+                hop, at, next);
+        case PathFinding::stops_late:
+            return fmt::format(
+                "SYNs for port 25 get as far as any, to hop {}{}: the filter is at "
+                "the far end or just before it.",
+                hop, at);
+        case PathFinding::rejected:
+            return fmt::format("Port 25 is rejected at hop {}{}.", hop, at);
+        case PathFinding::intercepted:
+            return fmt::format(
+                "Something at hop {}{} answers port 25 in the server's place, which "
+                "is {} hops away.",
+                hop, at, reading.hops.value_or(0));
+    }
+    return {};
+}
+
+Check path_check(const Observations& seen) {
+    Check check = make("path", "Where on the path port 25 stops");
+    for (const PathTrace& path : seen.paths) {
+        const PathPicture picture = picture_of(path);
+        for (const PathHop& hop : picture.hops) {
+            check.evidence.push_back(hop_row(picture, hop, false));
+            check.evidence.push_back(hop_row(picture, hop, true));
+        }
+        for (Evidence& row : check.evidence) {
+            if (row.family == net::Family::any) row.family = path.family;
+        }
+    }
+    const std::optional<PathReading> reading = best_reading(seen);
+    if (!reading) {
+        check.summary = seen.paths.empty() ? "No path was traced."
+                                           : reading_words(read_path(seen.paths.front()));
+        return check;
+    }
+    check.status = reading->finding == PathFinding::clear ? CheckStatus::ok : CheckStatus::fail;
+    check.summary = reading_words(*reading);
+    return check;
+}
+
+}  // namespace
+
+std::vector<Check> make_checks(const Observations& seen, const Report& report) {
+    std::vector<Check> checks;
+    checks.push_back(network_check(seen));
+    checks.push_back(dns_check(seen));
+    checks.push_back(host_check(seen.host));
+    checks.push_back(direct_check(seen, report));
+    checks.push_back(control_check(seen));
+    checks.push_back(identity_check(seen));
+    checks.push_back(local_check(seen, report));
+    checks.push_back(path_check(seen));
+    for (const SmarthostStages& stages : seen.smarthosts) checks.push_back(check_of(stages));
+    return checks;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,96 @@
+#include "diagnose/local_signs.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "diagnose/connect.hpp"
+#include "diagnose/firewall_listing.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+
+// The first SYN's failure is not counted; the second copy leaves after 1 s, the third 1 or 2 s
+// later.
+constexpr base::Duration watch_time{3400};
+
+std::optional<long> failed_now() {
+    std::ifstream file{"/proc/net/netstat"};
+    std::stringstream text;
+    text << file.rdbuf();
+    return tcp_counter(text.str(), "TCPRetransFail");
+}
+
+asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::address address,
+                                    std::uint16_t port, LocalSigns& signs) {
+    const std::optional<long> before = failed_now();
+    const ConnectAsk ask{address, port, watch_time};
+    const ConnectOutcome outcome = co_await connect_once(executor, ask);
+    const std::optional<long> after = failed_now();
+    signs.counter_read = before && after;
+    if (!signs.counter_read) co_return;
+    signs.failed_retransmissions = *after - *before;
+    signs.retransmissions = outcome.retransmissions;
+}
+
+asio::awaitable<void> look_at_rules(asio::any_io_executor executor, asio::ip::address address,
+                                    std::uint16_t port, LocalSigns& signs) {
+    const FirewallReading reading = co_await read_firewall(executor);
+    signs.rules_read = reading.readable;
+    signs.rules_problem = reading.why_not;
+    if (!reading.readable) co_return;
+    RuleQuestion question;
+    question.port = port;
+    question.family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+    question.remote = address.to_string();
+    question.interface = default_interface(question.family);
+    question.user = ::geteuid();
+    RuleAnswer answer = find_rule(reading.rules, question);
+    signs.rule = std::move(answer.stops);
+    signs.possible = std::move(answer.possible);
+}
+
+}  // namespace
+
+std::optional<long> tcp_counter(std::string_view netstat, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const std::string_view line : base::split(netstat, '\n')) {
+        if (!line.starts_with("TcpExt:")) continue;
+        const std::vector<std::string_view> words = base::split(line, ' ');
+        if (names.empty()) {
+            names = words;
+            continue;
+        }
+        for (std::size_t i = 1; i < words.size() && i < names.size(); ++i) {
+            if (names[i] != name) continue;
+            long value = 0;
+            const std::string_view word = words[i];
+            const auto read = std::from_chars(word.data(), word.data() + word.size(), value);
+            if (read.ec != std::errc{}) return std::nullopt;
+            return value;
+        }
+    }
+    return std::nullopt;
+}
+
+bool dropped_here(const LocalSigns& local) {
+    // Two, for another connection on this host may fail once by chance.
+    return local.counter_read && local.retransmissions >= 2 &&
+           local.failed_retransmissions >= static_cast<long>(local.retransmissions);
+}
+
+asio::awaitable<LocalSigns> look_at_this_host(asio::any_io_executor executor,
+                                              asio::ip::address silent_address,
+                                              std::uint16_t port) {
+    LocalSigns signs;
+    co_await watch_counter(executor, silent_address, port, signs);
+    co_await look_at_rules(executor, silent_address, port, signs);
+    co_return signs;
+}
+
+}  // namespace diagnose

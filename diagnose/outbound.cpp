@@ -1,0 +1,253 @@
+#include "diagnose/outbound.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <set>
+
+#include "base/text.hpp"
+#include "diagnose/local_signs.hpp"
+#include "diagnose/observations.hpp"
+#include "diagnose/portal.hpp"
+#include "diagnose/survey.hpp"
+#include "net/cidr.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr base::Duration survey_time{4000};  // of one connect: three SYNs
+constexpr base::Duration name_time{2500};    // of what is asked about our own address
+constexpr base::Duration reserve{500};       // for concluding
+
+// One diagnosis. Shared, so that a task that comes late writes into memory that is still there.
+struct Job {
+    Job(asio::any_io_executor on, net::Resolver& names, OutboundAsk what)
+        : executor(std::move(on)), resolver(names), ask(std::move(what)), gate(executor) {}
+    asio::any_io_executor executor;
+    net::Resolver& resolver;
+    OutboundAsk ask;
+    SteadyClock::time_point began = SteadyClock::now();
+    asio::steady_timer gate;  // expires with the time-out; cancelled when a phase is done
+    std::size_t pending = 0;
+    std::optional<tls::ClientContext> observer;
+    Observations seen;
+
+    [[nodiscard]] base::Duration left() const {
+        const auto spent = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
+        return std::max(ask.timeout - reserve - spent, base::Duration{1});
+    }
+};
+
+using JobPointer = std::shared_ptr<Job>;
+
+void tell_began(const JobPointer& job, const std::string& title) {
+    if (job->ask.progress.began) job->ask.progress.began(title);
+}
+
+void tell_ended(const JobPointer& job, std::string_view id) {
+    if (!job->ask.progress.ended) return;
+    for (const Check& check : conclude(job->seen).checks) {
+        if (check.id == id) job->ask.progress.ended(check);
+    }
+}
+
+void spawn(const JobPointer& job, asio::awaitable<void> task) {
+    ++job->pending;
+    asio::co_spawn(job->executor, std::move(task), [job](std::exception_ptr) {
+        // A task that failed has seen nothing; its check says so.
+        if (--job->pending == 0) job->gate.cancel();
+    });
+}
+
+asio::awaitable<void> wait_for_all(JobPointer job) {
+    if (job->pending == 0) co_return;
+    boost::system::error_code cancelled;
+    job->gate.expires_after(job->left());
+    co_await job->gate.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+}
+
+std::vector<SmarthostTarget> targets_of(const OutboundAsk& ask) {
+    std::vector<SmarthostTarget> targets;
+    for (const SmarthostAsk& smarthost : ask.smarthosts) {
+        SmarthostTarget target{smarthost.name, smarthost.host, {}};
+        for (const SmarthostAsk::Port& port : smarthost.ports) target.ports.push_back(port.port);
+        targets.push_back(std::move(target));
+    }
+    return targets;
+}
+
+std::string name_servers() {
+    std::ifstream file{"/etc/resolv.conf"};
+    std::vector<std::string> servers;
+    for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with("nameserver")) continue;
+        servers.emplace_back(base::trim(std::string_view{line}.substr(10)));
+    }
+    return base::join(servers, ", ");
+}
+
+// The first address of each family that says most: a silent or strange one before an open one.
+const PortEvidence* to_trace(const Observations& seen, net::Family family) {
+    const PortEvidence* best = nullptr;
+    const auto rank = [](const PortEvidence& item) {
+        return item.genuine ? 0 : item.open() ? 1 : 2;
+    };
+    for (const PortEvidence& item : seen.ports) {
+        const bool candidate = item.role == ProbeRole::direct && item.family == family &&
+                               item.attempted() && item.connect != ConnectResult::no_route &&
+                               !item.address.empty() && !net::is_loopback_address(item.address);
+        if (candidate && (best == nullptr || rank(item) > rank(*best))) best = &item;
+    }
+    return best;
+}
+
+asio::awaitable<void> survey_task(JobPointer job) {
+    tell_began(job, "Port 25 of unrelated mail operators");
+    SurveyAsk ask;
+    ask.options = job->ask.probe;
+    ask.options.timeout = std::min(survey_time, job->ask.timeout / 3);
+    ask.smarthosts = targets_of(job->ask);
+    ask.thorough = job->observer.has_value();
+    ask.observer = job->observer ? &*job->observer : nullptr;
+    if (!job->ask.hostname.empty()) ask.helo = job->ask.hostname;
+    std::vector<PortEvidence> ports = co_await survey_ports(job->executor, job->resolver, ask);
+    job->seen.ports = std::move(ports);
+    job->seen.smarthost_ports = smarthost_results(job->seen.ports, targets_of(job->ask));
+    tell_ended(job, "port-25");
+}
+
+asio::awaitable<void> host_task(JobPointer job) {
+    tell_began(job, "Where this host stands");
+    HostIdentity identity = co_await identify_host(job->executor, job->resolver);
+    job->seen.host = std::move(identity);
+    tell_ended(job, "host");
+}
+
+asio::awaitable<void> portal_task(JobPointer job) {
+    std::string portal = co_await find_portal(job->executor, job->resolver);
+    job->seen.portal = std::move(portal);
+    job->seen.portal_asked = true;
+}
+
+asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
+    const SmarthostAsk& ask = job->ask.smarthosts[index];
+    tell_began(job, "Smarthost " + ask.name);
+    SmarthostStages stages =
+        co_await check_smarthost(job->executor, job->resolver, ask, job->left());
+    job->seen.smarthosts[index] = std::move(stages);
+    tell_ended(job, "smarthost");
+}
+
+asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
+    TraceAsk ask;
+    ask.target = item.host;
+    ask.address = asio::ip::make_address(item.address);
+    ask.port = item.port;
+    ask.timeout = std::min(ask.timeout, job->left() - std::min(job->left(), base::Duration{1000}));
+    PathTrace path = co_await trace_path(job->executor, ask);
+    job->seen.paths.push_back(std::move(path));
+    tell_ended(job, "path");
+}
+
+asio::awaitable<void> local_task(JobPointer job, PortEvidence item) {
+    const auto address = asio::ip::make_address(item.address);
+    LocalSigns signs = co_await look_at_this_host(job->executor, address, item.port);
+    job->seen.local = std::move(signs);
+    tell_ended(job, "local-firewall");
+}
+
+asio::awaitable<void> network_task(JobPointer job) {
+    std::set<std::string> echoed;
+    for (const PortEvidence& item : job->seen.ports) {
+        if (!item.greeting) continue;
+        const std::string address = echoed_address(item.greeting->ehlo_lines);
+        if (!address.empty()) echoed.insert(address);
+    }
+    std::vector<std::string> addresses{echoed.begin(), echoed.end()};
+    const base::Duration limit = std::min(name_time, job->left());
+    co_await identify_network(job->executor, job->resolver, addresses, limit, job->seen.host);
+}
+
+void start_first_phase(const JobPointer& job) {
+    spawn(job, survey_task(job));
+    spawn(job, host_task(job));
+    // One's own targets are asked alone: nothing else is touched then.
+    if (job->ask.probe.targets.empty()) spawn(job, portal_task(job));
+    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
+        spawn(job, smarthost_task(job, i));
+    }
+}
+
+void start_second_phase(const JobPointer& job) {
+    spawn(job, network_task(job));
+    const PortEvidence* silent = nullptr;
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        const PortEvidence* item = to_trace(job->seen, family);
+        if (item == nullptr) continue;
+        tell_began(job, "The path to " + item->host);
+        spawn(job, path_task(job, *item));
+        if (!item->open() && silent == nullptr) silent = item;
+    }
+    if (silent == nullptr) return;
+    tell_began(job, "This host's own rules");
+    spawn(job, local_task(job, *silent));
+}
+
+// The survey's end starts the second phase; slow smarthosts go on beside it.
+asio::awaitable<void> wait_for_survey(JobPointer job) {
+    while (job->seen.ports.empty() && job->left() > base::Duration{1} && job->pending > 0) {
+        asio::steady_timer pause{job->executor, base::Duration{20}};
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+}
+
+// What a smarthost showed when the time was over before its walk ended.
+void fill_unfinished(Job& job) {
+    for (std::size_t i = 0; i < job.ask.smarthosts.size(); ++i) {
+        SmarthostStages& stages = job.seen.smarthosts[i];
+        if (!stages.name.empty()) continue;
+        stages.name = job.ask.smarthosts[i].name;
+        stages.host = job.ask.smarthosts[i].host;
+        stages.stage = smtp::Stage::connect;
+        stages.problem = "it did not answer in time";
+    }
+}
+
+}  // namespace
+
+asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::Resolver& resolver,
+                                          OutboundAsk ask) {
+    const base::Time started = base::SystemClock{}.now();
+    const auto job = std::make_shared<Job>(executor, resolver, std::move(ask));
+    job->seen.probe = job->ask.probe;
+    job->seen.direct_path = job->ask.direct_path;
+    job->seen.hostname = job->ask.hostname;
+    job->seen.smarthosts.resize(job->ask.smarthosts.size());
+    job->seen.route_v4 = has_route(executor, net::Family::ipv4);
+    job->seen.route_v6 = has_route(executor, net::Family::ipv6);
+    job->seen.name_servers = name_servers();
+    tls::ClientOptions observing;
+    observing.observe = true;
+    base::Result<tls::ClientContext> observer = tls::ClientContext::load(observing);
+    if (observer.has_value()) job->observer = *observer;
+
+    start_first_phase(job);
+    co_await wait_for_survey(job);
+    start_second_phase(job);
+    co_await wait_for_all(job);
+    fill_unfinished(*job);
+    Report report = conclude(job->seen);
+    report.started = started;
+    report.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - job->began);
+    co_return report;
+}
+
+}  // namespace diagnose

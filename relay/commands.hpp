@@ -47,6 +47,7 @@ ExitStatus fail(std::string_view message, ExitStatus status = ExitStatus::bad);
 // Each is defined in the file of its name: command_run.cpp, command_queue.cpp ...
 void add_run_command(CLI::App& root, Context& context);
 void add_check_command(CLI::App& root, Context& context);
+void add_diagnose_command(CLI::App& root, Context& context);
 void add_send_command(CLI::App& root, Context& context);
 void add_queue_command(CLI::App& root, Context& context);
 void add_status_command(CLI::App& root, Context& context);

@@ -21,11 +21,18 @@ std::string port_line(std::uint16_t port) {
                        implicit ? "implicit TLS" : "STARTTLS");
 }
 
+bool answers_on(const Observations& seen, std::uint16_t port) {
+    return std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+        return item.role == ProbeRole::smarthost && item.port == port && item.open();
+    });
+}
+
 // The smarthost block with a port that answered; a configured host keeps its name.
 std::string smarthost_block(const Observations& seen, std::uint16_t port) {
     std::string host = "smtp.example.com", user = "app@example.com";
     std::string hint = "  # your provider's submission server: relay providers";
-    if (!seen.smarthosts.empty()) {
+    const bool usual = port == 587 || port == 465;
+    if (!seen.smarthosts.empty() && (usual || answers_on(seen, port))) {
         host = seen.smarthosts.front().host;
         hint.clear();
         if (!seen.smarthosts.front().sender.empty()) user = seen.smarthosts.front().sender;
@@ -92,7 +99,7 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
     if (cause.kind == CauseKind::cloud && seen.host.cloud != nullptr) {
         const CloudPolicy& cloud = *seen.host.cloud;
         if (cloud.lift == "never") {
-            fix.title = fmt::format("{} does not lift this block for anybody", cloud.name);
+            fix.title = fmt::format("{} never lifts this block", cloud.name);
             fix.steps.push_back("Do not ask support for port 25: use a smarthost");
             return fix;
         }
@@ -172,6 +179,30 @@ Fix not_helpful(const Observations& seen) {
     return fix;
 }
 
+// What can be told from the words of the failed handshake.
+void add_tls_steps(const SmarthostReport& smarthost, Fix& fix) {
+    const auto says = [&](std::string_view words) {
+        return smarthost.explained.find(words) != std::string::npos;
+    };
+    if (says("clear text")) {
+        fix.steps.emplace_back(
+            "This port speaks STARTTLS: set tls = \"starttls\" (or leave tls out), or "
+            "use port 465 for implicit TLS");
+    }
+    if (says("trust")) {
+        fix.steps.emplace_back(
+            "If the server is your own: ca_file = \"/path/to/its-ca.pem\" in its "
+            "[smarthost], or pin its key with fingerprint");
+        fix.steps.emplace_back(
+            "If it is a provider's: something on the path (an antivirus, a "
+            "proxy) opens the TLS; have the smarthost excepted there");
+    }
+    if (says("not for")) {
+        fix.steps.emplace_back("Use a host name that the certificate is for, as listed above");
+    }
+    if (says("not valid before")) fix.steps.emplace_back("Look at this host's clock: timedatectl");
+}
+
 Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
     Fix fix;
     fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
@@ -189,6 +220,7 @@ Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
                                         smarthost.host));
         fix.config = smarthost_block(seen, open.front());
     }
+    if (smarthost.code == VerdictCode::smarthost_tls) add_tls_steps(smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_auth) {
         fix.steps.push_back("One sign-in was tried; do not try in a loop, providers lock accounts");
     }
@@ -315,7 +347,8 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
         }
         if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());
         const bool blocked = direct != VerdictCode::ok_direct;
-        if (blocked && report.smarthosts.empty()) add(fixes, use_smarthost(seen));
+        const bool no_port = direct == VerdictCode::submission_blocked && !works;
+        if (blocked && (report.smarthosts.empty() || no_port)) add(fixes, use_smarthost(seen));
         if (direct == VerdictCode::reputation) add(fixes, reputation_fix(seen));
         if (blocked && direct != VerdictCode::reputation)
             add(fixes, lift_block(seen, report.cause));

@@ -76,7 +76,9 @@ Cause local_cause(const Observations& seen) {
         return cause;
     }
     const PortEvidence* denied = first_denied(seen);
-    if (denied != nullptr && denied->own_address) {
+    const std::optional<PathReading> reading = best_reading(seen);
+    const bool reset = reading && reading->finding == PathFinding::reset_here;
+    if (reset || (denied != nullptr && denied->own_address)) {
         cause.name = "a reject rule of this host's packet filter";
     } else if (denied != nullptr) {
         cause.name = "this host's own policy (a route, a security module or a unit's sandbox)";
@@ -103,20 +105,24 @@ Cause network_cause(const Observations& seen, bool intercepted) {
     const std::optional<PathReading> reading = best_reading(seen);
     place(reading, cause);
     const int hop = cause.hop.value_or(-1);
-    const bool own_box = hop == 1 && private_address(cause.hop_address);
+    const bool named_itself = reading && reading->finding == PathFinding::rejected;
+    // The first box behind this host: it names itself, drops before it routes, or is of one's own.
+    const bool first_box =
+        hop == 0 || (hop == 1 && (named_itself || private_address(cause.hop_address)));
     if (cloud_blocks(seen, 25) && !intercepted) {
         cause.kind = CauseKind::cloud;
         cause.name = seen.host.cloud->name;
         cause.policy = policy_of(*seen.host.cloud);
         return cause;
     }
-    if (!seen.host.container.empty() && hop == 0) {
+    if (!seen.host.container.empty() && (hop == 0 || hop == 1)) {
         cause.kind = CauseKind::container;
         cause.name = seen.host.container;
         cause.policy = seen.host.container_meaning;
         return cause;
     }
-    if (seen.host.isp != nullptr || (seen.host.residential && !own_box)) {
+    const bool isp_known = seen.host.isp != nullptr || seen.host.residential;
+    if (isp_known && !(first_box && named_itself) && hop != 0) {
         cause.kind = CauseKind::isp;
         if (seen.host.isp != nullptr) {
             cause.name = seen.host.isp->name;
@@ -125,6 +131,12 @@ Cause network_cause(const Observations& seen, bool intercepted) {
             cause.name = fmt::format("the access network of {}", seen.host.ptr);
             cause.policy = "Access networks commonly close port 25 to end users.";
         }
+        return cause;
+    }
+    if (seen.host.cloud != nullptr && hop != 0 && !intercepted) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = policy_of(*seen.host.cloud);
         return cause;
     }
     if (hop == 0 || hop == 1) {
@@ -138,11 +150,6 @@ Cause network_cause(const Observations& seen, bool intercepted) {
         cause.kind = late ? CauseKind::unknown : CauseKind::isp;
         if (!late) cause.name = "the network behind hop " + std::to_string(hop);
         return cause;
-    }
-    if (seen.host.cloud != nullptr) {
-        cause.kind = CauseKind::cloud;
-        cause.name = seen.host.cloud->name;
-        cause.policy = policy_of(*seen.host.cloud);
     }
     return cause;
 }
@@ -185,8 +192,13 @@ Cause reputation_cause(const Observations& seen) {
 
 std::optional<PathReading> best_reading(const Observations& seen) {
     std::optional<PathReading> best;
-    for (const PathTrace& path : seen.paths) {
-        const PathReading reading = read_path(path);
+    std::vector<const PathTrace*> paths;
+    for (const PathTrace& path : seen.paths) paths.push_back(&path);
+    std::stable_sort(paths.begin(), paths.end(), [](const PathTrace* a, const PathTrace* b) {
+        return a->family == net::Family::ipv4 && b->family != net::Family::ipv4;
+    });
+    for (const PathTrace* path : paths) {
+        const PathReading reading = read_path(*path);
         if (reading.finding == PathFinding::hidden) continue;
         // A trace on which port 25 is answered explains a block less than one on which it is not.
         const bool better =

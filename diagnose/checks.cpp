@@ -255,6 +255,8 @@ std::string reading_words(const PathReading& reading) {
                 hop, at);
         case PathFinding::rejected:
             return fmt::format("Port 25 is rejected at hop {}{}.", hop, at);
+        case PathFinding::reset_here:
+            return "Connections to port 25 are reset before they reach the first router.";
         case PathFinding::intercepted:
             return fmt::format(
                 "Something at hop {}{} answers port 25 in the server's place, which "

@@ -37,7 +37,7 @@ std::string direct_words(VerdictCode code) {
         case VerdictCode::local_firewall:
             return "This host itself does not let port 25 out.";
         case VerdictCode::reputation:
-            return "Outbound port 25 is open, but mail servers turn this address away.";
+            return "Outbound port 25 is open, but mail servers refuse this address.";
         case VerdictCode::no_network:
             return "Nothing connects anywhere: this host has no working network.";
         case VerdictCode::dns_broken:
@@ -102,9 +102,19 @@ VerdictCode headline_code(const Report& report) {
     return smarthost;
 }
 
-std::string headline(const Report& report, VerdictCode code) {
+std::string how_intercepted(const Observations& seen) {
+    for (const PortEvidence& item : seen.ports) {
+        const bool strange = item.role == ProbeRole::direct && item.open() && !item.genuine;
+        if (strange)
+            return fmt::format("Asked for {}: {}.", item.host, identity_words(item.identity));
+    }
+    return {};
+}
+
+std::string headline(const Observations& seen, const Report& report, VerdictCode code) {
     if (code != report.direct.code) return smarthost_words(report.smarthosts.front());
     std::string text = direct_words(code);
+    if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     const SmarthostReport* smarthost = working(report);
     if (smarthost != nullptr && code != VerdictCode::ok_direct) {
         text +=
@@ -115,6 +125,19 @@ std::string headline(const Report& report, VerdictCode code) {
 
 bool split_families(const Report& report) {
     return report.direct.ipv4 && report.direct.ipv6 && *report.direct.ipv4 != *report.direct.ipv6;
+}
+
+// Unrelated operators at one and the same address: the resolver lies, as a portal's or a filter's.
+bool one_address_for_all(const Observations& seen) {
+    std::set<std::string> addresses, operators;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || item.family != net::Family::ipv4) continue;
+        if (!item.attempted()) continue;
+        addresses.insert(item.address);
+        operators.insert(item.operator_name);
+    }
+    return operators.size() >= 3 && addresses.size() == 1 &&
+           !net::is_loopback_address(*addresses.begin());
 }
 
 Confidence confidence_of(const Observations& seen, const Report& report) {
@@ -138,6 +161,7 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         return near || plain ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::reputation) return Confidence::likely;
+    if (code == VerdictCode::dns_broken && one_address_for_all(seen)) return Confidence::likely;
     return Confidence::certain;
 }
 
@@ -191,17 +215,22 @@ HostReport host_of(const Observations& seen) {
     return host;
 }
 
-// Unrelated operators at one and the same address: the resolver lies, as a portal's or a filter's.
-bool one_address_for_all(const Observations& seen) {
-    std::set<std::string> addresses, operators;
+// Names that are known to exist do not: a resolver that knows nothing, or a portal's.
+bool no_name_known(const Observations& seen) {
+    if (!seen.probe.targets.empty() || seen.ports.empty()) return false;
+    return std::all_of(seen.ports.begin(), seen.ports.end(), [](const PortEvidence& item) {
+        return item.role != ProbeRole::direct || item.result == "no-name";
+    });
+}
+
+// Not even the well-known addresses that need no name.
+bool no_address_answers(const Observations& seen) {
+    bool asked = false;
     for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::direct || item.family != net::Family::ipv4) continue;
-        if (!item.attempted()) continue;
-        addresses.insert(item.address);
-        operators.insert(item.operator_name);
+        if (item.open()) return false;
+        asked = asked || item.role == ProbeRole::address;
     }
-    return operators.size() >= 3 && addresses.size() == 1 &&
-           !net::is_loopback_address(*addresses.begin());
+    return asked;
 }
 
 }  // namespace
@@ -212,7 +241,9 @@ DirectVote vote_direct(const Observations& seen) {
     vote.code = voted.code;
     vote.ipv4 = voted.ipv4;
     vote.ipv6 = voted.ipv6;
-    const bool here = seen.local.rule.has_value() || dropped_here(seen.local);
+    const std::optional<PathReading> reading = best_reading(seen);
+    const bool reset = reading && reading->finding == PathFinding::reset_here;
+    const bool here = seen.local.rule.has_value() || dropped_here(seen.local) || reset;
     const bool nothing = vote.code == VerdictCode::no_network && (seen.route_v4 || seen.route_v6);
     if (here && (silent_or_refused(vote.code) || nothing)) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
@@ -220,7 +251,10 @@ DirectVote vote_direct(const Observations& seen) {
         }
         vote.code = VerdictCode::local_firewall;
     }
-    if (one_address_for_all(seen)) vote.code = VerdictCode::dns_broken;
+    if (one_address_for_all(seen) || no_name_known(seen)) vote.code = VerdictCode::dns_broken;
+    if (vote.code == VerdictCode::dns_broken && no_address_answers(seen)) {
+        vote.code = VerdictCode::no_network;
+    }
     const bool shut_in = silent_or_refused(vote.code) && open_submission_ports(seen).empty();
     if (!seen.portal.empty() && shut_in) vote.code = VerdictCode::no_network;
     vote.summary = direct_words(vote.code);
@@ -242,7 +276,7 @@ Report conclude(const Observations& seen) {
     }
     decide_whether_mail_leaves(seen, report);
     report.verdict.code = headline_code(report);
-    report.verdict.summary = headline(report, report.verdict.code);
+    report.verdict.summary = headline(seen, report, report.verdict.code);
     report.verdict.confidence = confidence_of(seen, report);
     report.cause = find_cause(seen, report);
     report.fixes = advise(seen, report);

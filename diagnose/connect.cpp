@@ -262,7 +262,11 @@ asio::awaitable<ConnectOutcome> connect_once(asio::any_io_executor executor, Con
     if (started != 0 && started != EINPROGRESS) {
         attempt->outcome.error_number = started;
         if (attempt->socket.is_open()) read_error_queue(*attempt);
-        co_return finish(*attempt);
+        ConnectOutcome ended = finish(*attempt);
+        // No packet left: an unreachable route of this host's own.
+        const bool routed = started == EHOSTUNREACH && !ended.icmp;
+        if (routed) ended.result = ConnectResult::denied;
+        co_return ended;
     }
     arm(attempt);
     bool done = settled(*attempt);

@@ -57,7 +57,8 @@ std::string_view identity_words(Identity identity) {
         case Identity::silent:
             return "the connection is accepted, but nothing greets";
         case Identity::masked:
-            return "the greeting or its keywords are masked, as a mail-inspecting firewall does";
+            return "the greeting or its keywords are masked, as a firewall with SMTP inspection "
+                   "(Cisco PIX or ASA) does";
         case Identity::foreign:
             return "another server's greeting answers";
         case Identity::not_smtp:

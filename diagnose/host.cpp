@@ -146,8 +146,8 @@ bool worth_asking(const CloudMarks& cloud, const HostIdentity& identity, bool li
     if (identity.cloud != nullptr) {
         return cloud.policy == identity.cloud && !cloud.metadata.public_ip.empty();
     }
-    // Names and other addresses are worth a query only where a mark speaks for the cloud.
-    return link_local && cloud.metadata.url.find(metadata_address) != std::string::npos;
+    // Several clouds call the link-local service by a name of their own.
+    return link_local;
 }
 
 std::vector<std::string> interface_addresses() {
@@ -198,13 +198,16 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
         }
     }
     if (identity.public_addresses.empty()) co_return;
+    // Names of IPv4 addresses say more: few IPv6 addresses have one.
+    std::stable_partition(identity.public_addresses.begin(), identity.public_addresses.end(),
+                          [](const std::string& a) { return a.find(':') == a.npos; });
     const std::vector<std::string> own = interface_addresses();
     identity.behind_nat = !is_one_of(own, identity.public_addresses.front());
     for (const std::string& address : identity.public_addresses) {
         const auto parsed = asio::ip::make_address(address);
         const auto answer = co_await resolver.ptr(parsed);
         if (answer.status != net::DnsStatus::ok || answer.records.empty()) continue;
-        if (identity.ptr.empty()) match_ptr(answer.records.front(), address, identity);
+        match_ptr(answer.records.front(), address, identity);
     }
 }
 

@@ -82,7 +82,12 @@ void match_container(const HostMarks& marks, HostIdentity& identity) {
 }
 
 bool has_token(const std::string& ptr, const std::vector<std::string>& words) {
+    // The registered domain is the operator's name, not a word about the host.
     std::string parts = base::to_lower(ptr);
+    for (int label = 0; label < 2; ++label) {
+        const std::size_t dot = parts.rfind('.');
+        parts.resize(dot == parts.npos ? 0 : dot);
+    }
     std::replace(parts.begin(), parts.end(), '-', '.');
     for (const std::string_view part : base::split(parts, '.')) {
         const std::string_view name = part.substr(0, part.find_last_not_of("0123456789") + 1);
@@ -151,7 +156,7 @@ void match_marks(const HostMarks& marks, HostIdentity& identity) {
 }
 
 void match_ptr(const std::string& ptr, const std::string& address, HostIdentity& identity) {
-    identity.ptr = ptr;
+    if (identity.ptr.empty()) identity.ptr = ptr;
     const CloudPolicy* cloud = cloud_of_ptr(ptr);
     if (cloud != nullptr) {
         if (identity.cloud == nullptr) {
@@ -169,7 +174,8 @@ void match_ptr(const std::string& ptr, const std::string& address, HostIdentity&
         identity.residential = true;
         return;
     }
-    identity.residential = identity.cloud == nullptr && like_an_end_user(ptr, address);
+    const bool end_user = identity.cloud == nullptr && like_an_end_user(ptr, address);
+    identity.residential = identity.residential || end_user;
 }
 
 }  // namespace diagnose

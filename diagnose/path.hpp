@@ -47,7 +47,8 @@ enum class PathFinding : std::uint8_t {
     stops_here,  // the control leaves this host, the port under test does not get past it
     stops_at,    // it gets as far as hop N and no further; the filter is at N or the next
     stops_late,  // it gets as far as the control does, and is not answered
-    rejected,    // an ICMP error or RST from a box on the way
+    rejected,    // an ICMP error or RST from a box on the way, or from the far end
+    reset_here,  // this host itself resets: the answer came before a single hop
     intercepted  // somebody nearer than the host answers in its name
 };
 

@@ -51,19 +51,20 @@ PathReading read_path(const PathTrace& path) {
     }
     if (reached) {
         const int far = reading.hops.value_or(control_routers + 1);
-        reading.hop = *reached;
-        if (control_seen && *reached < far) {
-            const auto& hop = path.direct.hops[static_cast<std::size_t>(*reached) - 1];
-            const bool open = hop.result == ConnectResult::open;
-            reading.finding = open ? PathFinding::intercepted : PathFinding::rejected;
-            // The box that answers stands one TTL nearer when it is a router: it acts on what it
-            // would forward.
-            if (!open) reading.hop = *reached - 1;
-            reading.hop_address = router_of_either(path, open ? *reached : *reached - 1);
-        } else {
-            reading.finding = PathFinding::clear;
-            if (!reading.hops) reading.hops = reached;
+        const auto& hop = path.direct.hops[static_cast<std::size_t>(*reached) - 1];
+        const bool near = control_seen && *reached < far;
+        if (!reading.hops && !near) reading.hops = reached;
+        if (hop.result == ConnectResult::open) {
+            reading.finding = near ? PathFinding::intercepted : PathFinding::clear;
+            reading.hop = *reached;
+            if (near) reading.hop_address = router_of_either(path, *reached);
+            return reading;
         }
+        // A router acts on what it would forward, so the one that resets stands a TTL nearer; a
+        // reset by the last router and one by the host look the same.
+        reading.hop = *reached - 1;
+        reading.finding = near && *reached == 1 ? PathFinding::reset_here : PathFinding::rejected;
+        reading.hop_address = router_of_either(path, *reached - 1);
         return reading;
     }
     // Where routers keep silent for every port, silence for one of them proves nothing.

@@ -17,6 +17,12 @@ namespace {
 namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
 
+// RFC 4954 section 6, and what servers say instead of it.
+bool wants_sign_in(const smtp::Reply& reply) {
+    return reply.code == 530 || reply.enhanced == "5.7.0" || reply.enhanced == "5.5.1" ||
+           base::to_lower(reply.text).find("authenticat") != std::string::npos;
+}
+
 // One walk through a smarthost's stages; lives in the frame of check_smarthost().
 class Walk {
  public:
@@ -34,6 +40,11 @@ class Walk {
         found_.sender = ask.sender;
         if (found_.sender.empty() && ask.username.find('@') != std::string::npos) {
             found_.sender = ask.username;
+        }
+        // Whether a server wants a sign-in shows at MAIL or RCPT only.
+        if (found_.sender.empty() && ask.helo.find('.') != std::string::npos) {
+            found_.sender = "postmaster@" + ask.helo;
+            found_.sender_guessed = true;
         }
     }
 
@@ -117,6 +128,9 @@ class Walk {
         item.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
         co_await converse(port);
         stream_->close();
+        const bool silent = !found_.ok && found_.stage == smtp::Stage::greeting &&
+                            port.tls == smtp::ClientTls::starttls && first_line_.empty();
+        if (silent) co_await try_implicit(port.port);
     }
 
     void note_attempts(const net::DialError& error, std::uint16_t port) {
@@ -130,8 +144,26 @@ class Walk {
         }
     }
 
+    // A port that waits for the client to speak first may want TLS at once. Only looked at.
+    asio::awaitable<void> try_implicit(std::uint16_t port) {
+        const net::DialTarget target{ask_.host, port, left()};
+        base::Result<tls::Stream, net::DialError> dialled =
+            co_await net::dial(executor_, resolver_, target);
+        tls::ClientOptions observing;
+        observing.observe = true;
+        const base::Result<tls::ClientContext> context = tls::ClientContext::load(observing);
+        if (!dialled.has_value() || !context.has_value()) co_return;
+        const tls::Peer peer{ask_.host, port};
+        dialled->expires_after(left());
+        const base::Result<tls::HandshakeInfo> shaken =
+            co_await dialled->handshake_client(*context, peer);
+        found_.implicit_seen = shaken.has_value();
+        dialled->close();
+    }
+
     asio::awaitable<void> converse(SmarthostAsk::Port port) {
-        stream_->expires_after(left());
+        // Half of the time for the greeting, so that some is left to see why it does not come.
+        stream_->expires_after(left() / 2);
         if (port.tls == smtp::ClientTls::implicit) {
             const bool encrypted = co_await encrypt();
             if (!encrypted) co_return;
@@ -197,6 +229,7 @@ class Walk {
             co_return;
         }
         const std::string_view bytes{buffer.data(), *count};
+        if (first_line_.empty()) stream_->expires_after(left());
         if (first_line_.empty()) first_line_ = bytes.substr(0, bytes.find_first_of("\r\n"));
         session.receive(bytes);
     }
@@ -269,7 +302,14 @@ class Walk {
             co_return false;
         }
         if (!reply->positive()) {
-            fail(stage, line + " was refused", *reply);
+            const bool proves = !found_.sender_guessed || wants_sign_in(*reply);
+            if (proves) {
+                fail(stage, line + " was refused", *reply);
+                co_return false;
+            }
+            row(smtp::stage_name(stage), "refused").detail = base::printable(reply->one_line());
+            found_.sender.clear();
+            found_.ok = true;
             co_return false;
         }
         found_.reply = *reply;

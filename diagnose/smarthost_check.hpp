@@ -29,6 +29,8 @@ struct SmarthostStages {
     bool auth_offered = false;       // the server named mechanisms
     bool signing_in = false;         // credentials are configured
     std::string sender;              // asked about; "" when none is known
+    bool sender_guessed = false;     // then its refusal proves nothing, but for want of a sign-in
+    bool implicit_seen = false;      // a port set to STARTTLS was silent, and took a TLS handshake
     std::vector<Evidence> evidence;  // a row for each stage
     base::Duration took{};
 };

@@ -23,6 +23,10 @@ std::string explain_without_reply(const SmarthostStages& stages) {
         case smtp::Stage::connect:
             return "No connection to the configured port: see which of its ports answer from here.";
         case smtp::Stage::greeting:
+            if (stages.implicit_seen) {
+                return "The port wants implicit TLS: the server waits for a TLS handshake instead "
+                       "of greeting. Set tls = \"implicit\" for it.";
+            }
             return "The connection is taken, but no mail server greets: the port may want implicit "
                    "TLS (465), or something on the path holds the connection.";
         case smtp::Stage::starttls:

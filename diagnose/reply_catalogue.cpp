@@ -154,20 +154,28 @@ const ReplyCatalogue& ReplyCatalogue::built_in() {
 // below them the length of the words found and the stage, which part entries that are equal so far.
 int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
     const ReplyEntry& entry = entries_[index];
-    if (entry.code != 0 && entry.code != reply.code) return -1;
-    if (!entry.enhanced.empty() && entry.enhanced != reply.enhanced) return -1;
+    // Where a program passed on the words alone, they must be the more telling.
+    const bool wordy = reply.code == 0 && reply.enhanced.empty();
+    const bool code_fits = entry.code == 0 || entry.code == reply.code;
+    const bool enhanced_fits = entry.enhanced.empty() || entry.enhanced == reply.enhanced;
+    const bool excused = reply.code == 0 && (wordy || !entry.enhanced.empty());
+    if (!code_fits && !excused) return -1;
+    if (!enhanced_fits && !wordy) return -1;
     std::size_t longest = 0;
     for (const std::string& part : entry.contains) {
         if (reply.text.find(part) != std::string::npos) longest = std::max(longest, part.size());
     }
     if (!entry.contains.empty() && longest == 0) return -1;
+    constexpr std::size_t telling = 12;
+    if (!(code_fits && enhanced_fits) && longest < telling) return -1;
     const bool same_provider = entry.provider == reply.provider;
     if (named_service(entry) && !same_provider) {
         if (!own_words_[index]) return -1;
         if (reply.provider_known && !may_speak_for_others(entry)) return -1;
     }
     return (same_provider ? 8000 : 0) + (longest > 0 ? 4000 : 0) +
-           (entry.enhanced.empty() ? 0 : 2000) + (entry.code == 0 ? 0 : 1000) +
+           (entry.enhanced.empty() || !enhanced_fits ? 0 : 2000) +
+           (entry.code == 0 || !code_fits ? 0 : 1000) +
            static_cast<int>(std::min<std::size_t>(longest, 400)) * 2 +
            (entry.stage == reply.stage ? 1 : 0);
 }

@@ -27,7 +27,7 @@ struct ReplyEntry {
 
 // A reply and what is known about who gave it. The views are only read during the call.
 struct ReplyQuery {
-    int code = 0;               // 0: not known
+    int code = 0;               // 0: not known; without enhanced code too, words alone decide
     std::string_view enhanced;  // "" when there was none
     std::string_view text;      // lines parted by '\n'; codes at their starts do no harm
     std::string_view provider;  // the preset's id, "" when not known

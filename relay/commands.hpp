@@ -51,6 +51,7 @@ void add_diagnose_command(CLI::App& root, Context& context);
 void add_send_command(CLI::App& root, Context& context);
 void add_queue_command(CLI::App& root, Context& context);
 void add_status_command(CLI::App& root, Context& context);
+void add_explain_command(CLI::App& root, Context& context);
 void add_sink_command(CLI::App& root, Context& context);
 void add_user_command(CLI::App& root, Context& context);
 void add_version_command(CLI::App& root, Context& context);

@@ -11,5 +11,6 @@ namespace config::data {
 [[nodiscard]] std::string_view isps_toml();
 [[nodiscard]] std::string_view targets_toml();
 [[nodiscard]] std::string_view replies_toml();
+[[nodiscard]] std::string_view errors_toml();
 
 }  // namespace config::data

@@ -379,3 +379,82 @@ TEST_CASE("the file of replies keeps its schema", "[data]") {
         }
     });
 }
+
+TEST_CASE("the exchangers that speak are those of the replies", "[data]") {
+    const toml::table document = load(config::data::replies_toml());
+    std::set<std::string> providers;
+    for_each_entry(document, "reply",
+                   [&](const auto& reply) { providers.insert(reply["provider"].value_or("")); });
+    check_list(document, "speaker",
+               {{"provider", Kind::text, true, {}}, {"hosts", Kind::texts, true, {}}});
+    for_each_entry(document, "speaker", [&](const toml::table& speaker) {
+        const std::string provider = speaker["provider"].value_or(std::string{});
+        CAPTURE(provider);
+        CHECK(providers.count(provider) == 1);
+    });
+}
+
+TEST_CASE("the file of errors keeps its schema", "[data]") {
+    const toml::table document = load(config::data::errors_toml());
+    const Field who{"who_fixes",
+                    Kind::text,
+                    true,
+                    {"user", "admin", "provider", "recipient", "program", "nobody"}};
+    const Field retry{"retry", Kind::text, true, {"no", "later", "tomorrow", "after-fix"}};
+    const Field meaning{"meaning", Kind::text, true, {}}, fix{"fix", Kind::text, true, {}};
+    check_list(document, "error",
+               with_origin({{"id", Kind::text, true, {}},
+                            {"programs", Kind::texts, true, {}},
+                            {"contains", Kind::texts, true, {}},
+                            {"with", Kind::texts, false, {}},
+                            {"ports", Kind::ports, false, {}},
+                            {"local", Kind::boolean, false, {}},
+                            {"vague", Kind::boolean, false, {}},
+                            {"stage",
+                             Kind::text,
+                             true,
+                             {"dns", "connect", "tls", "ehlo", "auth", "mail", "rcpt", "data"}},
+                            {"verdict", Kind::text, true, {}},
+                            who,
+                            retry,
+                            meaning,
+                            fix}));
+    check_list(document, "standard",
+               {{"code", Kind::text, false, {}},
+                {"enhanced", Kind::text, false, {}},
+                who,
+                retry,
+                meaning,
+                fix});
+    std::set<std::string> codes;
+    for_each_entry(document, "standard", [&](const toml::table& row) {
+        const std::string code = row["code"].value_or(std::string{});
+        const std::string enhanced = row["enhanced"].value_or(std::string{});
+        CAPTURE(code, enhanced);
+        CHECK(code.empty() != enhanced.empty());
+        CHECK((code.empty() || (code.size() == 3 && code >= "200" && code < "600")));
+        CHECK((enhanced.empty() || enhanced.starts_with("x.")));
+        CHECK(codes.insert(code + enhanced).second);
+    });
+    for (const std::string_view list : {"error", "standard"}) {
+        for_each_entry(document, list, [](const toml::table& entry) {
+            for (const std::string_view key : {"meaning", "fix"}) {
+                const std::string sentence = entry[key].value_or(std::string{});
+                CAPTURE(sentence);
+                CHECK(sentence.ends_with('.'));
+            }
+        });
+    }
+    for_each_entry(document, "error", [](const toml::table& entry) {
+        CHECK_FALSE(entry["contains"].as_array()->empty());
+        for (const std::string_view key : {"contains", "with"}) {
+            if (const toml::array* parts = entry[key].as_array()) {
+                for (const toml::node& part : *parts) {
+                    const std::string text = part.value_or(std::string{});
+                    CAPTURE(text);
+                    CHECK((text.size() >= 2 && text == base::to_lower(text)));
+                }
+            }
+        }
+    });
+}

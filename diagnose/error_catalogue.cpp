@@ -1,0 +1,157 @@
+#include "diagnose/error_catalogue.hpp"
+
+#include <fmt/format.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <stdexcept>
+
+#include "config/data/data.hpp"
+
+namespace diagnose {
+namespace {
+
+std::vector<std::string> texts(const toml::table& table, std::string_view key) {
+    std::vector<std::string> result;
+    if (const toml::array* array = table[key].as_array()) {
+        for (const toml::node& node : *array) result.push_back(node.value_or(std::string{}));
+    }
+    return result;
+}
+
+std::string text(const toml::table& table, std::string_view key) {
+    return table[key].value_or(std::string{});
+}
+
+ErrorEntry read_error(const toml::table& table) {
+    ErrorEntry entry;
+    entry.id = text(table, "id");
+    entry.contains = texts(table, "contains");
+    entry.with = texts(table, "with");
+    if (const toml::array* ports = table["ports"].as_array()) {
+        for (const toml::node& port : *ports) {
+            entry.ports.push_back(static_cast<std::uint16_t>(port.value_or(0)));
+        }
+    }
+    entry.local = table["local"].value_or(false);
+    entry.vague = table["vague"].value_or(false);
+    entry.stage = text(table, "stage");
+    entry.verdict = text(table, "verdict");
+    entry.who_fixes = text(table, "who_fixes");
+    entry.retry = text(table, "retry");
+    entry.meaning = text(table, "meaning");
+    entry.fix = text(table, "fix");
+    return entry;
+}
+
+StandardEntry read_standard(const toml::table& table) {
+    StandardEntry entry;
+    const std::string code = text(table, "code");
+    std::from_chars(code.data(), code.data() + code.size(), entry.code);
+    entry.enhanced = text(table, "enhanced");
+    entry.who_fixes = text(table, "who_fixes");
+    entry.retry = text(table, "retry");
+    entry.meaning = text(table, "meaning");
+    entry.fix = text(table, "fix");
+    return entry;
+}
+
+struct Found {
+    std::size_t length = 0, position = std::string::npos;
+};
+
+Found longest_part(const std::vector<std::string>& parts, const std::string& folded) {
+    Found best;
+    for (const std::string& part : parts) {
+        const std::size_t at = folded.find(part);
+        if (at != std::string::npos && part.size() > best.length) best = {part.size(), at};
+    }
+    return best;
+}
+
+bool any_port(const ErrorEntry& entry, const TextFacts& facts) {
+    return std::any_of(entry.ports.begin(), entry.ports.end(), [&](std::uint16_t port) {
+        return std::find(facts.ports.begin(), facts.ports.end(), port) != facts.ports.end();
+    });
+}
+
+}  // namespace
+
+base::Result<ErrorCatalogue> ErrorCatalogue::parse(std::string_view toml_text) {
+    ErrorCatalogue catalogue;
+    try {
+        const toml::table document = toml::parse(toml_text);
+        if (const toml::array* errors = document["error"].as_array()) {
+            for (const toml::node& node : *errors) {
+                catalogue.entries_.push_back(read_error(*node.as_table()));
+            }
+        }
+        if (const toml::array* standards = document["standard"].as_array()) {
+            for (const toml::node& node : *standards) {
+                catalogue.standards_.push_back(read_standard(*node.as_table()));
+            }
+        }
+    } catch (const toml::parse_error& problem) {
+        return base::error(fmt::format("error catalogue, line {}: {}", problem.source().begin.line,
+                                       problem.description()));
+    }
+    return catalogue;
+}
+
+const ErrorCatalogue& ErrorCatalogue::built_in() {
+    static const ErrorCatalogue catalogue = [] {
+        base::Result<ErrorCatalogue> parsed = parse(config::data::errors_toml());
+        // A fault in the built-in file is a bug, and the schema test finds it.
+        if (parsed.has_error()) throw std::logic_error(parsed.error().message);
+        return std::move(*parsed);
+    }();
+    return catalogue;
+}
+
+ErrorMatch ErrorCatalogue::find(const TextFacts& facts) const {
+    ErrorMatch best;
+    std::size_t best_score = 0;
+    for (const ErrorEntry& entry : entries_) {
+        const Found found = longest_part(entry.contains, facts.folded);
+        const Found with = longest_part(entry.with, facts.folded);
+        if (found.length == 0 || (entry.local && !facts.local)) continue;
+        if (!entry.with.empty() && with.length == 0) continue;
+        if (!entry.ports.empty() && !any_port(entry, facts)) continue;
+        const std::size_t score = (entry.vague ? 0 : 100'000) + (entry.local ? 40'000 : 0) +
+                                  (entry.ports.empty() ? 0 : 20'000) +
+                                  (entry.with.empty() ? 0 : 10'000) + found.length;
+        if (score > best_score) {
+            best_score = score;
+            best = {&entry, found.position};
+        }
+    }
+    return best;
+}
+
+const StandardEntry* ErrorCatalogue::by_enhanced(std::string_view enhanced) const {
+    const std::string any_class = "x" + std::string(enhanced.substr(1));
+    const std::string subject = any_class.substr(0, any_class.rfind('.'));
+    for (const std::string& wanted : {any_class, subject}) {
+        const auto found =
+            std::find_if(standards_.begin(), standards_.end(),
+                         [&](const StandardEntry& entry) { return entry.enhanced == wanted; });
+        if (found != standards_.end()) return &*found;
+    }
+    return nullptr;
+}
+
+const StandardEntry* ErrorCatalogue::standard(int code, std::string_view enhanced) const {
+    // 2.x.y adds nothing to a success, and x.0.0 nothing to a code.
+    const bool telling = !enhanced.empty() && enhanced[0] != '2' && !enhanced.ends_with(".0.0");
+    if (telling || (code == 0 && !enhanced.empty())) {
+        if (const StandardEntry* entry = by_enhanced(enhanced)) return entry;
+    }
+    const auto by_code =
+        std::find_if(standards_.begin(), standards_.end(),
+                     [&](const StandardEntry& entry) { return entry.code == code && code != 0; });
+    return by_code == standards_.end() ? nullptr : &*by_code;
+}
+
+}  // namespace diagnose

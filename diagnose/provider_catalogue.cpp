@@ -1,0 +1,112 @@
+#include "diagnose/provider_catalogue.hpp"
+
+#include <toml++/toml.h>
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "config/data/data.hpp"
+
+namespace diagnose {
+namespace {
+
+std::vector<std::string> texts(const toml::table& table, std::string_view key) {
+    std::vector<std::string> result;
+    if (const toml::array* array = table[key].as_array()) {
+        for (const toml::node& node : *array) result.push_back(node.value_or(std::string{}));
+    }
+    return result;
+}
+
+// "email-smtp.{region}.amazonaws.com" as a glob.
+std::string host_glob(std::string host) {
+    for (std::size_t open = host.find('{'); open != std::string::npos; open = host.find('{')) {
+        const std::size_t close = host.find('}', open);
+        host.replace(open, close == std::string::npos ? 1 : close - open + 1, "*");
+    }
+    return host;
+}
+
+ProviderFacts read_provider(const toml::table& table) {
+    const auto text = [&](std::string_view key) { return table[key].value_or(std::string{}); };
+    ProviderFacts facts;
+    facts.id = text("id");
+    facts.name = text("name");
+    for (std::string& host : texts(table, "hosts")) facts.hosts.push_back(host_glob(host));
+    facts.spf_include = text("spf_include");
+    // Behind a blank stands a remark for people.
+    facts.spf_include = facts.spf_include.substr(0, facts.spf_include.find(' '));
+    facts.envelope = text("envelope");
+    facts.dkim_selectors = texts(table, "dkim_selectors");
+    facts.free_domains = texts(table, "free_domains");
+    facts.setup_url = text("setup_url");
+    return facts;
+}
+
+struct Speaker {
+    std::string provider;
+    std::vector<std::string> hosts;
+};
+
+template <class Row, class Read>
+std::vector<Row> read_list(std::string_view file, std::string_view list, Read read) {
+    std::vector<Row> rows;
+    const toml::table document = toml::parse(file);
+    if (const toml::array* entries = document[list].as_array()) {
+        for (const toml::node& node : *entries) rows.push_back(read(*node.as_table()));
+    }
+    return rows;
+}
+
+const std::vector<ProviderFacts>& providers() {
+    static const auto rows =
+        read_list<ProviderFacts>(config::data::smarthosts_toml(), "smarthost", read_provider);
+    return rows;
+}
+
+const std::vector<Speaker>& exchangers() {
+    static const auto rows =
+        read_list<Speaker>(config::data::replies_toml(), "speaker", [](const toml::table& table) {
+            return Speaker{table["provider"].value_or(std::string{}), texts(table, "hosts")};
+        });
+    return rows;
+}
+
+bool any_matches(const std::vector<std::string>& globs, std::string_view host) {
+    return std::any_of(globs.begin(), globs.end(),
+                       [&](const std::string& glob) { return base::glob_match(glob, host); });
+}
+
+template <class Rows, class Fits>
+auto find_row(const Rows& rows, Fits fits) -> decltype(&rows.front()) {
+    const auto found = std::find_if(rows.begin(), rows.end(), fits);
+    return found == rows.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const ProviderFacts* find_provider(std::string_view id) {
+    return find_row(providers(), [&](const ProviderFacts& row) { return row.id == id; });
+}
+
+const ProviderFacts* provider_of_smarthost(std::string_view host) {
+    return find_row(providers(),
+                    [&](const ProviderFacts& row) { return any_matches(row.hosts, host); });
+}
+
+const ProviderFacts* provider_of_free_domain(std::string_view domain) {
+    return find_row(providers(), [&](const ProviderFacts& row) {
+        return any_matches(row.free_domains, domain);
+    });
+}
+
+std::string speaker_of_host(std::string_view host) {
+    const auto at_host = [&](const Speaker& row) { return any_matches(row.hosts, host); };
+    if (const ProviderFacts* provider = provider_of_smarthost(host)) {
+        // Regions of one service answer alike, and the catalogue of replies knows it by one name.
+        return base::starts_with_ignoring_case(provider->id, "mailgun") ? "mailgun" : provider->id;
+    }
+    const Speaker* speaker = find_row(exchangers(), at_host);
+    return speaker == nullptr ? "" : speaker->provider;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace diagnose {
+
+// What mail through a smarthost looks like to receivers: a part of config/data/smarthosts.toml.
+struct ProviderFacts {
+    std::string id, name;
+    std::vector<std::string> hosts;  // globs: "{region}" has become "*"
+    std::string spf_include;  // "" when the provider's own envelope domain is used, or unknown
+    std::string envelope;     // "kept", "own" (the provider's), "either"; "" when not known
+    std::vector<std::string> dkim_selectors;  // for a customer's own domain; empty: not known
+    std::vector<std::string> free_domains;  // mailbox domains whose From only this service may send
+    std::string setup_url;
+};
+
+// Live as long as the program; nullptr when there is none.
+[[nodiscard]] const ProviderFacts* find_provider(std::string_view id);
+[[nodiscard]] const ProviderFacts* provider_of_smarthost(std::string_view host);
+// Whose mailboxes a domain holds ("gmail.com"); nullptr when it is no mailbox service's.
+[[nodiscard]] const ProviderFacts* provider_of_free_domain(std::string_view domain);
+
+// The name by which replies.toml knows whoever speaks at this host, a smarthost or an exchanger
+// ("gmail", "gmail-mx"); "" when it is nobody known.
+[[nodiscard]] std::string speaker_of_host(std::string_view host);
+
+}  // namespace diagnose

@@ -163,7 +163,9 @@ bool settled(Attempt& attempt) {
         attempt.outcome.error_number = error;
         return true;
     }
-    if (info_of(attempt).tcpi_state != TCP_ESTABLISHED) return false;
+    // A server may have said its word and closed before we look: that is a connection too.
+    const auto state = info_of(attempt).tcpi_state;
+    if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) return false;
     attempt.outcome.result = ConnectResult::open;
     return true;
 }

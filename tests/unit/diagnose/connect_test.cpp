@@ -3,8 +3,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <optional>
+#include <thread>
 
 #include "diagnose/dialogue.hpp"
 #include "tests/support/catch.hpp"
@@ -80,6 +82,27 @@ TEST_CASE("a listener is open, with a stream to use", "[diagnose]") {
     CHECK(outcome.stream->is_open());
     CHECK(outcome.local_address == "127.0.0.1");
     CHECK(outcome.retransmissions == 0);
+}
+
+TEST_CASE("a server that greets and closes at once was reached all the same", "[diagnose]") {
+    constexpr int times = 200;  // the server must win the race once
+    asio::io_context server_loop{1};
+    tcp::acceptor acceptor{server_loop, tcp::endpoint{asio::ip::address_v4::loopback(), 0}};
+    const tcp::endpoint endpoint = acceptor.local_endpoint();
+    std::thread server{[&] {
+        for (int i = 0; i < times; ++i) {
+            tcp::socket socket = acceptor.accept();
+            boost::system::error_code ignored;
+            asio::write(socket, asio::buffer("554 no\r\n", 8), ignored);
+        }
+    }};
+    asio::io_context loop{1};
+    int reached = 0;
+    for (int i = 0; i < times; ++i) {
+        reached += connect(loop, endpoint).result == ConnectResult::open ? 1 : 0;
+    }
+    server.join();
+    CHECK(reached == times);
 }
 
 TEST_CASE("a closed port is refused", "[diagnose]") {

@@ -58,6 +58,7 @@ void add_all_commands(CLI::App& root, Context& context) {
         add_queue_command,
         add_status_command,
         add_sink_command,
+        add_vantage_command,
         add_user_command,
         add_version_command,
     };

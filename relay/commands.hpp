@@ -54,6 +54,7 @@ void add_status_command(CLI::App& root, Context& context);
 void add_explain_command(CLI::App& root, Context& context);
 void add_sink_command(CLI::App& root, Context& context);
 void add_user_command(CLI::App& root, Context& context);
+void add_vantage_command(CLI::App& root, Context& context);
 void add_version_command(CLI::App& root, Context& context);
 
 // All of them, in the order of `relay --help`.

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "diagnose/firewall_rules.hpp"
+#include "diagnose/host.hpp"
+#include "diagnose/inbound/listeners.hpp"
+#include "diagnose/inbound/vantage_client.hpp"
+#include "diagnose/report.hpp"
+#include "net/resolver.hpp"
+
+// What is known about receiving mail, and what follows from it. Pure.
+namespace diagnose {
+
+struct MailExchanger {
+    std::uint16_t preference = 0;
+    std::string host;
+    std::vector<std::string> addresses;
+    net::DnsStatus status = net::DnsStatus::ok;
+    std::string problem;  // why there are none
+};
+
+// What the greeting on this host's own port 25 is, from inside.
+struct OwnGreeting {
+    std::string address;  // connected to
+    bool open = false;
+    std::string banner;  // "" when it stayed silent
+};
+
+struct InboundFacts {
+    std::string domain;  // "": none to ask about
+    std::string hostname;
+    HostIdentity host;
+    std::vector<TcpListener> listeners;  // on port 25
+    std::vector<HostAddress> addresses;
+    std::optional<OwnGreeting> greeting;  // none: nothing to connect to
+    net::DnsStatus mx_status = net::DnsStatus::ok;
+    std::string mx_problem;
+    std::vector<MailExchanger> exchangers;  // by preference; with implicit_mx the domain itself
+    bool null_mx = false, implicit_mx = false;
+    bool rules_readable = false;
+    std::string rules_note;                   // why not, or what was listed
+    std::optional<RuleMatch> stops4, stops6;  // INPUT rules against TCP 25
+    std::vector<RuleMatch> possible_rules;    // that stop some of it
+    std::vector<VantageView> vantage;         // empty: none was asked
+    bool vantage_asked = false;
+};
+
+// Where the domain's mail goes, seen from here.
+enum class MxDirection : std::uint8_t { here, elsewhere, nowhere, unknown };
+
+[[nodiscard]] MxDirection mx_direction(const InboundFacts& facts);
+
+// Public addresses of this host: its own global ones, and those told by others.
+[[nodiscard]] std::vector<std::string> public_addresses(const InboundFacts& facts);
+// An address of ours that the world cannot reach is all there is in this family.
+[[nodiscard]] bool behind_nat(const InboundFacts& facts);
+
+enum class Listening : std::uint8_t { nobody, loopback_only, outside };
+[[nodiscard]] Listening listening(const InboundFacts& facts);
+
+// What the vantage says of port 25, over both families.
+enum class OutsideView : std::uint8_t { not_asked, no_answer, open, closed };
+[[nodiscard]] OutsideView outside_view(const InboundFacts& facts);
+
+// Checks, verdict, cause and fixes; without times.
+[[nodiscard]] Report report_inbound(const InboundFacts& facts);
+
+// The parts of it, a file each.
+[[nodiscard]] std::vector<Check> inbound_checks(const InboundFacts& facts);
+[[nodiscard]] std::vector<Fix> inbound_fixes(const InboundFacts& facts, VerdictCode code);
+// Commands for another host that prove the way from outside.
+[[nodiscard]] std::vector<std::string> outside_commands(const InboundFacts& facts);
+
+}  // namespace diagnose

@@ -1,0 +1,433 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "diagnose/inbound/facts.hpp"
+#include "diagnose/inbound/inbound.hpp"
+#include "tests/support/catch.hpp"
+
+using diagnose::AddressScope;
+using diagnose::Check;
+using diagnose::CheckStatus;
+using diagnose::Confidence;
+using diagnose::Fix;
+using diagnose::HostAddress;
+using diagnose::InboundFacts;
+using diagnose::MailExchanger;
+using diagnose::Report;
+using diagnose::RuleMatch;
+using diagnose::RuleVerdict;
+using diagnose::TcpListener;
+using diagnose::VantagePort;
+using diagnose::VantageView;
+using diagnose::VerdictCode;
+
+namespace {
+
+TcpListener listener(const std::string& address, const std::string& process = "master") {
+    TcpListener made;
+    made.address = address;
+    made.port = 25;
+    made.v6 = address.find(':') != std::string::npos;
+    made.process = process;
+    made.pid = process.empty() ? 0 : 77;
+    return made;
+}
+
+MailExchanger exchanger(const std::string& host, std::vector<std::string> addresses) {
+    MailExchanger made;
+    made.preference = 10;
+    made.host = host;
+    made.addresses = std::move(addresses);
+    if (made.addresses.empty()) made.status = net::DnsStatus::no_such_name;
+    return made;
+}
+
+VantageView view(const std::string& address, const std::string& result,
+                 const std::string& banner = "220 mail.example.com ESMTP") {
+    VantageView made;
+    made.family = address.find(':') == std::string::npos ? net::Family::ipv4 : net::Family::ipv6;
+    made.address = address;
+    VantagePort port;
+    port.port = 25;
+    port.result = result;
+    if (result == "open") port.banner = banner;
+    made.ports.push_back(port);
+    return made;
+}
+
+RuleMatch rule(RuleVerdict verdict = RuleVerdict::drop) {
+    RuleMatch made;
+    made.verdict = verdict;
+    made.tool = "nftables";
+    made.family = "inet";
+    made.table = "filter";
+    made.chain = made.base_chain = "input";
+    made.hook = "input";
+    made.rule = "tcp dport 25 drop";
+    made.names_port = true;
+    made.remove = "nft delete rule inet filter input handle 9";
+    return made;
+}
+
+// A host with a public address, Postfix on all addresses, and an MX that is this host.
+InboundFacts good_host() {
+    InboundFacts facts;
+    facts.domain = "example.com";
+    facts.hostname = "mail.example.com";
+    facts.addresses = {{"203.0.113.5", "eth0"}};
+    facts.listeners = {listener("0.0.0.0"), listener("::")};
+    facts.exchangers = {exchanger("mail.example.com", {"203.0.113.5"})};
+    facts.rules_readable = true;
+    facts.rules_note = "nftables";
+    return facts;
+}
+
+void put_behind_nat(InboundFacts& facts) { facts.addresses = {{"192.168.1.9", "eth0"}}; }
+
+void ask_vantage(InboundFacts& facts, std::vector<VantageView> views) {
+    facts.vantage_asked = true;
+    facts.vantage = std::move(views);
+}
+
+CheckStatus status_of(const Report& report, const std::string& id) {
+    for (const Check& check : report.checks) {
+        if (check.id == id) return check.status;
+    }
+    FAIL("no check " << id);
+    return CheckStatus::skip;
+}
+
+std::string all_steps(const Report& report) {
+    std::string text;
+    for (const Fix& fix : report.fixes) {
+        text += fix.title + "\n";
+        for (const std::string& step : fix.steps) text += step + "\n";
+    }
+    return text;
+}
+
+bool holds(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("listeners are read from the kernel's tables", "[inbound]") {
+    const std::string table =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+        "   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        "
+        "0 "
+        "4711 1 0000000000000000 100 0 0 10 0\n"
+        "   1: 00000000:09DD 00000000:0000 0A 00000000:00000000 00:00000000 00000000   108        "
+        "0 "
+        "4712 1 0000000000000000 100 0 0 10 0\n"
+        "   2: 0100007F:0019 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        "
+        "0 "
+        "4713 1 0000000000000000 20 4 30 10 -1\n";
+    const auto found = diagnose::parse_listeners(table, false);
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].address == "127.0.0.1");
+    CHECK(found[0].port == 25);
+    CHECK(found[0].inode == 4711u);
+    CHECK(found[1].address == "0.0.0.0");
+    CHECK(found[1].any_address());
+    CHECK(found[1].port == 2525);
+    CHECK(found[1].user == 108u);
+
+    const std::string table6 =
+        "   0: 00000000000000000000000001000000:0019 00000000000000000000000000000000:0000 0A "
+        "00000000:00000000 00:00000000 00000000     0        0 99 1 0 100 0 0 10 0\n"
+        "   1: 00000000000000000000000000000000:0019 00000000000000000000000000000000:0000 0A "
+        "00000000:00000000 00:00000000 00000000     0        0 98 1 0 100 0 0 10 0\n";
+    const auto found6 = diagnose::parse_listeners(table6, true);
+    REQUIRE(found6.size() == 2);
+    CHECK(found6[0].address == "::1");
+    CHECK(found6[1].address == "::");
+    CHECK(diagnose::parse_listeners("garbage\n: 0A\nx y z 0A", true).empty());
+}
+
+TEST_CASE("addresses are told apart by who can reach them", "[inbound]") {
+    CHECK(diagnose::scope_of("127.0.0.5") == AddressScope::loopback);
+    CHECK(diagnose::scope_of("::1") == AddressScope::loopback);
+    CHECK(diagnose::scope_of("10.1.2.3") == AddressScope::private_use);
+    CHECK(diagnose::scope_of("172.31.0.1") == AddressScope::private_use);
+    CHECK(diagnose::scope_of("172.32.0.1") == AddressScope::global);
+    CHECK(diagnose::scope_of("fd00::1") == AddressScope::private_use);
+    CHECK(diagnose::scope_of("100.64.0.1") == AddressScope::shared);
+    CHECK(diagnose::scope_of("100.128.0.1") == AddressScope::global);
+    CHECK(diagnose::scope_of("fe80::1") == AddressScope::link_local);
+    CHECK(diagnose::scope_of("2001:db8::1") == AddressScope::global);
+    CHECK(diagnose::scope_of("mail.example.com") == AddressScope::none);
+}
+
+TEST_CASE("the domain of a host name", "[inbound]") {
+    CHECK(diagnose::domain_of_host("mail.example.com") == "example.com");
+    CHECK(diagnose::domain_of_host("example.com.") == "example.com");
+    CHECK(diagnose::domain_of_host("box").empty());
+    CHECK(diagnose::domain_of_host("localhost.localdomain").empty());
+    CHECK(diagnose::domain_of_host("192.0.2.7").empty());
+}
+
+TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]") {
+    struct Case {
+        std::string name;
+        void (*change)(InboundFacts&);
+        VerdictCode code;
+        Confidence confidence;
+    };
+    using F = InboundFacts;
+    const Case c = GENERATE(values<Case>({
+        {"nothing wrong, nobody outside asked", [](F&) {}, VerdictCode::inconclusive,
+         Confidence::unclear},
+        {"open from outside", [](F& f) { ask_vantage(f, {view("203.0.113.5", "open")}); },
+         VerdictCode::ok_direct, Confidence::certain},
+        {"dropped from outside", [](F& f) { ask_vantage(f, {view("203.0.113.5", "dropped")}); },
+         VerdictCode::inbound_firewalled, Confidence::certain},
+        {"open over one family only",
+         [](F& f) {
+             ask_vantage(f, {view("203.0.113.5", "open"), view("2001:db8::5", "dropped")});
+         },
+         VerdictCode::ok_direct, Confidence::certain},
+        {"the vantage is down",
+         [](F& f) {
+             VantageView none;
+             none.problem = "vantage.example:2580: connection refused";
+             ask_vantage(f, {none});
+         },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"nothing listens", [](F& f) { f.listeners.clear(); }, VerdictCode::inbound_not_listening,
+         Confidence::certain},
+        {"nothing listens here, but the port is published elsewhere",
+         [](F& f) {
+             f.listeners.clear();
+             ask_vantage(f, {view("203.0.113.5", "open")});
+         },
+         VerdictCode::ok_direct, Confidence::certain},
+        {"nothing listens and it is closed from outside",
+         [](F& f) {
+             f.listeners.clear();
+             ask_vantage(f, {view("203.0.113.5", "rejected")});
+         },
+         VerdictCode::inbound_not_listening, Confidence::certain},
+        {"a rule redirects to a container",
+         [](F& f) {
+             f.listeners.clear();
+             f.stops4 = rule(RuleVerdict::redirect);
+         },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"loopback only", [](F& f) { f.listeners = {listener("127.0.0.1"), listener("::1")}; },
+         VerdictCode::inbound_loopback_only, Confidence::certain},
+        {"one address besides loopback is enough",
+         [](F& f) { f.listeners = {listener("127.0.0.1"), listener("203.0.113.5")}; },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"a local rule", [](F& f) { f.stops4 = rule(); }, VerdictCode::inbound_firewalled,
+         Confidence::certain},
+        {"a local rule that spares somebody",
+         [](F& f) {
+             f.stops4 = rule();
+             f.stops4->conditions = {"unless ip saddr @friends"};
+         },
+         VerdictCode::inbound_firewalled, Confidence::likely},
+        {"a local rule for the family that this host lacks", [](F& f) { f.stops6 = rule(); },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"null MX",
+         [](F& f) {
+             f.null_mx = true;
+             f.exchangers.clear();
+         },
+         VerdictCode::inbound_mx_elsewhere, Confidence::certain},
+        {"no such domain",
+         [](F& f) {
+             f.exchangers.clear();
+             f.mx_status = net::DnsStatus::no_such_name;
+         },
+         VerdictCode::inbound_mx_elsewhere, Confidence::certain},
+        {"an MX that does not exist",
+         [](F& f) { f.exchangers = {exchanger("gone.example.com", {})}; },
+         VerdictCode::inbound_mx_elsewhere, Confidence::certain},
+        {"an MX elsewhere",
+         [](F& f) { f.exchangers = {exchanger("mx.other.example", {"198.51.100.1"})}; },
+         VerdictCode::inbound_mx_elsewhere, Confidence::likely},
+        {"the second MX is this host",
+         [](F& f) {
+             f.exchangers.insert(f.exchangers.begin(),
+                                 exchanger("mx.other.example", {"198.51.100.1"}));
+         },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"behind a NAT with an unknown outer address the MX may be ours", put_behind_nat,
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"behind a NAT, the outer address known",
+         [](F& f) {
+             put_behind_nat(f);
+             f.host.public_addresses = {"198.51.100.77"};
+         },
+         VerdictCode::inbound_mx_elsewhere, Confidence::likely},
+        {"behind a NAT, the vantage sees the MX's address open",
+         [](F& f) {
+             put_behind_nat(f);
+             ask_vantage(f, {view("203.0.113.5", "open")});
+         },
+         VerdictCode::ok_direct, Confidence::certain},
+        {"DNS dead is no verdict about the MX",
+         [](F& f) {
+             f.exchangers.clear();
+             f.mx_status = net::DnsStatus::timeout;
+             f.mx_problem = "example.com: no answer from DNS in time";
+         },
+         VerdictCode::inconclusive, Confidence::unclear},
+        {"no domain to ask about",
+         [](F& f) {
+             f.domain.clear();
+             f.exchangers.clear();
+             ask_vantage(f, {view("203.0.113.5", "open")});
+         },
+         VerdictCode::ok_direct, Confidence::certain},
+    }));
+    CAPTURE(c.name);
+    InboundFacts facts = good_host();
+    c.change(facts);
+    const Report report = report_inbound(facts);
+    CHECK(verdict_name(report.verdict.code) == verdict_name(c.code));
+    CHECK(confidence_name(report.verdict.confidence) == confidence_name(c.confidence));
+    CHECK(report.verdict.inbound);
+    CHECK_FALSE(report.verdict.summary.empty());
+    CHECK(report.good == (c.code == VerdictCode::ok_direct));
+    if (report.good) {
+        CHECK(report.fixes.empty());
+    } else {
+        REQUIRE_FALSE(report.fixes.empty());
+        // What cannot help is said wherever somebody might try it.
+        const bool about_port = c.code != VerdictCode::inbound_mx_elsewhere;
+        CHECK(holds(all_steps(report), "465 and 587, and a smarthost") == about_port);
+    }
+}
+
+TEST_CASE("a check that could not run is no pass", "[inbound]") {
+    InboundFacts facts = good_host();
+    facts.rules_readable = false;
+    facts.rules_note = "the rules of this host's firewall can be read by root only";
+    facts.domain.clear();
+    facts.exchangers.clear();
+    const Report report = report_inbound(facts);
+    CHECK(status_of(report, "firewall") == CheckStatus::skip);
+    CHECK(status_of(report, "outside") == CheckStatus::skip);
+    CHECK(status_of(report, "mx") == CheckStatus::skip);
+    CHECK(status_of(report, "greeting") == CheckStatus::skip);
+    CHECK(status_of(report, "listening") == CheckStatus::ok);
+}
+
+TEST_CASE("the steps are those of this situation", "[inbound]") {
+    InboundFacts facts = good_host();
+    SECTION("Postfix on loopback") {
+        facts.listeners = {listener("127.0.0.1", "master")};
+        const std::string steps = all_steps(report_inbound(facts));
+        CHECK(holds(steps, "postconf -e 'inet_interfaces = all'"));
+        CHECK_FALSE(holds(steps, "exim4"));
+    }
+    SECTION("a container published on loopback") {
+        facts.listeners = {listener("127.0.0.1", "docker-proxy")};
+        CHECK(holds(all_steps(report_inbound(facts)), "-p 25:25 instead of -p 127.0.0.1:25:25"));
+    }
+    SECTION("an unknown server on loopback") {
+        facts.listeners = {listener("127.0.0.1", "")};
+        CHECK(holds(all_steps(report_inbound(facts)), "sudo ss -ltnp"));
+    }
+    SECTION("in a container") {
+        facts.listeners.clear();
+        facts.host.container = "Docker container";
+        CHECK(holds(all_steps(report_inbound(facts)), "docker run -p 25:25"));
+    }
+    SECTION("a rule of this host") {
+        facts.stops4 = rule();
+        const Report report = report_inbound(facts);
+        CHECK(report.cause.kind == diagnose::CauseKind::local_firewall);
+        CHECK(report.cause.hop == 0);
+        CHECK(holds(report.cause.name, "tcp dport 25 drop"));
+        CHECK(holds(all_steps(report), "nft delete rule inet filter input handle 9"));
+        CHECK(holds(all_steps(report), "/etc/nftables.conf"));
+    }
+    SECTION("a cloud's security group") {
+        diagnose::CloudPolicy cloud;
+        cloud.id = "aws-ec2";
+        cloud.name = "Amazon EC2";
+        facts.host.cloud = &cloud;
+        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        const Report report = report_inbound(facts);
+        CHECK(report.cause.kind == diagnose::CauseKind::cloud);
+        CHECK(holds(all_steps(report), "Security Groups"));
+    }
+    SECTION("a router at home") {
+        put_behind_nat(facts);
+        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        const Report report = report_inbound(facts);
+        CHECK(report.cause.kind == diagnose::CauseKind::gateway);
+        CHECK(holds(all_steps(report), "TCP 25 from outside to 192.168.1.9 port 25"));
+    }
+    SECTION("carrier NAT") {
+        facts.addresses = {{"100.70.1.2", "eth0"}};
+        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        CHECK(holds(all_steps(report_inbound(facts)), "public IPv4 address"));
+    }
+    SECTION("an MX elsewhere") {
+        facts.exchangers = {exchanger("mx.other.example", {"198.51.100.1"})};
+        const std::string steps = all_steps(report_inbound(facts));
+        CHECK(holds(steps, "example.com.  MX  10 mail.example.com."));
+        CHECK(holds(steps, "mail.example.com.  A  203.0.113.5"));
+    }
+    SECTION("nobody outside asked") {
+        const std::string steps = all_steps(report_inbound(facts));
+        CHECK(holds(steps, "nc -vz -w 10 203.0.113.5 25"));
+        CHECK(holds(steps, "openssl s_client -starttls smtp -connect 203.0.113.5:25"));
+        CHECK(holds(steps, "relay vantage"));
+    }
+}
+
+TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") {
+    InboundFacts facts = good_host();
+    facts.greeting = diagnose::OwnGreeting{"127.0.0.1", true, "220 mail.example.com ESMTP"};
+    SECTION("another server answers") {
+        ask_vantage(facts, {view("203.0.113.5", "open", "220 router.isp.example")});
+        CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
+    }
+    SECTION("the vantage is in the same network") {
+        ask_vantage(facts, {view("192.168.1.9", "open")});
+        CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
+    }
+    SECTION("closed over one family") {
+        ask_vantage(facts, {view("203.0.113.5", "open"), view("2001:db8::5", "dropped")});
+        const Report report = report_inbound(facts);
+        REQUIRE(report.findings.size() == 1);
+        CHECK(report.findings[0].code == "inbound-firewalled");
+        CHECK(holds(report.findings[0].summary, "IPv6"));
+    }
+}
+
+TEST_CASE("a vantage's URL carries its token apart", "[inbound]") {
+    diagnose::VantageAsk ask;
+    ask.url = "http://vantage.example:2580/#0123456789abcdef";
+    const auto split = diagnose::split_vantage_url(ask);
+    REQUIRE(split.has_value());
+    CHECK(split->url == "http://vantage.example:2580");
+    CHECK(split->token.reveal() == "0123456789abcdef");
+    for (const char* bad : {"vantage.example#x", "http://vantage.example/", "http://v/#a b"}) {
+        CAPTURE(bad);
+        ask = {};
+        ask.url = bad;
+        CHECK(diagnose::split_vantage_url(ask).has_error());
+    }
+}
+
+TEST_CASE("a vantage's answer is read with care", "[inbound]") {
+    const auto view = diagnose::parse_vantage_answer(
+        R"({"schema":1,"address":"203.0.113.5","family":"ipv4","ports":[{"port":25,"result":"open",)"
+        R"("banner":"220 mail\u001b[31m","errno":null,"ms":12},7]})");
+    REQUIRE(view.has_value());
+    REQUIRE(view->ports.size() == 1);
+    REQUIRE(view->port(25) != nullptr);
+    CHECK(view->port(25)->banner == "220 mail\\x1b[31m");
+    CHECK(view->port(25)->took == base::Duration{12});
+    CHECK(view->port(587) == nullptr);
+    CHECK(diagnose::parse_vantage_answer("<html>").has_error());
+    CHECK(diagnose::parse_vantage_answer("{}").has_error());
+}

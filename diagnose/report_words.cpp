@@ -223,6 +223,12 @@ bool is_warning(const Fix& fix) {
            base::starts_with_ignoring_case(fix.title, "what does not help");
 }
 
+std::vector<std::string> real_steps(const Fix& fix) {
+    std::vector<std::string> steps = fix.steps;
+    std::erase_if(steps, [](const std::string& step) { return step.starts_with("Test again"); });
+    return steps;
+}
+
 std::string evidence_words(const Evidence& evidence) {
     std::string text = place_words(evidence);
     if (!evidence.result.empty()) {

@@ -105,14 +105,20 @@ PathRow row_at(const PathPicture& path, int number, int end) {
     return row;
 }
 
-std::string row_html(const PathPicture& path, const PathRow& row) {
+// The line of one port beside a row; it goes on downwards when the port gets to the next row, or
+// at least on its way there.
+std::string track_html(std::string_view port, Track track, Track next) {
+    return fmt::format("<span class=\"track {} {}{}\" aria-hidden=\"true\"></span>", port,
+                       track_class(track), next == Track::gone ? "" : " goes-on");
+}
+
+// next is null for the last row.
+std::string row_html(const PathPicture& path, const PathRow& row, const PathRow* next) {
+    const Track direct_next = next == nullptr ? Track::gone : next->direct;
+    const Track control_next = next == nullptr ? Track::gone : next->control;
     std::string html = fmt::format("<li{}>", row.silent ? " class=\"silent\"" : "");
-    html += fmt::format("<span class=\"track direct {}\" aria-hidden=\"true\"></span>",
-                        track_class(row.direct));
-    if (path.control_port != 0) {
-        html += fmt::format("<span class=\"track control {}\" aria-hidden=\"true\"></span>",
-                            track_class(row.control));
-    }
+    html += track_html("direct", row.direct, direct_next);
+    if (path.control_port != 0) html += track_html("control", row.control, control_next);
     html += fmt::format(
         "<span class=\"place\"><b>{}</b> <span class=\"address\">{}</span>"
         " <span class=\"words\">{}</span></span></li>\n",
@@ -138,7 +144,10 @@ std::string path_html(const PathPicture& path) {
     }
     html += "</figcaption>\n";
     html += fmt::format("<ol class=\"hops{}\">\n", path.control_port == 0 ? " single" : "");
-    for (const PathRow& row : path_rows(path)) html += row_html(path, row);
+    const std::vector<PathRow> rows = path_rows(path);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        html += row_html(path, rows[i], i + 1 < rows.size() ? &rows[i + 1] : nullptr);
+    }
     return html + fmt::format("</ol>\n<p>{}.</p>\n</figure>\n", html_escaped(path_words(path)));
 }
 

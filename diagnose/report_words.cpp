@@ -136,8 +136,8 @@ std::string place_words(const Evidence& evidence) {
 }
 
 std::string reached_words(std::string_view what, std::optional<int> reached) {
-    if (!reached) return fmt::format("{} never gets there", what);
-    return fmt::format("{} gets there at hop {}", what, *reached);
+    if (!reached) return fmt::format("{} never arrives", what);
+    return fmt::format("{} is answered at hop {}", what, *reached);
 }
 
 }  // namespace
@@ -262,7 +262,7 @@ std::string hop_words(const PathPicture& path, const PathHop& hop) {
 }
 
 std::string path_words(const PathPicture& path) {
-    std::string text = reached_words(fmt::format("port {}", path.port), path.reached_direct);
+    std::string text = reached_words(fmt::format("Port {}", path.port), path.reached_direct);
     if (path.control_port == 0) return text;
     return text + "; " +
            reached_words(fmt::format("port {}", path.control_port), path.reached_control);

@@ -24,7 +24,8 @@ base::Result<FileText> read_text(const std::filesystem::path& path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
         const int reason = errno;
-        return base::error(fmt::format("cannot be read: {}", base::errno_text(reason)));
+        const char* remedy = reason == EACCES ? "; let the user that relay runs as read it" : "";
+        return base::error(fmt::format("cannot be read: {}{}", base::errno_text(reason), remedy));
     }
     struct stat about{};
     ::fstat(descriptor, &about);

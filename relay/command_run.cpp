@@ -11,9 +11,12 @@ namespace {
 ExitStatus run(const Context& context) {
     std::optional<config::Settings> settings = load_settings(context);
     if (!settings) {
-        const std::string example = std::string{"\nThe least that relay needs:\n\n"} +
-                                    std::string{config::minimal_example()};
-        std::fputs(example.c_str(), stderr);
+        // Whoever has a file wants to hear of its faults alone.
+        if (!config::find_file(context.config_file)) {
+            const std::string example = std::string{"\nThe least that relay needs:\n\n"} +
+                                        std::string{config::minimal_example()};
+            std::fputs(example.c_str(), stderr);
+        }
         return ExitStatus::config;
     }
     if (const base::Result<> log = base::open_log(settings->log); !log) {

@@ -30,8 +30,8 @@ ListenError fail(const std::string& address, int number) {
             "[server], or disable the .socket unit";
     } else if (number == EADDRINUSE) {
         remedy =
-            "; another program (another relay?) listens there: stop it or choose another address "
-            "in server.listen";
+            "; another program (another relay?) listens there (\"ss -ltnp\" shows which): stop it "
+            "or choose another address in server.listen";
     } else if (number == EACCES) {
         remedy =
             "; ports below 1024 need privileges: choose a port such as 2525 or use systemd socket "

@@ -1,0 +1,73 @@
+"""A first configuration that is wrong in the usual ways: each message names thing, place and remedy."""
+
+import socket
+import subprocess
+import unittest
+
+from support.case import SystemCase
+from support.relay import BINARY
+
+
+class NewcomerTest(SystemCase):
+    def refused(self, relay, status=78):
+        """What `relay run` says on standard error before it gives up."""
+        done = subprocess.run([BINARY, "run", "--config", str(relay.config)], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(status, done.returncode, done.stderr)
+        return done.stderr
+
+    def prepared(self, **settings):
+        return self.relay({"host": "localhost"}, start=False, **settings)
+
+    def test_no_file_shows_the_lines_that_are_needed(self):
+        relay = self.prepared()
+        relay.config.unlink()
+        said = self.refused(relay)
+        self.assertIn(f"{relay.config} does not exist", said)
+        self.assertIn("[smarthost]\nhost = ", said)
+
+    def test_a_fault_in_the_file_is_told_alone(self):
+        relay = self.prepared()
+        relay.config.write_text("[smarthost]\nhots = 'localhost'\n")
+        said = self.refused(relay)
+        self.assertIn(f'{relay.config}:2:1: unknown key "hots"', said)
+        self.assertIn('did you mean "host"?', said)
+        self.assertNotIn("The least that relay needs", said)
+
+    def test_a_password_file_that_is_not_there(self):
+        relay = self.relay({"host": "localhost", "username": "app", "password_file": "secret"},
+                           start=False)
+        said = self.refused(relay)
+        self.assertIn(f"{relay.folder}/secret cannot be read", said)
+        self.assertIn("create it with the secret as its only line", said)
+
+    def test_a_port_that_is_taken(self):
+        for section in ("server", "admin"):
+            with self.subTest(section), socket.create_server(("127.0.0.1", 0)) as taken:
+                address = f"127.0.0.1:{taken.getsockname()[1]}"
+                said = self.refused(self.prepared(**{section: {"listen": [address]}}), status=1)
+                self.assertIn(f"cannot listen on {address}: address already in use", said)
+                self.assertIn(f"another address in {section}.listen", said)
+
+    def test_a_spool_that_is_no_folder(self):
+        relay = self.prepared(spool={"directory": "/dev/null"})
+        self.assertIn("/dev/null should be a folder for the spool", self.refused(relay, status=1))
+
+    def test_online_check_names_what_is_wrong_with_the_smarthost(self):
+        server = self.fake()
+        server.faults.replies["auth"] = "535 5.7.8 Authentication failed"
+        done = self.relay(self.smarthost(server), start=False).command("check", "--online",
+                                                                       check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("535 5.7.8 Authentication failed", done.stdout)
+        port = server.port
+        server.stop()
+        done = self.relay(self.smarthost(server), start=False).command("check", "--online",
+                                                                       check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn(f"{port}", done.stdout)
+        self.assertIn("refused", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -2,16 +2,12 @@
 
 import pathlib
 import ssl
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-
-from support.certificates import Authority  # noqa: E402
+from support.certificates import Authority
 
 
 class Certificates:
-    """Issues on demand and keeps what it issued. Made before the beds, shared by them all: a bed
-    that finds a file made by another one takes it."""
+    """Issues on demand and keeps what it issued."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)

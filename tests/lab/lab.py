@@ -23,7 +23,8 @@ import tempfile
 import time
 import traceback
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 
 import namespaces  # noqa: E402
 from bpf import Cgroup  # noqa: E402

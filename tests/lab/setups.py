@@ -1,8 +1,6 @@
 """The vocabulary of situations: each function gives one action on the stage."""
 
-import socket
-
-from bed import CLIENT, GATEWAY
+from bed import CLIENT, GATEWAY, HOME_CLIENT
 from bpf import Cgroup
 from names import reverse_name
 from world import PORTAL_PORT, PROXY_PORT, data
@@ -200,12 +198,17 @@ def listening(address, port=25, greeting=b"220 mail.client.example ESMTP\r\n"):
     return action
 
 
-def connects(stage, where, address, port, timeout=2):
-    """Whether a plain connect from there succeeds; for proving the bed."""
-    def attempt():
-        try:
-            socket.create_connection((address, port), timeout=timeout).close()
-            return True
-        except OSError:
-            return False
-    return getattr(stage.bed, where).inside(attempt)
+def vantage(stage):
+    """`relay vantage` runs at vantage.example, out in the internet."""
+    stage.cleanups.append(stage.start_vantage())
+
+
+VANTAGE = ("--vantage", "http://vantage.example:2580/#0123456789abcdef0123456789abcdef")
+
+
+def forwarded(port=25):
+    """The home router passes connections to its own address on to the client."""
+    def action(stage):
+        stage.bed.add_rule("gateway", "prerouting", f"iifname wan ip daddr {GATEWAY[0]} tcp dport "
+                           f"{port} dnat ip to {HOME_CLIENT[0]}", table="translate")
+    return action

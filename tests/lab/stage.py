@@ -9,6 +9,7 @@ import time
 import namespaces
 from bed import Bed
 from host import Host, Result
+from support.waiting import answers, wait_until
 
 LONGEST_RUN = 60   # seconds; relay itself promises 15
 
@@ -25,7 +26,7 @@ class Stage:
         self.host = Host(self.bed.client, binary, world.certificates.trusted,
                          self.folder / "root")
         world.start(self.bed)
-        self.cleanups = []
+        self.binary, self.cleanups = binary, []
 
     def close(self):
         namespaces.unmount(self.folder)
@@ -75,6 +76,28 @@ class Stage:
         """Runs it for somebody who looks on, with relay's own text."""
         self.prepare(situation, user)
         return self.host.start(user, self.words(situation, *words)).wait()
+
+    def start_vantage(self):
+        """Returns what ends it."""
+        address = self.world.addresses_of("vantage.example")[0]
+        token = self.folder / "token"
+        token.write_text("0123456789abcdef0123456789abcdef\n")
+        words = [self.binary, "vantage", "--token-file", str(token),
+                 *(word for a in self.world.addresses_of("vantage.example") for word in
+                   ("--listen", f"[{a}]:2580" if ":" in a else f"{a}:2580"))]
+        process = self.bed.internet.inside(lambda: subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+        def end():
+            process.kill()
+            process.wait()
+        try:
+            wait_until(lambda: self.bed.internet.inside(lambda: answers(2580, address)),
+                       "the vantage to listen")
+        except AssertionError:
+            end()
+            raise
+        return end
 
     def shell(self, situation, user):
         self.prepare(situation, user)

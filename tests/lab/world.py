@@ -156,6 +156,7 @@ class World:
         self.zone.add_host("mx.closed.example", *closed)
 
     def _add_local_names(self):
+        self.zone.add_host("vantage.example", *self.addresses.next())
         for address in (*CLIENT, *GATEWAY[:1], HOME_CLIENT[1]):
             self.zone.add(reverse_name(address), "PTR", "host.client.example")
         self.zone.add("host.client.example", "A", CLIENT[0])

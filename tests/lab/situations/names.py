@@ -11,7 +11,7 @@ SITUATIONS = [
     Situation("no-addresses", (no_network,), _NONE),
     Situation("no-default-route", (client_ip("route del default"),
                                    client_ip("-6 route del default")), _NONE),
-    Situation("gateway-silent", (rule("gateway", "prerouting", "drop")), _NONE),
+    Situation("gateway-silent", (rule("gateway", "prerouting", "drop"),), _NONE),
     Situation("nothing-beyond-the-gateway", (rule("gateway", "forward", "drop"),), _NONE),
     Situation("nothing-beyond-the-provider",
               (rule("isp", "forward", "iifname customers drop"),), _NONE),

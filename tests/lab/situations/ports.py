@@ -41,6 +41,10 @@ _ON_THE_WAY = [
               dropped(1, kind=FIRST_ROUTER, hop_address=HOME_GATEWAY[0])),
     Situation("drop-at-destinations", (block("internet", chain="prerouting"),),
               dropped(2, kind=("remote", *PROVIDER))),
+    Situation("drop-isp-hops-hidden",
+              (block("isp"), *(rule(where, "output", f"{kind} type time-exceeded drop")
+                               for where in ("gateway", "isp") for kind in ("icmp", "icmpv6"))),
+              Expected(DROPPED, kind=PROVIDER, hop=None, leaves=False)),
     Situation("reset-by-isp", (block("isp", how="reject with tcp reset"),),
               rejected(2, None, kind=PROVIDER)),
     Situation("reset-by-gateway", (block("gateway", how="reject with tcp reset"),),

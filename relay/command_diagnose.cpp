@@ -10,6 +10,7 @@
 #include "diagnose/report_json.hpp"
 #include "relay/commands.hpp"
 #include "relay/diagnose_ask.hpp"
+#include "relay/diagnose_inbound.hpp"
 #include "relay/output.hpp"
 
 namespace relay {
@@ -18,6 +19,7 @@ namespace {
 
 struct DiagnoseFlags {
     std::string timeout = "15s";
+    InboundFlags inbound;
 };
 
 // No file at all is fine: the direct part needs none. A file that was named, or that has faults, is
@@ -58,7 +60,14 @@ ExitStatus diagnose_command(const Context& context, const DiagnoseFlags& flags) 
     const base::Result<base::Duration> timeout = base::parse_duration(flags.timeout);
     if (!timeout) return fail("--timeout: " + timeout.error().message, ExitStatus::usage);
     ask->timeout = *timeout;
-    const diagnose::Report report = run_outbound(*ask);
+    diagnose::Report report;
+    if (flags.inbound.asked()) {
+        base::Result<diagnose::Report> seen = run_inbound(flags.inbound, ask->hostname, *timeout);
+        if (!seen.has_value()) return fail(seen.error().message, ExitStatus::usage);
+        report = std::move(*seen);
+    } else {
+        report = run_outbound(*ask);
+    }
     print(context.json ? boost::json::serialize(diagnose::report_json(report)) + "\n"
                        : short_text(report));
     return report.good ? ExitStatus::done : ExitStatus::bad;
@@ -74,6 +83,7 @@ void add_diagnose_command(CLI::App& root, Context& context) {
         [&context, flags] { return diagnose_command(context, *flags); });
     command->add_option("--timeout", flags->timeout, "For the whole run (15s)")
         ->type_name("DURATION");
+    add_inbound_options(*command, flags->inbound);
 }
 
 }  // namespace relay

@@ -1,0 +1,99 @@
+#include "relay/diagnose_inbound.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fstream>
+#include <memory>
+#include <utility>
+
+#include "base/text.hpp"
+#include "diagnose/host.hpp"
+#include "diagnose/inbound/inbound.hpp"
+
+namespace relay {
+namespace {
+
+namespace asio = boost::asio;
+
+base::Result<diagnose::VantageAsk> vantage_ask(const InboundFlags& flags) {
+    diagnose::VantageAsk ask;
+    ask.url = flags.vantage;
+    if (!flags.token_file.empty()) {
+        std::ifstream file{flags.token_file};
+        std::string line;
+        if (!std::getline(file, line)) {
+            return base::error(fmt::format("{}: the token cannot be read", flags.token_file));
+        }
+        ask.token = base::Secret{std::string{base::trim(line)}};
+    }
+    if (!flags.ca_file.empty()) {
+        tls::ClientOptions options;
+        options.ca_file = flags.ca_file;
+        base::Result<tls::ClientContext> trust = tls::ClientContext::load(options);
+        if (!trust.has_value()) return trust.error();
+        ask.trust = std::move(*trust);
+    }
+    return diagnose::split_vantage_url(std::move(ask));
+}
+
+asio::awaitable<diagnose::Report> diagnose_here(asio::any_io_executor executor,
+                                                net::Resolver& resolver, diagnose::InboundAsk ask) {
+    ask.host = co_await diagnose::identify_host(executor, resolver);
+    diagnose::Report report =
+        co_await diagnose::diagnose_inbound(executor, resolver, std::move(ask));
+    co_return report;
+}
+
+}  // namespace
+
+bool InboundFlags::asked() const { return option != nullptr && option->count() > 0; }
+
+void add_inbound_options(CLI::App& command, InboundFlags& flags) {
+    flags.option = command
+                       .add_option("--inbound", flags.domain,
+                                   "Receiving mail for DOMAIN (that of server.hostname) instead")
+                       ->expected(0, 1)
+                       ->type_name("[DOMAIN]");
+    command
+        .add_option("--vantage", flags.vantage,
+                    "With --inbound: the outside helper, as relay vantage prints it")
+        ->type_name("URL")
+        ->needs(flags.option);
+    command
+        .add_option("--vantage-token-file", flags.token_file,
+                    "Its token, when the URL does not end with it")
+        ->type_name("FILE")
+        ->needs(flags.option);
+    command.add_option("--vantage-ca-file", flags.ca_file, "PEM: trust this for its certificate")
+        ->type_name("FILE")
+        ->needs(flags.option);
+}
+
+base::Result<diagnose::Report> run_inbound(const InboundFlags& flags, const std::string& hostname,
+                                           base::Duration timeout) {
+    diagnose::InboundAsk ask;
+    ask.domain = flags.domain;
+    ask.hostname = hostname;
+    ask.timeout = timeout;
+    if (!flags.vantage.empty()) {
+        base::Result<diagnose::VantageAsk> vantage = vantage_ask(flags);
+        if (!vantage.has_value()) return base::error("--vantage: " + vantage.error().message);
+        ask.vantage = std::move(*vantage);
+    }
+    asio::io_context loop{1};
+    const std::unique_ptr<net::Resolver> resolver = net::make_resolver(loop.get_executor());
+    diagnose::Report report;
+    asio::co_spawn(loop, diagnose_here(loop.get_executor(), *resolver, std::move(ask)),
+                   [&](const std::exception_ptr&, diagnose::Report result) {
+                       report = std::move(result);
+                       loop.stop();
+                   });
+    loop.run();
+    return report;
+}
+
+}  // namespace relay

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "diagnose/report.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace relay {
+
+// The options of `relay diagnose --inbound [DOMAIN]`.
+struct InboundFlags {
+    CLI::Option* option = nullptr;  // --inbound itself
+    std::string domain, vantage, token_file, ca_file;
+    [[nodiscard]] bool asked() const;
+};
+
+void add_inbound_options(CLI::App& command, InboundFlags& flags);
+
+// Runs it on a loop of its own. An error is one of usage.
+[[nodiscard]] base::Result<diagnose::Report> run_inbound(const InboundFlags& flags,
+                                                         const std::string& hostname,
+                                                         base::Duration timeout);
+
+}  // namespace relay

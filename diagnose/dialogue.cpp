@@ -31,26 +31,11 @@ std::vector<std::string> lines_of(const smtp::Reply& reply) {
     return lines;
 }
 
-CertificateView view_of(const base::Result<tls::HandshakeInfo>& shaken) {
-    CertificateView view;
-    if (!shaken.has_value()) {
-        view.problem = shaken.error().message;
-        return view;
-    }
-    view.version = shaken->version;
-    view.subject = shaken->peer_subject;
-    view.issuer = shaken->peer_issuer;
-    view.names = shaken->peer_names;
-    view.not_after = shaken->peer_not_after;
-    view.problem = shaken->problem;
-    return view;
-}
-
 asio::awaitable<void> shake_hands(tls::Stream& stream, const GreetingAsk& ask, Greeting& result) {
     const tls::Peer peer{ask.host, ask.port};
     const base::Result<tls::HandshakeInfo> shaken =
         co_await stream.handshake_client(*ask.observer, peer);
-    result.certificate = view_of(shaken);
+    result.certificate = certificate_view(shaken);
 }
 
 asio::awaitable<void> upgrade(tls::Stream& stream, Dialogue& dialogue, const GreetingAsk& ask,
@@ -67,6 +52,21 @@ asio::awaitable<void> upgrade(tls::Stream& stream, Dialogue& dialogue, const Gre
 }
 
 }  // namespace
+
+CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken) {
+    CertificateView view;
+    if (!shaken.has_value()) {
+        view.problem = shaken.error().message;
+        return view;
+    }
+    view.version = shaken->version;
+    view.subject = shaken->peer_subject;
+    view.issuer = shaken->peer_issuer;
+    view.names = shaken->peer_names;
+    view.not_after = shaken->peer_not_after;
+    view.problem = shaken->problem;
+    return view;
+}
 
 asio::awaitable<base::Result<smtp::Reply>> Dialogue::read() {
     std::array<char, 2048> buffer;

@@ -47,6 +47,9 @@ struct CertificateView {
     [[nodiscard]] std::string text() const;  // for Evidence::certificate
 };
 
+// Of a handshake that was made or that failed.
+[[nodiscard]] CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken);
+
 // What a mail server said until QUIT. Nothing of MAIL or RCPT is sent.
 struct Greeting {
     std::string raw;     // the first line, printable

@@ -112,6 +112,24 @@ void AresChannel::query(const std::string& name, int type, Answered answered) {
     arm_timer();
 }
 
+// RFC 5452 section 4.3: not to be guessed.
+std::uint16_t AresChannel::fresh_id() { return static_cast<std::uint16_t>(random_()); }
+
+void AresChannel::query_verified(const std::string& name, int type, Answered answered) {
+    unsigned char* packet = nullptr;
+    int size = 0;
+    constexpr int recursion = 1, largest_udp = 1232;
+    const int status = ares_create_query(name.c_str(), C_IN, type, fresh_id(), recursion, &packet,
+                                         &size, largest_udp);
+    if (status != ARES_SUCCESS) return answered(status, {});
+    packet[3] |= 0x20U;  // AD in the header's flags
+    auto question = std::make_unique<Question<Answered>>(shared_from_this(), std::move(answered));
+    const auto keep_alive = shared_from_this();
+    ares_send(channel_, packet, size, query_done, question.release());
+    ares_free_string(packet);
+    arm_timer();
+}
+
 void AresChannel::query_done(void* question, int status, int, unsigned char* bytes, int size) {
     const std::unique_ptr<Question<Answered>> asked{static_cast<Question<Answered>*>(question)};
     std::string answer;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "base/result.hpp"
@@ -36,6 +37,8 @@ class AresChannel : public std::enable_shared_from_this<AresChannel> {
     using Answered = std::function<void(int status, std::string bytes)>;
     using Found = std::function<void(int status, std::vector<boost::asio::ip::address>)>;
     void query(const std::string& name, int type, Answered answered);
+    // The same, asking the server to say whether it has verified the answer (RFC 6840 section 5.7).
+    void query_verified(const std::string& name, int type, Answered answered);
     void addresses(const std::string& host, int family, Found found);
 
     void cancel();  // ends every question with ARES_ECANCELLED
@@ -46,6 +49,7 @@ class AresChannel : public std::enable_shared_from_this<AresChannel> {
     struct Question;
 
     static void socket_changed(void* self, ares_socket_t descriptor, int readable, int writable);
+    std::uint16_t fresh_id();
     static void query_done(void* question, int status, int timeouts, unsigned char* bytes,
                            int size);
     static void addresses_done(void* question, int status, int timeouts, ares_addrinfo* found);
@@ -57,6 +61,7 @@ class AresChannel : public std::enable_shared_from_this<AresChannel> {
     boost::asio::any_io_executor executor_;
     boost::asio::steady_timer timer_;
     std::map<ares_socket_t, std::shared_ptr<Watched>> watched_;
+    std::random_device random_;
     ares_channel channel_ = nullptr;
 };
 

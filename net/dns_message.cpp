@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <initializer_list>
 #include <optional>
 
 namespace net {
@@ -83,8 +84,68 @@ std::string read_text(Reader& reader, std::size_t end) {
     return text;
 }
 
-void read_record(Reader& reader, RecordType type, std::size_t end, DnsMessage& message) {
+boost::asio::ip::address read_address(Reader& reader, std::size_t size) {
+    const std::string_view octets = reader.bytes(size);
+    if (!reader.good()) return {};
+    if (size == 4) {
+        boost::asio::ip::address_v4::bytes_type bytes;
+        std::copy_n(octets.begin(), bytes.size(), bytes.begin());
+        return boost::asio::ip::address_v4{bytes};
+    }
+    boost::asio::ip::address_v6::bytes_type bytes;
+    std::copy_n(octets.begin(), bytes.size(), bytes.begin());
+    return boost::asio::ip::address_v6{bytes};
+}
+
+TlsaRecord read_tlsa(Reader& reader, std::size_t end) {
+    TlsaRecord record;
+    record.usage = reader.byte();
+    record.selector = reader.byte();
+    record.matching = reader.byte();
+    if (end >= reader.position()) record.data = reader.bytes(end - reader.position());
+    return record;
+}
+
+// RFC 1035 section 8: the first label is the local part.
+std::string mailbox_of(std::string name) {
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        if (name[at] == '\\') {
+            name.erase(at, 1);
+        } else if (name[at] == '.') {
+            name[at] = '@';
+            break;
+        }
+    }
+    return name;
+}
+
+SoaRecord read_soa(Reader& reader, std::string owner) {
+    SoaRecord record;
+    record.zone = std::move(owner);
+    reader.name();  // the primary server
+    record.contact = mailbox_of(reader.name());
+    reader.bytes(20);  // serial and times
+    return record;
+}
+
+void read_record(Reader& reader, RecordType type, std::string owner, std::size_t end,
+                 DnsMessage& message) {
     switch (type) {
+        case RecordType::a:
+            message.records.addresses.push_back(read_address(reader, 4));
+            return;
+        case RecordType::aaaa:
+            message.records.addresses.push_back(read_address(reader, 16));
+            return;
+        case RecordType::cname:
+            message.records.aliases.push_back(reader.name());
+            return;
+        case RecordType::soa:
+            message.records.soa = read_soa(reader, std::move(owner));
+            return;
+        case RecordType::tlsa:
+            message.records.tlsa.push_back(read_tlsa(reader, end));
+            return;
         case RecordType::mx: {
             MxRecord record;
             record.preference = reader.number();
@@ -101,20 +162,22 @@ void read_record(Reader& reader, RecordType type, std::size_t end, DnsMessage& m
     }
 }
 
-// One answer; false when it does not fit its own length.
-bool read_answer(Reader& reader, RecordType type, DnsMessage& message) {
-    reader.name();
+// One record, if it is of a wanted type; false when it does not fit its own length.
+bool read_answer(Reader& reader, std::initializer_list<RecordType> wanted, DnsMessage& message) {
+    std::string owner = reader.name();
     const std::uint16_t record_type = reader.number();
     const std::uint16_t record_class = reader.number();
     reader.bytes(4);  // time to live
     const std::uint16_t length = reader.number();
     const std::size_t end = reader.position() + length;
     constexpr std::uint16_t internet = 1;
-    if (record_type != static_cast<std::uint16_t>(type) || record_class != internet) {
+    const auto type = static_cast<RecordType>(record_type);
+    const bool fits = std::find(wanted.begin(), wanted.end(), type) != wanted.end();
+    if (!fits || record_class != internet) {
         reader.bytes(length);
         return reader.good();
     }
-    read_record(reader, type, end, message);
+    read_record(reader, type, std::move(owner), end, message);
     return reader.good() && reader.position() == end;
 }
 
@@ -127,19 +190,24 @@ base::Result<DnsMessage> parse_dns_message(std::string_view bytes, RecordType ty
     const std::uint16_t flags = reader.number();
     const std::uint16_t questions = reader.number();
     const std::uint16_t answers = reader.number();
-    reader.bytes(4);  // counts of the sections after the answers
+    const std::uint16_t authorities = reader.number();
+    reader.bytes(2);  // count of the last section
     if (!reader.good()) return base::error("a DNS message shorter than its header");
     message.response_code = flags & 0x0fU;
+    message.records.authentic = (flags & 0x20U) != 0;  // RFC 4035 section 3.2.3
     for (unsigned i = 0; i < questions && reader.good(); ++i) {
         reader.name();
         reader.bytes(4);
     }
     for (unsigned i = 0; i < answers && reader.good(); ++i) {
-        if (!read_answer(reader, type, message)) {
+        if (!read_answer(reader, {type, RecordType::cname}, message)) {
             return base::error(fmt::format("a DNS message that is broken in answer {}", i + 1));
         }
     }
     if (!reader.good()) return base::error("a DNS message that ends too early");
+    for (unsigned i = 0; i < authorities && reader.good(); ++i) {
+        if (!read_answer(reader, {RecordType::soa}, message)) break;  // nothing depends on it
+    }
     std::stable_sort(message.mx.begin(), message.mx.end(),
                      [](const auto& a, const auto& b) { return a.preference < b.preference; });
     return message;

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
+#include <fstream>
+#include <sstream>
 #include <tuple>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "net/ares_channel.hpp"
 #include "net/await.hpp"
+#include "net/cidr.hpp"
 #include "net/dns_message.hpp"
 
 namespace net {
@@ -175,6 +179,8 @@ class AresResolver final : public Resolver {
     asio::awaitable<DnsAnswer<std::vector<MxRecord>>> mx(std::string domain) override;
     asio::awaitable<DnsAnswer<std::vector<std::string>>> txt(std::string name) override;
     asio::awaitable<DnsAnswer<std::vector<std::string>>> ptr(ip::address address) override;
+    asio::awaitable<DnsAnswer<DnsRecords>> query(std::string name, RecordType type) override;
+    [[nodiscard]] bool local_servers() const override;
 
  private:
     using Channel = std::shared_ptr<AresChannel>;
@@ -196,7 +202,8 @@ class AresResolver final : public Resolver {
         asio::any_io_executor executor;
         base::Duration limit;
     };
-    static asio::awaitable<Reply<std::string>> ask(Asking asking, std::string name, int type);
+    static asio::awaitable<Reply<std::string>> ask(Asking asking, std::string name, int type,
+                                                   bool verified = false);
     static asio::awaitable<Reply<Addresses>> look_up(Asking asking, std::string host,
                                                      Family family);
     static asio::awaitable<Reply<DnsStatus>> why_refused(Asking asking, std::string host);
@@ -231,13 +238,18 @@ void AresResolver::refresh() {
 }
 
 // Static like what follows it, for the resolver may be gone when an answer comes.
-asio::awaitable<Reply<std::string>> AresResolver::ask(Asking asking, std::string name, int type) {
+asio::awaitable<Reply<std::string>> AresResolver::ask(Asking asking, std::string name, int type,
+                                                      bool verified) {
     using Answer = Reply<std::string>;
-    const auto start = [asking, name, type](std::function<void(Answer)> done) {
+    const auto start = [asking, name, type, verified](std::function<void(Answer)> done) {
         if (!asking.channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
         const auto answered =
             with_deadline<std::string>(asking.executor, asking.limit, std::move(done));
-        asking.channel->query(name, type, answered);
+        if (verified) {
+            asking.channel->query_verified(name, type, answered);
+        } else {
+            asking.channel->query(name, type, answered);
+        }
     };
     return await_callback<Answer>(start);
 }
@@ -331,7 +343,87 @@ asio::awaitable<DnsAnswer<std::vector<std::string>>> AresResolver::ptr(ip::addre
                    &DnsMessage::ptr);
 }
 
+bool has_records(const DnsRecords& records, RecordType type) {
+    switch (type) {
+        case RecordType::a:
+        case RecordType::aaaa:
+            return !records.addresses.empty();
+        case RecordType::cname:
+            return !records.aliases.empty();
+        case RecordType::soa:
+            return records.soa.has_value();
+        case RecordType::tlsa:
+            return !records.tlsa.empty();
+        default:
+            return false;
+    }
+}
+
+std::string_view record_words(RecordType type) {
+    switch (type) {
+        case RecordType::a:
+            return "IPv4 address";
+        case RecordType::aaaa:
+            return "IPv6 address";
+        case RecordType::cname:
+            return "alias (CNAME record)";
+        case RecordType::soa:
+            return "zone (SOA record)";
+        default:
+            return "TLSA record";
+    }
+}
+
+asio::awaitable<DnsAnswer<DnsRecords>> AresResolver::query(std::string name, RecordType type) {
+    DnsAnswer<DnsRecords> answer;
+    refresh();
+    const Asking asking{*this, raw_};
+    const Reply<std::string> reply = co_await ask(asking, name, static_cast<int>(type), true);
+    answer.status = status_of(reply.status);
+    if (answer.status == DnsStatus::ok) {
+        base::Result<DnsMessage> message = parse_dns_message(reply.value, type);
+        if (message) {
+            answer.records = std::move(message->records);
+            answer.status =
+                status_of_code(message->response_code, has_records(answer.records, type));
+        } else {
+            answer.status = DnsStatus::malformed;
+        }
+    }
+    answer.problem = problem_of(answer.status, record_words(type), name, reply.status);
+    co_return answer;
+}
+
+bool AresResolver::local_servers() const {
+    std::vector<std::string> servers;
+    if (options_.servers.empty()) {
+        std::ifstream file{options_.resolv_conf};
+        for (std::string word, line; std::getline(file, line);) {
+            std::istringstream words{line};
+            std::string address;
+            if (words >> word >> address && word == "nameserver") servers.push_back(address);
+        }
+    } else {
+        for (std::string_view server : base::split(options_.servers, ',')) {
+            if (server.starts_with('[')) {
+                server = server.substr(1, server.find(']') - 1);
+            } else {
+                server = server.substr(0, server.find(':'));
+            }
+            servers.emplace_back(server);
+        }
+    }
+    return !servers.empty() && std::all_of(servers.begin(), servers.end(), is_loopback_address);
+}
+
 }  // namespace
+
+asio::awaitable<DnsAnswer<DnsRecords>> Resolver::query(std::string name, RecordType) {
+    DnsAnswer<DnsRecords> answer;
+    answer.status = DnsStatus::server_failure;
+    answer.problem = fmt::format("{} cannot be looked up here", base::printable(name, 253));
+    co_return answer;
+}
 
 std::unique_ptr<Resolver> make_resolver(asio::any_io_executor executor) {
     return make_resolver(std::move(executor), ResolverOptions{});

@@ -5,6 +5,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,36 @@ enum class DnsStatus { ok, no_such_name, no_data, server_failure, refused, timeo
 struct MxRecord {
     std::uint16_t preference = 0;
     std::string host;  // without a final dot; "." alone is the null MX (RFC 7505)
+};
+
+enum class RecordType : std::uint16_t {
+    a = 1,
+    cname = 5,
+    soa = 6,
+    ptr = 12,
+    mx = 15,
+    txt = 16,
+    aaaa = 28,
+    tlsa = 52
+};
+
+struct TlsaRecord {  // RFC 6698 section 2.1
+    unsigned usage = 0, selector = 0, matching = 0;
+    std::string data;  // octets
+};
+
+// Who is responsible for a zone, from its SOA record.
+struct SoaRecord {
+    std::string zone, contact;  // contact as a mail address
+};
+
+// An answer with what the other questions hide.
+struct DnsRecords {
+    std::vector<boost::asio::ip::address> addresses;  // of A or AAAA, as the server gave them
+    std::vector<std::string> aliases;                 // targets of the CNAMEs passed, in order
+    std::vector<TlsaRecord> tlsa;
+    std::optional<SoaRecord> soa;  // of the answer, or of the zone that says there is none
+    bool authentic = false;        // the server says that it has verified the answer (DNSSEC AD)
 };
 
 template <class Records>
@@ -42,6 +73,11 @@ class Resolver {
     virtual boost::asio::awaitable<DnsAnswer<std::vector<std::string>>> txt(std::string name) = 0;
     virtual boost::asio::awaitable<DnsAnswer<std::vector<std::string>>> ptr(
         boost::asio::ip::address address) = 0;
+    // One plain question for a, aaaa, cname, soa or tlsa: no hosts file, no search domains. A
+    // resolver that cannot do it says server_failure.
+    virtual boost::asio::awaitable<DnsAnswer<DnsRecords>> query(std::string name, RecordType type);
+    // Every server asked is on this host, so that `authentic` can be believed.
+    [[nodiscard]] virtual bool local_servers() const { return false; }
 };
 
 // Where names are looked up. As it stands: the system's configuration.

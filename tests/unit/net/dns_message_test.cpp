@@ -116,3 +116,45 @@ TEST_CASE("a chain of pointers ends", "[net]") {
     }
     CHECK_FALSE(net::parse_dns_message(reply(records), RecordType::mx).has_value());
 }
+
+TEST_CASE("addresses come with the aliases on the way, and with the server's word on DNSSEC",
+          "[net]") {
+    std::string bytes = reply({record(pointer_to_question, 5, wire_name("host.example")),
+                               record(wire_name("host.example"), 1, "\xc6\x33\x64\x02")});
+    const auto plain = net::parse_dns_message(bytes, RecordType::a);
+    REQUIRE(plain.has_value());
+    REQUIRE(plain->records.addresses.size() == 1);
+    CHECK(plain->records.addresses[0].to_string() == "198.51.100.2");
+    CHECK(plain->records.aliases == std::vector<std::string>{"host.example"});
+    CHECK_FALSE(plain->records.authentic);
+    bytes[3] = static_cast<char>(bytes[3] | 0x20);
+    CHECK(net::parse_dns_message(bytes, RecordType::a)->records.authentic);
+    const auto short_address =
+        net::parse_dns_message(reply({record(pointer_to_question, 1, "\xc6\x33")}), RecordType::a);
+    CHECK(short_address.has_error());
+}
+
+TEST_CASE("TLSA records are taken apart", "[net]") {
+    const auto message = net::parse_dns_message(
+        reply({record(pointer_to_question, 52, "\x03\x01\x01" + std::string(32, 'x'))}),
+        RecordType::tlsa);
+    REQUIRE(message.has_value());
+    REQUIRE(message->records.tlsa.size() == 1);
+    CHECK(message->records.tlsa[0].usage == 3);
+    CHECK(message->records.tlsa[0].data == std::string(32, 'x'));
+    CHECK(net::parse_dns_message(reply({record(pointer_to_question, 52, "\x03")}), RecordType::tlsa)
+              .has_error());
+}
+
+TEST_CASE("a negative answer tells who keeps the zone", "[net]") {
+    std::string bytes = reply({}, 3);
+    bytes[9] = 1;  // one authority record
+    bytes += record(wire_name("example"), 6,
+                    wire_name("ns.example") + "\x09" + "host.mast" + wire_name("example") +
+                        std::string(20, '\0'));
+    const auto message = net::parse_dns_message(bytes, RecordType::a);
+    REQUIRE(message.has_value());
+    REQUIRE(message->records.soa);
+    CHECK(message->records.soa->zone == "example");
+    CHECK(message->records.soa->contact == "host.mast@example");
+}

@@ -1,0 +1,200 @@
+#include "diagnose/domain/dnsbl.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "diagnose/domain/address_kind.hpp"
+#include "diagnose/domain/checks.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+namespace ip = boost::asio::ip;
+
+std::string_view spamhaus_error(unsigned last) {
+    switch (last) {
+        case 252:
+            return "the zone's name was not understood";
+        case 254:
+            return "the question came through a public or shared resolver, which Spamhaus does not "
+                   "answer";
+        case 255:
+            return "too many questions from this resolver";
+        default:
+            return "the list answered with an error";
+    }
+}
+
+std::string_view spamhaus_list(unsigned last) {
+    switch (last) {
+        case 2:
+            return "SBL (spam seen)";
+        case 3:
+            return "CSS (spam seen)";
+        case 4:
+        case 5:
+        case 6:
+        case 7:
+            return "XBL (malware or an open proxy seen)";
+        case 9:
+            return "DROP (hijacked network)";
+        case 10:
+            return "PBL, by the network's owner";
+        case 11:
+            return "PBL, by Spamhaus";
+        case 30:
+            return "BCL (botnet controller)";
+        default:
+            return "a list of its own";
+    }
+}
+
+ip::address_v4::bytes_type bytes_of(const ip::address& address) {
+    return address.is_v4() ? address.to_v4().to_bytes() : ip::address_v4::bytes_type{};
+}
+
+asio::awaitable<DnsblAnswer> ask(net::Resolver& resolver, std::string name) {
+    const auto answer = co_await resolver.query(name, net::RecordType::a);
+    DnsblAnswer result;
+    result.status = answer.status;
+    result.addresses = answer.records.addresses;
+    co_return result;
+}
+
+struct ListTally {
+    unsigned listed = 0, policy = 0, clean = 0, untested = 0;
+};
+
+void note(CheckOutcome& result, ListTally& tally, const DnsblZone& zone, const std::string& address,
+          const DnsblReading& reading) {
+    static constexpr std::string_view names[] = {"clean", "listed", "policy", "untested"};
+    Evidence row = record_evidence(std::string(zone.zone),
+                                   std::string(names[static_cast<std::size_t>(reading.state)]),
+                                   reading.detail);
+    row.address = address;
+    result.check.evidence.push_back(std::move(row));
+    unsigned* counts[] = {&tally.clean, &tally.listed, &tally.policy, &tally.untested};
+    ++*counts[static_cast<std::size_t>(reading.state)];
+}
+
+asio::awaitable<void> ask_zone(DomainContext& context, const DnsblZone& zone, CheckOutcome& result,
+                               ListTally& tally) {
+    const std::string suffix = "." + std::string(zone.zone);
+    const DnsblAnswer listed = co_await ask(context.resolver, "2.0.0.127" + suffix);
+    const DnsblAnswer clean = co_await ask(context.resolver, "1.0.0.127" + suffix);
+    const std::string problem = dnsbl_health(zone, listed, clean);
+    for (const std::string& text : context.ask.public_addresses) {
+        boost::system::error_code failed;
+        const ip::address address = ip::make_address(text, failed);
+        if (failed) continue;
+        DnsblReading reading;
+        reading.detail = problem;
+        if (problem.empty()) {
+            const DnsblAnswer answer =
+                co_await ask(context.resolver, reversed_address(address) + suffix);
+            reading = read_dnsbl(zone, answer);
+        }
+        note(result, tally, zone, text, reading);
+    }
+}
+
+// Through a smarthost the receivers see its address, not ours.
+void conclude_lists(CheckOutcome& result, const ListTally& tally, bool direct) {
+    if (tally.listed > 0) {
+        conclude(result, direct ? CheckStatus::fail : CheckStatus::warn,
+                 fmt::format("This host's address is on {} block list{}: spam or malware was seen "
+                             "from it.",
+                             tally.listed, tally.listed == 1 ? "" : "s"));
+        result.fixes.push_back(make_fix(
+            "Find the cause, then ask to be taken off the list",
+            {"Look for the sender of the spam first: a broken-in web form or account, or another "
+             "host behind the same address. Without that the listing comes back.",
+             "Then ask for removal at the list's own page (Spamhaus: "
+             "https://check.spamhaus.org/).",
+             "Until then send through a smarthost: receivers see its address."}));
+    } else if (tally.policy > 0) {
+        conclude(result, CheckStatus::warn,
+                 "This host's address is on the PBL: its network is not meant to deliver mail "
+                 "directly. That is no accusation.");
+        result.fixes.push_back(make_fix(
+            "Send through a smarthost",
+            {"The PBL does not matter to mail that goes through a smarthost with a sign-in.",
+             "The owner of a fixed address may have it taken off: https://check.spamhaus.org/."}));
+    } else if (tally.clean > 0) {
+        conclude(result, tally.untested > 0 ? CheckStatus::warn : CheckStatus::ok,
+                 tally.untested > 0
+                     ? fmt::format("Not listed where it could be tested; {} could not be tested.",
+                                   tally.untested)
+                     : std::string("This host's address is on none of the block lists asked."));
+    } else {
+        conclude(result, CheckStatus::skip, "No block list could be tested from here.");
+    }
+}
+
+}  // namespace
+
+const std::vector<DnsblZone>& dnsbl_zones() {
+    static const std::vector<DnsblZone> zones{
+        {"zen.spamhaus.org", "Spamhaus ZEN", true, "https://check.spamhaus.org/"},
+        {"bl.spamcop.net", "SpamCop", false, "https://www.spamcop.net/bl.shtml"},
+        {"b.barracudacentral.org", "Barracuda", false, "https://www.barracudacentral.org/lookups"},
+        {"psbl.surriel.com", "PSBL", false, "https://psbl.org/"},
+    };
+    return zones;
+}
+
+std::string dnsbl_health(const DnsblZone& zone, const DnsblAnswer& listed,
+                         const DnsblAnswer& clean) {
+    if (could_not_ask(listed.status) || could_not_ask(clean.status)) {
+        return "the list did not answer";
+    }
+    const DnsblReading test = read_dnsbl(zone, listed);
+    if (test.state == DnsblState::untested) return test.detail;
+    if (test.state == DnsblState::clean) return "the list does not even list its test entry";
+    if (!clean.addresses.empty()) return "the list answers for everything";
+    return {};
+}
+
+DnsblReading read_dnsbl(const DnsblZone& zone, const DnsblAnswer& answer) {
+    if (could_not_ask(answer.status)) return {DnsblState::untested, "the list did not answer"};
+    if (answer.addresses.empty()) return {DnsblState::clean, ""};
+    DnsblReading reading{DnsblState::clean, ""};
+    for (const ip::address& address : answer.addresses) {
+        const auto bytes = bytes_of(address);
+        if (bytes[0] != 127) {
+            return {DnsblState::untested,
+                    fmt::format("the answer {} is not the list's; a resolver invents addresses",
+                                address.to_string())};
+        }
+        if (bytes[1] == 255 && bytes[2] == 255) {
+            return {DnsblState::untested, std::string(spamhaus_error(bytes[3]))};
+        }
+        const bool pbl = zone.spamhaus && (bytes[3] == 10 || bytes[3] == 11);
+        if (reading.state != DnsblState::listed) {
+            reading.state = pbl ? DnsblState::policy : DnsblState::listed;
+        }
+        if (!reading.detail.empty()) reading.detail += ", ";
+        reading.detail += zone.spamhaus ? spamhaus_list(bytes[3]) : zone.name;
+    }
+    return reading;
+}
+
+CheckTask check_dnsbl(DomainContext& context) {
+    CheckOutcome result = outcome("dnsbl", "Block lists");
+    if (context.ask.public_addresses.empty()) {
+        conclude(result, CheckStatus::skip, "This host's public address is not known.");
+        co_return result;
+    }
+    ListTally tally;
+    for (const DnsblZone& zone : dnsbl_zones()) co_await ask_zone(context, zone, result, tally);
+    conclude_lists(result, tally, context.ask.smarthosts.empty());
+    if (result.check.status == CheckStatus::fail) {
+        result.findings.push_back({"reputation", result.check.summary});
+    }
+    co_return result;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,139 @@
+#include "diagnose/domain/ptr.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.hpp"
+#include "diagnose/domain/address_kind.hpp"
+#include "diagnose/domain/checks.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+namespace ip = boost::asio::ip;
+
+struct PtrTally {
+    unsigned good = 0, generic = 0, bad = 0, unasked = 0;
+};
+
+// Who can set the reverse name: the SOA of the zone that holds it.
+asio::awaitable<std::string> zone_contact(net::Resolver& resolver, ip::address address) {
+    const std::string_view suffix = address.is_v4() ? ".in-addr.arpa" : ".ip6.arpa";
+    const auto answer = co_await resolver.query(reversed_address(address) + std::string(suffix),
+                                                net::RecordType::soa);
+    if (!answer.records.soa) co_return "";
+    co_return fmt::format("the zone {} is kept by {}", answer.records.soa->zone,
+                          answer.records.soa->contact);
+}
+
+asio::awaitable<bool> resolves_back(net::Resolver& resolver, std::string name,
+                                    ip::address address) {
+    const net::RecordType type = address.is_v4() ? net::RecordType::a : net::RecordType::aaaa;
+    const auto answer = co_await resolver.query(name, type);
+    const auto& found = answer.records.addresses;
+    co_return std::find(found.begin(), found.end(), address) != found.end();
+}
+
+asio::awaitable<void> check_address(DomainContext& context, ip::address address,
+                                    CheckOutcome& result, PtrTally& tally) {
+    const auto answer = co_await context.resolver.ptr(address);
+    Evidence row = record_evidence("reverse name", "no-answer", answer.problem);
+    row.address = address.to_string();
+    if (could_not_ask(answer.status)) {
+        ++tally.unasked;
+        result.check.evidence.push_back(row);
+        co_return;
+    }
+    if (answer.records.empty()) {
+        ++tally.bad;
+        row.result = "none";
+        row.detail = co_await zone_contact(context.resolver, address);
+        result.check.evidence.push_back(row);
+        co_return;
+    }
+    const std::string name = answer.records.front();
+    const bool back = co_await resolves_back(context.resolver, name, address);
+    const bool generic = generic_ptr(name, address);
+    row.result = !back ? "not-confirmed" : generic ? "generic" : "ok";
+    row.detail = name;
+    ++(!back ? tally.bad : generic ? tally.generic : tally.good);
+    result.check.evidence.push_back(row);
+}
+
+// Through a smarthost the receivers see its address, not ours.
+void conclude_ptr(CheckOutcome& result, const PtrTally& tally, const DomainAsk& ask) {
+    const bool direct = ask.smarthosts.empty();
+    if (tally.bad > 0) {
+        conclude(result, direct ? CheckStatus::fail : CheckStatus::warn,
+                 fmt::format("This host's address has no reverse name that leads back to it; "
+                             "receivers refuse direct mail from it{}.",
+                             direct ? "" : " (mail through the smarthost is not concerned)"));
+    } else if (tally.generic > 0) {
+        conclude(result, CheckStatus::warn,
+                 "This host's reverse name looks like an end user's; many receivers refuse direct "
+                 "mail from it.");
+    } else if (tally.good > 0) {
+        conclude(result, CheckStatus::ok, "This host's address and its name lead to each other.");
+    } else {
+        conclude(result, CheckStatus::skip, "The reverse name could not be looked up.");
+    }
+    if (tally.bad + tally.generic == 0) return;
+    const std::string name = ask.hostname.empty() ? "mail." + ask.domain : ask.hostname;
+    result.fixes.push_back(make_fix(
+        "Set the reverse name, or send through a smarthost",
+        {fmt::format(
+             "Ask the owner of the address (cloud console or provider) to set its PTR to {}; "
+             "nobody else can.",
+             name),
+         fmt::format("Let {} resolve to the address, and give the same name in EHLO "
+                     "(server.hostname).",
+                     name),
+         "Where the owner does not do it, send through a smarthost: receivers see its address."}));
+}
+
+}  // namespace
+
+bool generic_ptr(std::string_view name, const ip::address& address) {
+    const std::string lower = base::to_lower(name);
+    static constexpr std::array words{"dynamic",   "dyn.",     "dyn-",   "dhcp",        "dsl",
+                                      "pool",      "cable",    "dialup", "ppp",         "mobile",
+                                      "broadband", "customer", "client", "residential", "catv"};
+    static constexpr std::array fixed{"static", "mail", "smtp", "mx", "relay"};
+    const auto has = [&](const char* word) { return lower.find(word) != std::string::npos; };
+    if (std::any_of(fixed.begin(), fixed.end(), has)) return false;
+    if (std::any_of(words.begin(), words.end(), has)) return true;
+    if (!address.is_v4()) return false;
+    const auto b = address.to_v4().to_bytes();
+    for (const char separator : {'-', '.', '_'}) {
+        const std::string forward =
+            fmt::format("{1}{0}{2}{0}{3}{0}{4}", separator, b[0], b[1], b[2], b[3]);
+        const std::string backward =
+            fmt::format("{1}{0}{2}{0}{3}{0}{4}", separator, b[3], b[2], b[1], b[0]);
+        if (has(forward.c_str()) || has(backward.c_str())) return true;
+    }
+    return false;
+}
+
+CheckTask check_ptr(DomainContext& context) {
+    CheckOutcome result = outcome("ptr", "Reverse name (PTR) of this host");
+    if (context.ask.public_addresses.empty()) {
+        conclude(result, CheckStatus::skip, "This host's public address is not known.");
+        co_return result;
+    }
+    PtrTally tally;
+    for (const std::string& text : context.ask.public_addresses) {
+        boost::system::error_code failed;
+        const ip::address address = ip::make_address(text, failed);
+        if (!failed) co_await check_address(context, address, result, tally);
+    }
+    conclude_ptr(result, tally, context.ask);
+    if (result.check.status == CheckStatus::fail) {
+        result.findings.push_back({"reputation", result.check.summary});
+    }
+    co_return result;
+}
+
+}  // namespace diagnose

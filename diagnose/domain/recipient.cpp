@@ -1,0 +1,269 @@
+#include "diagnose/domain/recipient.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "base/text.hpp"
+#include "diagnose/connect.hpp"
+#include "diagnose/dialogue.hpp"
+#include "diagnose/domain/checks.hpp"
+#include "diagnose/domain/together.hpp"
+#include "diagnose/explain.hpp"
+#include "diagnose/provider_catalogue.hpp"
+#include "tls/context.hpp"
+
+namespace diagnose {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t most_attempts = 16;
+
+struct RecipientRun {
+    RecipientRun(asio::any_io_executor loop, RecipientAsk asked)
+        : executor(std::move(loop)), ask(std::move(asked)) {}
+    asio::any_io_executor executor;
+    RecipientAsk ask;
+    std::vector<RecipientAttempt> attempts;
+    std::optional<tls::ClientContext> observer;  // none: no trust store, and no STARTTLS then
+    bool over = false;
+};
+
+struct Step {
+    Step() = default;
+    const char* stage = "";
+    std::string line;
+};
+
+void note_reply(RecipientAttempt& attempt, const smtp::Reply& reply) {
+    attempt.code = reply.code;
+    attempt.evidence.detail = base::printable(reply.one_line(), 400);
+    if (reply.positive()) return;
+    const Explanation found = explain_record(reply.one_line(), speaker_of_host(attempt.host));
+    if (found.known()) attempt.explained = found.meaning + ' ' + found.fix;
+}
+
+// False when the dialogue has ended there.
+asio::awaitable<bool> take_step(Dialogue& dialogue, Step step, RecipientAttempt& attempt) {
+    attempt.stage = step.stage;
+    const auto reply = co_await dialogue.command(step.line);
+    if (!reply.has_value()) {
+        attempt.code = 0;
+        attempt.evidence.detail = reply.error().message;
+        co_return false;
+    }
+    note_reply(attempt, *reply);
+    const bool ehlo = attempt.stage == "ehlo";
+    if (ehlo) attempt.evidence.ehlo.clear();
+    for (const std::string_view line : base::split(reply->text, '\n')) {
+        if (ehlo) attempt.evidence.ehlo.push_back(base::printable(line, 200));
+    }
+    co_return reply->positive();
+}
+
+// Encrypts where the server offers it, as delivery would; whether the certificate is good is told,
+// not asked for: mail servers take unverified ones (RFC 7435).
+asio::awaitable<bool> encrypt(RecipientRun& run, tls::Stream& stream, Dialogue& dialogue,
+                              RecipientAttempt& attempt) {
+    const auto& lines = attempt.evidence.ehlo;
+    const bool offered = std::any_of(lines.begin(), lines.end(), [](const std::string& line) {
+        return base::equals_ignoring_case(line, "STARTTLS");
+    });
+    if (!offered || !run.observer) co_return true;
+    Step step;
+    step.stage = "starttls";
+    step.line = "STARTTLS";
+    const bool ready = co_await take_step(dialogue, step, attempt);
+    if (!ready) co_return true;  // it goes on in clear, as an opportunistic sender would
+    dialogue.forget_unread();
+    const tls::Peer peer{attempt.host, run.ask.port};
+    const auto shaken = co_await stream.handshake_client(*run.observer, peer);
+    attempt.evidence.certificate = certificate_view(shaken).text();
+    attempt.code = 0;
+    if (!shaken.has_value()) attempt.evidence.detail = shaken.error().message;
+    co_return shaken.has_value();
+}
+
+asio::awaitable<void> converse(RecipientRun& run, tls::Stream& stream, RecipientAttempt& attempt) {
+    const RecipientAsk& ask = run.ask;
+    Dialogue dialogue{stream};
+    attempt.stage = "greeting";
+    const auto greeting = co_await dialogue.read();
+    if (!greeting.has_value()) {
+        attempt.evidence.detail = greeting.error().message;
+        co_return;
+    }
+    attempt.evidence.banner = base::printable(greeting->one_line(), 200);
+    note_reply(attempt, *greeting);
+    if (!greeting->positive()) co_return;
+    std::vector<Step> steps(3);
+    steps[0].stage = "ehlo";
+    steps[0].line = "EHLO " + (ask.hostname.empty() ? std::string("localhost") : ask.hostname);
+    steps[1].stage = "mail";
+    steps[1].line = "MAIL FROM:<" + ask.sender + ">";
+    steps[2].stage = "rcpt";
+    steps[2].line = "RCPT TO:<" + ask.address + ">";
+    for (const Step& step : steps) {
+        const bool goes_on = co_await take_step(dialogue, step, attempt);
+        if (!goes_on) break;
+        attempt.accepted = attempt.stage == "rcpt";
+        const bool greeted = attempt.stage == "ehlo";
+        if (!greeted) continue;
+        const bool secure = co_await encrypt(run, stream, dialogue, attempt);
+        if (!secure) co_return;
+    }
+    const bool transaction = attempt.stage == "rcpt";
+    if (transaction) {
+        const auto reset = co_await dialogue.command("RSET");
+        (void)reset;
+    }
+    co_await dialogue.quit();
+}
+
+asio::awaitable<void> try_address(std::shared_ptr<RecipientRun> run, std::size_t index,
+                                  asio::ip::address address) {
+    const RecipientAsk& ask = run->ask;
+    RecipientAttempt attempt = run->attempts[index];
+    ConnectAsk connect{address, ask.port, ask.timeout / 3};
+    ConnectOutcome connected = co_await connect_once(run->executor, connect);
+    attempt.connect = connected.result;
+    attempt.own_address = connected.own_address;
+    attempt.evidence.result = std::string(connect_result_name(connected.result));
+    attempt.evidence.error_number = connected.error_number;
+    attempt.evidence.icmp = connected.icmp;
+    attempt.evidence.took = connected.took;
+    if (connected.stream) {
+        connected.stream->expires_after(ask.timeout / 2);
+        co_await converse(*run, *connected.stream, attempt);
+    }
+    if (!run->over) run->attempts[index] = std::move(attempt);
+}
+
+std::vector<asio::awaitable<void>> plan(const std::shared_ptr<RecipientRun>& run,
+                                        const MxJudgement& judgement) {
+    std::vector<asio::awaitable<void>> tasks;
+    std::vector<asio::ip::address> addresses;
+    for (const MxHost& host : judgement.usable) {
+        for (const asio::ip::address& address : host.addresses) {
+            const bool wanted = address.is_v4() ? run->ask.ipv4 : run->ask.ipv6;
+            if (!wanted || addresses.size() >= most_attempts) continue;
+            RecipientAttempt attempt;
+            attempt.host = host.name;
+            attempt.stage = "connect";
+            attempt.connect = ConnectResult::dropped;
+            attempt.evidence = record_evidence(host.name, "dropped", "");
+            attempt.evidence.address = address.to_string();
+            attempt.evidence.port = run->ask.port;
+            attempt.evidence.family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+            run->attempts.push_back(std::move(attempt));
+            addresses.push_back(address);
+        }
+    }
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        tasks.push_back(try_address(run, i, addresses[i]));
+    }
+    return tasks;
+}
+
+Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdict& verdict) {
+    Check check;
+    check.id = "delivery";
+    check.title = "Each mail server, each address, up to RCPT";
+    check.summary = verdict.summary;
+    std::size_t accepted = 0;
+    for (const RecipientAttempt& attempt : attempts) {
+        Evidence row = attempt.evidence;
+        if (attempt.accepted) ++accepted;
+        if (attempt.connect == ConnectResult::open) {
+            row.result = attempt.accepted ? "accepted" : "refused at " + attempt.stage;
+        }
+        check.evidence.push_back(std::move(row));
+    }
+    const bool unclear = verdict.code == VerdictCode::inconclusive;
+    check.status = accepted == attempts.size() && accepted > 0 ? CheckStatus::ok
+                   : accepted > 0                              ? CheckStatus::warn
+                   : unclear                                   ? CheckStatus::skip
+                                                               : CheckStatus::fail;
+    return check;
+}
+
+void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
+    std::vector<std::string> told;
+    for (const RecipientAttempt& attempt : attempts) {
+        const bool known = attempt.explained.empty() ||
+                           std::find(told.begin(), told.end(), attempt.explained) != told.end();
+        if (known) continue;
+        told.push_back(attempt.explained);
+        report.fixes.push_back(
+            make_fix(fmt::format("{} said: {}", attempt.host, attempt.evidence.detail),
+                     {attempt.explained}));
+    }
+    const bool no_path = report.verdict.code == VerdictCode::outbound_25_dropped ||
+                         report.verdict.code == VerdictCode::outbound_25_rejected;
+    if (no_path) {
+        report.fixes.push_back(
+            make_fix("Find out whether your network blocks port 25",
+                     {"Run relay diagnose: it asks several unrelated operators and other ports.",
+                      "If it is your network, send through a smarthost; the recipient's servers "
+                      "take mail on "
+                      "port 25 only, so no other port of theirs helps."}));
+    }
+}
+
+}  // namespace
+
+asio::awaitable<Report> diagnose_recipient(asio::any_io_executor executor, net::Resolver& resolver,
+                                           RecipientAsk ask) {
+    const auto started = std::chrono::system_clock::now();
+    const std::string address = ask.address;
+    const base::Duration limit = ask.timeout;
+    auto run = std::make_shared<RecipientRun>(executor, std::move(ask));
+    tls::ClientOptions observing;
+    observing.observe = true;
+    base::Result<tls::ClientContext> observer = tls::ClientContext::load(observing);
+    if (observer.has_value()) run->observer = *observer;
+    const Progress& progress = run->ask.progress;
+    Report report;
+    if (progress.began) progress.began("Mail servers (MX)");
+    const MxFacts facts = co_await look_up_mx(resolver, address.substr(address.rfind('@') + 1));
+    const MxJudgement judgement = judge_mx(facts);
+    CheckOutcome mx = outcome("mx", "Mail servers (MX)");
+    conclude(mx, judgement.status, judgement.summary);
+    mx.check.evidence = judgement.evidence;
+    report.checks.push_back(mx.check);
+    if (progress.ended) progress.ended(mx.check);
+    Fix fix = mx_fix(facts, judgement);
+    if (!judgement.usable.empty()) {
+        if (progress.began) progress.began("Each mail server, each address, up to RCPT");
+        std::vector<asio::awaitable<void>> tasks = plan(run, judgement);
+        co_await run_together(executor, std::move(tasks), limit);
+        run->over = true;
+        report.verdict = judge_attempts(run->attempts, address);
+        report.checks.push_back(delivery_check(run->attempts, report.verdict));
+        if (progress.ended) progress.ended(report.checks.back());
+        add_advice(run->attempts, report);
+    } else {
+        const bool failed = judgement.status == CheckStatus::fail;
+        report.verdict.code = failed ? VerdictCode::recipient_mx : VerdictCode::dns_broken;
+        report.verdict.confidence = failed ? Confidence::certain : Confidence::likely;
+        report.verdict.summary = judgement.summary;
+    }
+    if (!fix.steps.empty()) report.fixes.push_back(std::move(fix));
+    report.good = report.verdict.code == VerdictCode::ok_direct;
+    report.mail_leaves = report.good;
+    report.via = report.good ? "direct" : "";
+    report.direct.code = report.verdict.code;
+    report.direct.summary = report.verdict.summary;
+    if (!report.good) report.cause.kind = CauseKind::remote;
+    report.cause.name = facts.domain;
+    report.host.hostname = run->ask.hostname;
+    report.started = std::chrono::time_point_cast<base::Duration>(started);
+    report.took =
+        std::chrono::duration_cast<base::Duration>(std::chrono::system_clock::now() - started);
+    co_return report;
+}
+
+}  // namespace diagnose

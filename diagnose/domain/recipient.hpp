@@ -1,0 +1,51 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "diagnose/connect.hpp"
+#include "diagnose/domain/mx.hpp"
+#include "diagnose/report.hpp"
+#include "net/resolver.hpp"
+
+namespace diagnose {
+
+struct RecipientAsk {
+    RecipientAsk() = default;
+    std::string address;      // the recipient
+    std::string sender;       // for MAIL FROM; "": the null sender
+    std::string hostname;     // for EHLO
+    std::uint16_t port = 25;  // tests and labs let another port play its part
+    bool ipv4 = true, ipv6 = true;
+    base::Duration timeout = std::chrono::seconds{15};
+    Progress progress;
+};
+
+// What one address of one mail server came to.
+struct RecipientAttempt {
+    RecipientAttempt() = default;
+    std::string host;
+    Evidence evidence;
+    ConnectResult connect = ConnectResult::failed;
+    bool own_address = false;
+    bool accepted = false;  // RCPT was taken: delivery would go on
+    std::string stage;  // where it ended: "connect", "greeting", "ehlo", "starttls", "mail", "rcpt"
+    int code = 0;       // of the reply that ended it; 0: none came
+    std::string explained;  // the reply's cause and fix
+};
+
+// The verdict from the attempts at every address; pure.
+[[nodiscard]] Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts,
+                                     const std::string& address);
+
+// Why direct delivery to this recipient fails: its mail servers, each address of each: connect,
+// greeting, EHLO, STARTTLS, MAIL, RCPT, RSET. No message is sent. Report::good: an address takes
+// it.
+[[nodiscard]] boost::asio::awaitable<Report> diagnose_recipient(
+    boost::asio::any_io_executor executor, net::Resolver& resolver, RecipientAsk ask);
+
+}  // namespace diagnose

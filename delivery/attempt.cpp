@@ -28,6 +28,12 @@ base::LogLevel level_for(smtp::Outcome outcome) {
     return outcome == smtp::Outcome::delivered ? base::LogLevel::info : base::LogLevel::warning;
 }
 
+// Mail that waits for a smarthost says so once, not at each look.
+bool says_something_new(const Job& job, const RecipientOutcome& outcome) {
+    if (job.attempted) return true;
+    return job.message().recipients[outcome.recipient].last_problem != outcome.result.problem;
+}
+
 bool same_result(const smtp::RecipientResult& a, const smtp::RecipientResult& b) {
     return a.outcome == b.outcome && a.reply == b.reply && a.problem == b.problem;
 }
@@ -65,6 +71,15 @@ std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
     std::vector<RecipientOutcome> outcomes;
     for (const std::size_t index : pending_recipients(message)) outcomes.push_back({index, result});
     return outcomes;
+}
+
+void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
+             std::vector<RecipientOutcome>& outcomes) {
+    for (const std::size_t index : pending_recipients(message)) {
+        const bool known = std::any_of(outcomes.begin(), outcomes.end(),
+                                       [&](const auto& each) { return each.recipient == index; });
+        if (!known) outcomes.push_back({index, result});
+    }
 }
 
 smtp::Transaction make_transaction(const spool::Message& message,
@@ -105,7 +120,9 @@ void log_attempt(const Job& job, base::Time now) {
         const std::string text = result_text(result);
         const auto delay = (now - message.received).count();
         if (job.attempt.remote.empty()) {  // deferred without a connection of its own
-            base::log(level_for(result.outcome), outcome_name(result.outcome),
+            const bool news = says_something_new(job, job.outcomes[i]);
+            base::log(news ? level_for(result.outcome) : base::LogLevel::debug,
+                      job.attempted ? outcome_name(result.outcome) : "waiting",
                       {{"id", message.id},
                        {"to", to},
                        {"smarthost", job.attempt.smarthost},

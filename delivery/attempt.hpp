@@ -17,6 +17,10 @@ namespace delivery {
 [[nodiscard]] std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
                                                          const smtp::RecipientResult& result);
 
+// Gives `result` to the pending recipients that have none yet.
+void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
+             std::vector<RecipientOutcome>& outcomes);
+
 // The envelope for `count` of the pending recipients, from the first-th on.
 [[nodiscard]] smtp::Transaction make_transaction(const spool::Message& message,
                                                  const std::vector<std::size_t>& pending,
@@ -25,7 +29,8 @@ namespace delivery {
 // The words of a result: the server's reply, or ours when it gave none.
 [[nodiscard]] std::string result_text(const smtp::RecipientResult& result);
 
-// One log line for each different result of the attempt, naming smarthost, TLS, reply and delay.
+// One log line for each different result of the attempt, naming smarthost, TLS, reply and delay. Of
+// a message that only waits, one at the level of debugging unless its reason is new.
 void log_attempt(const Job& job, base::Time now);
 
 }  // namespace delivery

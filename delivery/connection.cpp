@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t buffer_size = 8 * 1024;
 constexpr base::Duration quit_limit = std::chrono::seconds{5};
+constexpr base::Duration last_words_limit = std::chrono::seconds{2};
+constexpr std::size_t most_last_words = 64 * 1024;
 
 smtp::SessionFailure failure_at(smtp::Stage stage, std::string problem) {
     smtp::SessionFailure failure;
@@ -160,8 +162,26 @@ asio::awaitable<bool> Connection::flush() {
     if (output.empty()) co_return true;
     stream_->expires_after(time_limit());
     const base::Result<> written = co_await stream_->write(output);
-    if (!written) session_->connection_lost(written.error().message);
+    if (!written) {
+        co_await hear_last_words();
+        session_->connection_lost(written.error().message);
+    }
     co_return written.has_value();
+}
+
+// A server may refuse in the midst of the content and close. Its reply then waits behind our failed
+// write.
+asio::awaitable<void> Connection::hear_last_words() {
+    if (cancelled_ || stream_->close_reason() == tls::CloseReason::timeout) co_return;
+    if (buffer_.empty()) buffer_.resize(buffer_size);
+    stream_->expires_after(last_words_limit);
+    for (std::size_t heard = 0; heard < most_last_words;) {
+        const base::Result<std::size_t> count = co_await stream_->read_some(buffer_);
+        if (!count) co_return;
+        heard_ = true;
+        heard += *count;
+        session_->receive(std::string_view{buffer_.data(), *count});
+    }
 }
 
 asio::awaitable<void> Connection::exchange() {
@@ -263,6 +283,10 @@ asio::awaitable<void> Connection::quit() {
 void Connection::cancel() {
     cancelled_ = true;
     if (stream_) stream_->cancel();
+}
+
+void Connection::abandon() {
+    if (stream_) stream_->close();
 }
 
 }  // namespace delivery

@@ -37,7 +37,8 @@ class Connection {
     [[nodiscard]] boost::asio::awaitable<bool> wait_idle(base::Duration limit);
     void wake();
     [[nodiscard]] boost::asio::awaitable<void> quit();
-    void cancel();  // fails whatever is under way
+    void cancel();   // fails whatever is under way
+    void abandon();  // closes at once: its state cannot be trusted any more
 
     [[nodiscard]] bool ready() const {
         return session_ && session_->ready() && stream_ && stream_->is_open();
@@ -57,6 +58,7 @@ class Connection {
     boost::asio::awaitable<smtp::ClientEvent> next_event();
     boost::asio::awaitable<void> exchange();  // writes what is due, reads what comes
     boost::asio::awaitable<bool> flush();
+    boost::asio::awaitable<void> hear_last_words();
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> encrypt();
     boost::asio::awaitable<void> send_body(BodySource& body);
     [[nodiscard]] base::Duration time_limit() const;

@@ -59,6 +59,19 @@ bool some_untouched(const spool::Message& message, const std::vector<RecipientOu
     return pending > static_cast<std::ptrdiff_t>(outcomes.size());
 }
 
+// A message that wedges one delivery after the other waits for a person.
+void put_on_hold(Decision& decision) {
+    decision.state = spool::MessageState::held;
+    for (spool::Report::Change& change : decision.changes) {
+        if (change.state != RecipientState::pending) continue;
+        const std::string last =
+            change.reply.code != 0 ? change.reply.one_line() : std::move(change.problem);
+        change.reply = {};
+        change.problem = fmt::format("put on hold: {} deliveries came to no end, the last one: {}",
+                                     spool::most_wedged, last);
+    }
+}
+
 void add_report(Decision& decision, smtp::ReportAction action,
                 std::vector<std::size_t> recipients) {
     if (!recipients.empty()) decision.reports.push_back({action, std::move(recipients)});
@@ -105,12 +118,14 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     const bool untouched = some_untouched(message, *input.outcomes);
     if (untouched) decision.outcome = "partial";
     if (untouched && !waiting) decision.due = input.now;  // another connection takes them at once
-    if (waiting) {
-        decision.state = unknown ? spool::MessageState::unknown : spool::MessageState::queued;
-        const base::Duration delay =
-            retry_delay(options, message.attempts + 1, unknown, input.jitter);
-        decision.due = std::max(input.now + delay, input.not_before);
-    }
+    if (!waiting) return decision;
+    decision.state = unknown ? spool::MessageState::unknown : spool::MessageState::queued;
+    const base::Duration delay =
+        input.attempted ? retry_delay(options, message.attempts + 1, unknown, input.jitter)
+                        : base::Duration{};
+    decision.due = std::max(input.now + delay, input.not_before);
+    decision.wedged = unknown || input.broken;
+    if (decision.wedged && message.wedged + 1 >= spool::most_wedged) put_on_hold(decision);
     return decision;
 }
 

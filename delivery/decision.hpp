@@ -29,6 +29,7 @@ struct Decision {
     spool::MessageState state = spool::MessageState::queued;
     base::Time due{};     // when some recipient still waits
     bool warned = false;  // a delay warning is among the reports
+    bool wedged = false;  // one of the few attempts without an end that a message may have
     std::vector<ReportWish> reports;
     std::string outcome;  // of the attempt as a whole: "delivered", "deferred", "failed",
                           // "unknown", "partial"
@@ -39,6 +40,8 @@ struct DecisionInput {
     const std::vector<RecipientOutcome>* outcomes = nullptr;
     base::Time now{};
     base::Time not_before{};        // the smarthost rests until then; zero: no rest
+    bool attempted = true;          // false: nothing was tried, the message waits until not_before
+    bool broken = false;            // an internal error ended the attempt
     bool keep_for_ever = false;     // only a refused sign-in stands in the way: never bounce for it
     bool next_hop_reports = false;  // the smarthost took over DSN (RFC 3461 section 5.2.2)
     double jitter = 0;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "base/log.hpp"
@@ -155,24 +157,40 @@ JobPtr Engine::take_out(std::deque<JobPtr>::iterator place) {
     return job;
 }
 
-void Engine::dispatch() {
+void Engine::dispatch(const Pool* failed) {
     if (stopping_ || ready_.empty()) return;
-    give_up_waiting();
-    // Equal priorities share the load: the one with the fewest connections first.
-    std::vector<Pool*> order;
-    for (const auto& pool : pools_) order.push_back(pool.get());
-    std::stable_sort(order.begin(), order.end(), [](const Pool* a, const Pool* b) {
-        return std::pair{a->priority(), a->connections()} <
-               std::pair{b->priority(), b->connections()};
-    });
-    for (Pool* const pool : order) {
-        const bool wanted = std::any_of(ready_.begin(), last_candidate(),
-                                        [&](const JobPtr& job) { return acceptable(*pool, *job); });
-        if (wanted) pool->wake(ready_.size());
+    give_up_waiting(failed);
+    while (coming() < ready_.size()) {
+        Pool* const pool = best_pool();
+        if (pool == nullptr) return;
+        pool->wake(++turns_);
     }
 }
 
-void Engine::give_up_waiting() {
+std::size_t Engine::coming() const {
+    return std::accumulate(pools_.begin(), pools_.end(), std::size_t{0},
+                           [](std::size_t sum, const auto& pool) { return sum + pool->coming(); });
+}
+
+// Equal priorities share the load: the one with the least to do first, then by turns.
+Pool* Engine::best_pool() {
+    const auto order = [](const Pool& pool) {
+        return std::tuple{pool.priority(), pool.busy(), pool.last_turn()};
+    };
+    Pool* best = nullptr;
+    for (const auto& pool : pools_) {
+        if (!pool->can_wake() || !wanted(*pool)) continue;
+        if (best == nullptr || order(*pool) < order(*best)) best = pool.get();
+    }
+    return best;
+}
+
+bool Engine::wanted(const Pool& pool) {
+    return std::any_of(ready_.begin(), last_candidate(),
+                       [&](const JobPtr& job) { return acceptable(pool, *job); });
+}
+
+void Engine::give_up_waiting(const Pool* failed) {
     const bool usable =
         std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return pool->usable(); });
     if (usable && tried_ready_ == 0) return;
@@ -186,37 +204,46 @@ void Engine::give_up_waiting() {
     }
     for (JobPtr& job : hopeless) {
         ++under_way_;
-        defer(std::move(job));
+        defer(std::move(job), failed);
     }
 }
 
-void Engine::defer(JobPtr job) {
+// No smarthost can take it. That is an attempt if one was tried for it, or with it waiting.
+void Engine::defer(JobPtr job, const Pool* failed) {
+    const bool was_tried = !job->attempt.remote.empty();
     const bool all_paused = std::all_of(pools_.begin(), pools_.end(), [](const auto& pool) {
         return pool->health().state() == Health::paused;
     });
+    job->attempted = was_tried || failed != nullptr;
     job->keep_for_ever = all_paused;
     job->attempt.at = surroundings_.clock->now();
+    Pool* reason = nullptr;
     for (const auto& pool : pools_) {
         const SmarthostHealth& health = pool->health();
         // Not usable(): a rest may end while many are deferred.
         if (!health.next_attempt()) continue;  // it was tried, job->outcomes tells what came of it
-        if (job->outcomes.empty()) {
-            const smtp::Stage stage = all_paused ? smtp::Stage::auth : smtp::Stage::connect;
-            job->outcomes = same_for_all(job->message(), deferral(stage, health.problem()));
-            job->attempt.smarthost = pool->options().name;
-        }
+        if (reason == nullptr || pool.get() == failed) reason = pool.get();
         if (job->not_before == base::Time{} || *health.next_attempt() < job->not_before) {
             job->not_before = *health.next_attempt();
         }
     }
+    if (!was_tried && reason != nullptr) {
+        const smtp::Stage stage =
+            reason->health().state() == Health::paused ? smtp::Stage::auth : smtp::Stage::connect;
+        job->outcomes = same_for_all(job->message(), deferral(stage, reason->health().problem()));
+        job->attempt.smarthost = reason->options().name;
+        reason->count(job->outcomes);
+    }
     finished(std::move(job));
 }
 
-void Engine::connection_ended() {
-    // Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
-    // waits.
+// Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
+// waits.
+void Engine::connection_ended(const Pool& pool, bool failed) {
+    const bool in_use = std::any_of(pools_.begin(), pools_.end(),
+                                    [&](const auto& each) { return each.get() == &pool; });
     std::erase_if(retired_, [](const auto& retired) { return retired->connections() == 0; });
-    dispatch();
+    dispatch(failed && in_use ? &pool : nullptr);
     wake_stopper();
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -47,7 +48,7 @@ class Engine final : private Dispatcher {
     void finished(JobPtr job) override;
     void put_back(JobPtr job) override;
     void connection_opened() override { dispatch(); }
-    void connection_ended() override;
+    void connection_ended(const Pool& pool, bool failed) override;
 
     void take_due();
     void retry_all();
@@ -56,11 +57,18 @@ class Engine final : private Dispatcher {
     void enqueue(JobPtr job);
     std::deque<JobPtr>::iterator last_candidate();
     JobPtr take_out(std::deque<JobPtr>::iterator place);
-    void dispatch();
-    void give_up_waiting();  // defers what no smarthost can take now
-    void defer(JobPtr job);
+    // Gives each waiting message a connection, as far as there are any. `failed` could not be
+    // opened just now, for the messages that waited for it an attempt.
+    void dispatch(const Pool* failed = nullptr);
+    void give_up_waiting(const Pool* failed);  // defers what no smarthost can take now
+    void defer(JobPtr job, const Pool* failed);
+    [[nodiscard]] std::size_t coming() const;
+    [[nodiscard]] Pool* best_pool();
+    [[nodiscard]] bool wanted(const Pool& pool);
     void recover(std::shared_ptr<Job> job);  // its final dot was sent before a crash
     void record(JobPtr job);
+    void record_decision(const std::shared_ptr<Job>& job);
+    void record_broken(const std::shared_ptr<Job>& job, const std::exception_ptr& problem);
     void submit_report(std::shared_ptr<Job> job, spool::Report report);
     void recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due);
     boost::asio::awaitable<void> record_with_reports(std::shared_ptr<Job> job);
@@ -78,6 +86,7 @@ class Engine final : private Dispatcher {
     Pools pools_;
     Pools retired_;                // still finishing what they had
     std::deque<JobPtr> ready_;     // waiting for a connection
+    std::uint64_t turns_ = 0;      // how often a pool was woken
     std::size_t tried_ready_ = 0;  // how many of them have failed over
     std::size_t active_ = 0;       // leased: ready, under way or being recorded
     std::size_t under_way_ = 0;    // with a connection or being recorded

@@ -21,8 +21,14 @@ namespace {
 constexpr std::size_t largest_returned_header = 64 * 1024;
 constexpr std::size_t largest_returned_body = 64 * 1024;
 
-void log_if_failed(const std::exception_ptr& problem) {
-    if (problem) base::log_error("recording a delivery ended by an internal error");
+std::string words_of(const std::exception_ptr& problem) {
+    try {
+        std::rethrow_exception(problem);
+    } catch (const std::exception& known) {
+        return known.what();
+    } catch (...) {
+        return "an unknown exception";
+    }
 }
 
 // Trouble that says nothing about this message, so that another smarthost may do better (DESIGN 5).
@@ -56,6 +62,8 @@ Decision Engine::decide_for(const Job& job) const {
     input.outcomes = &job.outcomes;
     input.now = surroundings_.clock->now();
     input.not_before = job.not_before;
+    input.attempted = job.attempted;
+    input.broken = job.broken;
     input.keep_for_ever = job.keep_for_ever;
     input.next_hop_reports = job.next_hop_reports;
     input.jitter = random_jitter();
@@ -64,26 +72,58 @@ Decision Engine::decide_for(const Job& job) const {
 
 void Engine::record(JobPtr job) {
     log_attempt(*job, surroundings_.clock->now());
-    std::shared_ptr<Job> shared{std::move(job)};
-    const Decision decision = decide_for(*shared);
-    if (!decision.reports.empty()) {
-        asio::co_spawn(surroundings_.executor, record_with_reports(shared), log_if_failed);
-        return;
+    const std::shared_ptr<Job> shared{std::move(job)};
+    try {
+        record_decision(shared);
+    } catch (...) {
+        record_broken(shared, std::current_exception());
     }
-    submit_report(shared, report_for(*shared, decision));
+}
+
+void Engine::record_decision(const std::shared_ptr<Job>& job) {
+    const Decision decision = decide_for(*job);
+    if (decision.reports.empty()) return submit_report(job, report_for(*job, decision));
+    asio::co_spawn(surroundings_.executor, record_with_reports(job),
+                   [this, job](const std::exception_ptr& problem) {
+                       if (problem) record_broken(job, problem);
+                   });
+}
+
+// The message must not stay leased for ever. Who was served is noted; the others wait, and nobody
+// is given up, for the report that would tell is what cannot be made.
+void Engine::record_broken(const std::shared_ptr<Job>& job, const std::exception_ptr& problem) {
+    base::log_error("an internal error while a delivery was recorded",
+                    {{"id", job->message().id}, {"problem", words_of(problem)}});
+    if (job->outcomes.empty()) return recover(job);
+    for (RecipientOutcome& each : job->outcomes) {
+        if (each.result.outcome != smtp::Outcome::failed) continue;
+        each.result = deferral(each.result.stage, result_text(each.result));
+    }
+    job->broken = job->keep_for_ever = true;
+    Decision decision = decide_for(*job);
+    decision.reports.clear();
+    decision.warned = false;
+    submit_report(job, report_for(*job, decision));
 }
 
 spool::Report Engine::report_for(const Job& job, const Decision& decision) const {
     spool::Report report;
     report.id = job.message().id;
-    report.attempt = job.attempt;
-    report.attempt->outcome = decision.outcome;
-    report.attempt->stage = job.outcomes.front().result.stage;
-    report.attempt->reply = result_text(job.outcomes.front().result);
+    if (job.attempted) {
+        report.attempt = job.attempt;
+        report.attempt->outcome = decision.outcome;
+        report.attempt->stage = job.outcomes.front().result.stage;
+        report.attempt->reply = result_text(job.outcomes.front().result);
+    }
     report.changes = decision.changes;
     report.state = decision.state;
     report.due = decision.due;
     report.warned = decision.warned;
+    report.wedged = decision.wedged;
+    if (decision.state == spool::MessageState::held) {
+        base::log_warning("message put on hold: its deliveries come to no end",
+                          {{"id", report.id}, {"remedy", "relay queue release"}});
+    }
 
     for (const ReportWish& wish : decision.reports) {
         BounceInput input;
@@ -152,7 +192,10 @@ void Engine::recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome,
         base::log_error("the outcome of a delivery cannot be recorded; relay keeps trying",
                         {{"id", job->message().id}, {"problem", outcome.error().message}});
         if (!stopping_ && outcome.error().problem != spool::Problem::not_found) {
-            asio::co_spawn(surroundings_.executor, retry_record(std::move(job)), log_if_failed);
+            asio::co_spawn(surroundings_.executor, retry_record(job),
+                           [this, job](const std::exception_ptr& problem) {
+                               if (problem) record_broken(job, problem);
+                           });
             return;
         }
     }

@@ -24,11 +24,14 @@ struct Job {
     std::vector<const Pool*>
         tried_pools;          // fail-over: they had connection trouble for this message
     bool went_stale = false;  // was once on a connection that the server had closed
+    bool dot_marked = false;  // the present attempt got as far as a final dot
 
     // What the attempt came to, kept until the spool has it.
     std::vector<RecipientOutcome> outcomes;
     spool::Attempt attempt;
     std::string original_header, original_body;  // for reports
+    bool attempted = true;                       // false: it only waited for a smarthost that rests
+    bool broken = false;                         // an internal error ended it
     base::Time not_before{};
     bool keep_for_ever = false;
     bool next_hop_reports = false;

@@ -29,6 +29,13 @@ bool nothing_happened(const Job& job) {
     });
 }
 
+smtp::RecipientResult broken_result(bool dot_marked) {
+    smtp::RecipientResult result = deferral(dot_marked ? smtp::Stage::final_dot : smtp::Stage::data,
+                                            "an internal error of relay ended the delivery");
+    if (dot_marked) result.outcome = smtp::Outcome::unknown;
+    return result;
+}
+
 }  // namespace
 
 base::Result<std::shared_ptr<Pool>> Pool::create(SmarthostOptions options,
@@ -53,19 +60,61 @@ Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientConte
 
 bool Pool::usable() const { return !retired_ && health_.usable(surroundings_.clock->now()); }
 
-void Pool::wake(std::size_t waiting) {
-    if (!usable()) return;
-    if (!idle_.empty()) {
-        Connection* connection = idle_.back();  // the most recently used: the others may grow old
-        idle_.pop_back();
-        connection->wake();
-        return;
+// A connection's place in the pool's lists, given up also when an exception ends it.
+class Pool::Membership {
+ public:
+    Membership(Pool& pool, Connection& connection) : pool_(pool), connection_(connection) {
+        pool_.members_.push_back(this);
     }
-    if (waiting <= opening_) return;
+    ~Membership() { leave(); }
+    Membership(const Membership&) = delete;
+    Membership& operator=(const Membership&) = delete;
+
+    [[nodiscard]] Connection& connection() { return connection_; }
+    void opened() {
+        if (std::exchange(opening_, false)) --pool_.opening_;
+    }
+    void wake() {
+        if (!std::exchange(woken_, true)) ++pool_.woken_;
+        connection_.wake();
+    }
+    void asks_for_work() {
+        if (std::exchange(woken_, false)) --pool_.woken_;
+    }
+    void leave() {
+        if (!std::exchange(member_, false)) return;
+        opened();
+        asks_for_work();
+        std::erase(pool_.members_, this);
+        std::erase(pool_.idle_, this);
+        --pool_.connections_;
+    }
+
+ private:
+    Pool& pool_;
+    Connection& connection_;
+    bool member_ = true, opening_ = true, woken_ = false;
+};
+
+bool Pool::can_wake() const {
+    if (!usable()) return false;
+    if (!idle_.empty()) return true;
     // Until a sign-in has worked one connection tries it: providers count failed ones.
     std::size_t most = health_.state() == Health::ok ? options_.max_connections : 1;
     if (surroundings_.clock->now() < crowd_until_) most = std::min(most, crowd_limit_);
-    if (connections_.size() >= most) return;
+    return connections_ < most;
+}
+
+bool Pool::wake(std::uint64_t turn) {
+    if (!can_wake()) return false;
+    last_turn_ = turn;
+    if (!idle_.empty()) {
+        Membership* const member = idle_.back();  // the last one used: the others may grow old
+        idle_.pop_back();
+        member->wake();
+        return true;
+    }
+    ++connections_;
     ++opening_;
     asio::co_spawn(surroundings_.executor, run(shared_from_this()),
                    [](const std::exception_ptr& problem) {
@@ -74,56 +123,34 @@ void Pool::wake(std::size_t waiting) {
                        if (problem)
                            base::log_error("a delivery connection ended by an internal error");
                    });
+    return true;
 }
 
 void Pool::retire() {
     retired_ = true;
-    for (Connection* connection : std::exchange(idle_, {})) connection->wake();
+    for (Membership* const member : std::exchange(idle_, {})) member->wake();
 }
 
 void Pool::cancel() {
     retire();
-    for (Connection* connection : connections_) connection->cancel();
+    for (Membership* const member : members_) member->connection().cancel();
 }
-
-// A connection's place in the pool's lists, given up also when an exception ends it.
-class Pool::Membership {
- public:
-    Membership(Pool& pool, Connection& connection) : pool_(pool), connection_(connection) {
-        pool_.connections_.push_back(&connection_);
-    }
-    ~Membership() {
-        opened();
-        leave();
-    }
-    Membership(const Membership&) = delete;
-    Membership& operator=(const Membership&) = delete;
-
-    void opened() {
-        if (std::exchange(opening_, false)) --pool_.opening_;
-    }
-    void leave() {
-        std::erase(pool_.connections_, &connection_);
-        std::erase(pool_.idle_, &connection_);
-    }
-
- private:
-    Pool& pool_;
-    Connection& connection_;
-    bool opening_ = true;
-};
 
 asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
     Connection connection{self->surroundings_.executor, *self->surroundings_.resolver,
                           self->options_, self->context_};
     Membership member{*self, connection};
-    const bool opened = co_await self->open(connection);
-    member.opened();
-    if (opened) self->dispatcher_.connection_opened();
-    if (opened) co_await self->work(connection);
+    bool opened = false;
+    if (!self->retired_) opened = co_await self->open(connection);
+    if (opened) {
+        // Still counted as opening: the work that it is about to ask for is its own.
+        self->dispatcher_.connection_opened();
+        member.opened();
+        co_await self->work(member);
+        co_await connection.quit();
+    }
     member.leave();
-    self->dispatcher_.connection_ended();
-    co_await connection.quit();
+    self->dispatcher_.connection_ended(*self, !opened);
 }
 
 asio::awaitable<bool> Pool::open(Connection& connection) {
@@ -156,7 +183,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
                  ? surroundings_.explain(failure.reply, failure.stage, options_.host)
                  : "";
     // Others work while this one is turned away: the smarthost wants fewer, it is not down.
-    const std::size_t working = connections_.size() - opening_;
+    const std::size_t working = connections_ - opening_;
     if (working > 0 && failure.reply.transient()) {
         crowd_limit_ = working;
         crowd_until_ = now + std::chrono::minutes{5};
@@ -192,46 +219,61 @@ std::uint32_t Pool::transaction_limit(const Connection& connection) const {
                      : std::min(said, options_.messages_per_connection);
 }
 
-asio::awaitable<void> Pool::work(Connection& connection) {
+asio::awaitable<void> Pool::work(Membership& member) {
+    Connection& connection = member.connection();
     while (!retired_ && connection.ready() &&
            connection.transactions() < transaction_limit(connection)) {
+        member.asks_for_work();
         JobPtr job = dispatcher_.next_job(*this);
         if (job) {
             co_await serve(connection, std::move(job));
             continue;
         }
-        idle_.push_back(&connection);
+        idle_.push_back(&member);
         const bool woken = co_await connection.wait_idle(idle_limit);
-        std::erase(idle_, &connection);
+        std::erase(idle_, &member);
         if (!woken) co_return;
     }
 }
 
 asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
     const base::Time started = surroundings_.clock->now();
-    std::string problem;
-    const bool prepared = co_await prepare(*job, problem);
-    if (!prepared) {
-        base::log_error("a message's content cannot be read",
-                        {{"id", job->message().id}, {"problem", problem}});
-        job->outcomes = same_for_all(job->message(), deferral(smtp::Stage::data, problem));
-        describe_attempt(*job, connection, started);
-        dispatcher_.finished(std::move(job));
-        co_return;
-    }
-
-    BodySource body{surroundings_.files, *job->leased.body};
     job->outcomes.clear();
-    job->next_hop_reports = connection.extensions().dsn;
-    co_await transfer(connection, *job, body);
-    if (connection.lost_before_reply() && !job->went_stale && nothing_happened(*job)) {
+    job->attempted = true;
+    job->broken = job->dot_marked = false;
+    try {
+        co_await attempt(connection, *job);
+    } catch (const std::exception& problem) {
+        base::log_error("a delivery ended by an internal error",
+                        {{"id", job->message().id}, {"problem", problem.what()}});
+        job->broken = true;
+        fill_up(job->message(), broken_result(job->dot_marked), job->outcomes);
+        connection.abandon();
+    }
+    const bool stale = !job->broken && connection.lost_before_reply() && !job->went_stale &&
+                       nothing_happened(*job);
+    if (stale) {
         job->went_stale = true;  // the server had closed it while it was idle: no attempt at all
         dispatcher_.put_back(std::move(job));
         co_return;
     }
-    note_results(*job);
+    count(job->outcomes);
     describe_attempt(*job, connection, started);
     dispatcher_.finished(std::move(job));
+}
+
+asio::awaitable<void> Pool::attempt(Connection& connection, Job& job) {
+    std::string problem;
+    const bool prepared = co_await prepare(job, problem);
+    if (!prepared) {
+        base::log_error("a message's content cannot be read",
+                        {{"id", job.message().id}, {"problem", problem}});
+        job.outcomes = same_for_all(job.message(), deferral(smtp::Stage::data, problem));
+        co_return;
+    }
+    BodySource body{surroundings_.files, *job.leased.body};
+    job.next_hop_reports = connection.extensions().dsn;
+    co_await transfer(connection, job, body);
 }
 
 asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
@@ -269,8 +311,10 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
     const std::uint32_t said = connection.extensions().limit_rcpt_max;
     const std::size_t most = said == 0 ? recipients_per_transaction : said;
     spool::Spool* const spool = surroundings_.spool;
-    const base::MessageId id = job.message().id;
-    std::function<void()> before_dot = [spool, id] { spool->mark_dot(id); };
+    std::function<void()> before_dot = [spool, &job] {
+        spool->mark_dot(job.message().id);
+        job.dot_marked = true;
+    };
 
     for (std::size_t first = 0; first < pending.size(); first += most) {
         // What is left goes over the next connection (RFC 9422 MAILMAX).
@@ -297,8 +341,8 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
     }
 }
 
-void Pool::note_results(const Job& job) {
-    for (const RecipientOutcome& outcome : job.outcomes) {
+void Pool::count(const std::vector<RecipientOutcome>& outcomes) {
+    for (const RecipientOutcome& outcome : outcomes) {
         switch (outcome.result.outcome) {
             case smtp::Outcome::delivered:
                 ++counters_.delivered;
@@ -334,7 +378,7 @@ SmarthostStatus Pool::status() const {
     if (status.problem.empty()) status.advice.clear();
     status.since = health_.since();
     status.next_attempt = health_.next_attempt();
-    status.connections = static_cast<std::uint32_t>(connections_.size());
+    status.connections = static_cast<std::uint32_t>(connections_);
     return status;
 }
 

@@ -25,7 +25,8 @@ class Dispatcher {
     virtual void finished(JobPtr job) = 0;                  // outcomes and attempt are filled in
     virtual void put_back(JobPtr job) = 0;                  // not tried after all
     virtual void connection_opened() = 0;                   // others may follow it now
-    virtual void connection_ended() = 0;  // one fewer; its health may have changed
+    // One fewer. With `failed` it could not be opened, and the pool's health tells why.
+    virtual void connection_ended(const Pool& pool, bool failed) = 0;
 };
 
 // What the program lends to delivery; all of it outlives the engine. Used on the network thread.
@@ -47,15 +48,25 @@ class Pool : public std::enable_shared_from_this<Pool> {
         SmarthostOptions options, base::Duration first_rest, const Surroundings& surroundings,
         Dispatcher& dispatcher);
 
-    // `waiting` messages could go here: wakes an idle connection or opens another one.
-    void wake(std::size_t waiting);
+    // A message could go here: wakes an idle connection or opens another one; false when neither
+    // may be. `turn` grows from call to call over all pools, see last_turn().
+    bool wake(std::uint64_t turn);
     void retire();  // no new work; connections end after what they are doing
     void cancel();  // end now: what is under way is lost
     void try_at_once() { health_.try_at_once(); }
 
     [[nodiscard]] bool usable() const;
     [[nodiscard]] bool opening() const { return opening_ > 0; }
-    [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+    [[nodiscard]] std::size_t connections() const { return connections_; }
+    [[nodiscard]] std::size_t busy() const { return connections_ - idle_.size(); }
+    // Connections that will ask for work soon. One that tries whether a smarthost is back does not
+    // count: mail need not wait for it.
+    [[nodiscard]] std::size_t coming() const {
+        return woken_ + (health_.on_trial() ? 0 : opening_);
+    }
+    [[nodiscard]] std::uint64_t last_turn() const { return last_turn_; }
+    [[nodiscard]] bool can_wake() const;
+    void count(const std::vector<RecipientOutcome>& outcomes);
     [[nodiscard]] std::int32_t priority() const { return options_.priority; }
     [[nodiscard]] const SmarthostOptions& options() const { return options_; }
     [[nodiscard]] const SmarthostHealth& health() const { return health_; }
@@ -69,12 +80,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
     boost::asio::awaitable<bool> open(Connection& connection);
-    boost::asio::awaitable<void> work(Connection& connection);
+    boost::asio::awaitable<void> work(Membership& member);
     boost::asio::awaitable<void> serve(Connection& connection, JobPtr job);
+    boost::asio::awaitable<void> attempt(Connection& connection, Job& job);
     boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
     boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);
     void note_failure(const smtp::SessionFailure& failure);
-    void note_results(const Job& job);
     void describe_attempt(Job& job, const Connection& connection, base::Time started);
     [[nodiscard]] std::uint32_t transaction_limit(const Connection& connection) const;
 
@@ -83,9 +94,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
     tls::ClientContext context_;
     const Surroundings& surroundings_;
     Dispatcher& dispatcher_;
-    std::vector<Connection*> connections_;  // all of them, also while opening
-    std::vector<Connection*> idle_;
+    std::vector<Membership*> members_;  // whose coroutines have begun
+    std::vector<Membership*> idle_;
+    std::size_t connections_ = 0;  // all of them, from before they open until QUIT is answered
     std::size_t opening_ = 0;
+    std::size_t woken_ = 0;  // were idle and have not asked for work yet
+    std::uint64_t last_turn_ = 0;
     std::size_t crowd_limit_ = 0;  // so many connections the server let in, until crowd_until_
     base::Time crowd_until_{};
     bool retired_ = false;

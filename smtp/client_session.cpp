@@ -146,6 +146,12 @@ void ClientSession::connection_lost(std::string problem) {
         state.phase = State::Phase::closed;  // many servers do not wait for our FIN
         return;
     }
+    // A server may refuse in the midst of the content and close: its reply is the result.
+    while (state.phase != State::Phase::closed) {
+        const std::optional<Reply> reply = state.parser.next();
+        if (!reply) break;
+        state.handle(*reply);
+    }
     state.fail(stage(), {}, std::move(problem));
 }
 

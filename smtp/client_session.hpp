@@ -117,7 +117,8 @@ class ClientSession {
     void write_body(std::string_view piece, bool last);
     void quit();
     // The driver saw the connection end, fail or time out; problem says so in words. Results of the
-    // transaction under way follow as TransactionDone (deferred, or unknown after the final dot).
+    // transaction under way follow as TransactionDone (deferred, or unknown after the final dot);
+    // replies received before count.
     void connection_lost(std::string problem);
 
     [[nodiscard]] const Extensions& extensions() const;

@@ -48,6 +48,9 @@ struct Origin {
     std::string protocol;     // "ESMTP"
 };
 
+// So many wedged attempts put a message on hold: it is not retried for ever.
+inline constexpr std::uint32_t most_wedged = 3;
+
 struct Message {
     MessageId id;
     base::Time received{};
@@ -56,7 +59,7 @@ struct Message {
     MessageState state = MessageState::queued;
     std::uint64_t size = 0;
     std::uint32_t attempts = 0;  // how many delivery attempts have been made
-    std::uint32_t wedged = 0;    // attempts that crashed or hung between dot and end
+    std::uint32_t wedged = 0;    // attempts that crashed or were never answered after the dot
     base::Time due{};            // next attempt; meaningless when nothing waits
     bool warned = false;         // the delay warning of RFC 3464 has gone out
     bool dot_marked = false;  // a final dot was sent and no reply recorded: unknown after a crash

@@ -75,6 +75,7 @@ struct Report {
                                                 // follow from the recipients
     base::Time due{};                           // if some recipient still waits
     bool warned = false;                        // sets Message::warned
+    bool wedged = false;                        // the attempt counts in Message::wedged
     std::vector<NewMessage> reports;  // bounces and warnings, made durable in the same transaction
 };
 

@@ -200,7 +200,7 @@ Store::Next Store::decide(const Report& report, const Row& row, const Progress& 
                           base::Time now) const {
     Next next;
     next.attempts = row.attempts + (report.attempt ? 1 : 0);
-    next.wedged = row.wedged + (report.state == MessageState::unknown && report.attempt ? 1 : 0);
+    next.wedged = row.wedged + (report.wedged ? 1 : 0);
     next.warned = report.warned;
     if (progress.waiting == 0) {
         next.state = progress.failed > 0 ? MessageState::failed : MessageState::delivered;

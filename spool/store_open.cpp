@@ -13,8 +13,6 @@
 namespace spool {
 namespace {
 
-constexpr std::int64_t most_wedged = 3;
-
 bool holds_bodies(const Layout& layout) {
     std::error_code failure;
     for (std::filesystem::directory_iterator entry{layout.bodies(), failure}, end;

@@ -124,7 +124,7 @@ void Stream::State::close(bool politely) {
         // Without this OpenSSL takes the session for broken and never resumes it.
         if (!politely) SSL_set_shutdown(session->ssl.get(), SSL_SENT_SHUTDOWN);
         ERR_clear_error();
-        if (politely) SSL_shutdown(session->ssl.get());
+        if (politely && !session->unwritable) SSL_shutdown(session->ssl.get());
         ERR_clear_error();
         session->established = false;
     }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "tls/stream_state.hpp"
 
@@ -169,10 +170,17 @@ Step Stream::State::write(std::string_view bytes) {
     if (bytes.empty()) return {};
     if (!session) return write_plain(bytes);
     if (!session->established) return fail(CloseReason::other, "TLS has failed before");
+    if (session->unwritable) return fail(CloseReason::reset, "the peer closed the connection");
     ERR_clear_error();
     std::size_t count = 0;
     const int result = SSL_write_ex(session->ssl.get(), bytes.data(), bytes.size(), &count);
-    return result == 1 ? advanced(count) : judge(result);
+    if (result == 1) return advanced(count);
+    if (SSL_get_error(session->ssl.get(), result) == SSL_ERROR_SYSCALL) {
+        session->unwritable = true;
+        ERR_clear_error();
+        return fail_errno(std::exchange(session->last_errno, 0));
+    }
+    return judge(result);
 }
 
 }  // namespace tls

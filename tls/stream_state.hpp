@@ -30,6 +30,7 @@ struct Session {
     int last_errno = 0;
     bool end_of_file = false;
     bool established = false;  // the handshake is done and nothing has failed since
+    bool unwritable = false;   // the peer has gone; what it said before can still be read
     std::string first_bytes;   // the first five the peer sent: not TLS if it talks clear text
     std::unique_ptr<ClientSession> client;
     SslPtr ssl;  // last, as it refers to the others

@@ -151,3 +151,39 @@ TEST_CASE("a resting smarthost moves the next attempt behind its rest", "[delive
         decide_at(message, {outcome(0, Outcome::deferred)}, start, false, false, start + 1h);
     REQUIRE(decision.due == start + 1h);
 }
+
+TEST_CASE("mail that only waits takes no step of the schedule", "[delivery]") {
+    const spool::Message message = message_to(1);
+    const std::vector<RecipientOutcome> outcomes{outcome(0, Outcome::deferred)};
+    delivery::DecisionInput input;
+    input.message = &message;
+    input.outcomes = &outcomes;
+    input.now = start;
+    input.attempted = false;
+    input.not_before = start + 5s;
+    REQUIRE(delivery::decide(input, {}).due == start + 5s);
+}
+
+TEST_CASE("the third delivery without an end puts a message on hold", "[delivery]") {
+    spool::Message message = message_to(2);
+    const bool broken = GENERATE(true, false);
+    const std::vector<RecipientOutcome> outcomes{
+        outcome(0, Outcome::delivered, 250),
+        outcome(1, broken ? Outcome::deferred : Outcome::unknown)};
+    delivery::DecisionInput input;
+    input.message = &message;
+    input.outcomes = &outcomes;
+    input.now = start;
+    input.broken = broken;
+    for (message.wedged = 0; message.wedged < 2; ++message.wedged) {
+        const Decision decision = delivery::decide(input, {});
+        CHECK(decision.wedged);
+        CHECK(decision.state == (broken ? MessageState::queued : MessageState::unknown));
+    }
+    const Decision decision = delivery::decide(input, {});
+    CHECK(decision.state == MessageState::held);
+    CHECK(decision.changes[0].problem.empty());  // was delivered
+    CHECK(decision.changes[1].problem ==
+          "put on hold: 3 deliveries came to no end, the last one: connection lost");
+    CHECK(decision.reports.empty());
+}

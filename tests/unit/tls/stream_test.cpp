@@ -356,3 +356,23 @@ TEST_CASE("an IPv4 client of an IPv6 listener has an IPv4 address", "[tls]") {
     const tls::Stream server{acceptor.accept()};
     CHECK(server.remote_address() == "127.0.0.1");
 }
+
+TEST_CASE("what the peer said before it closed can be read after a failed write", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    const bool encrypted = GENERATE(false, true);
+    CAPTURE(encrypted);
+    prepare(loop, pair, encrypted);
+    pair.server.socket().set_option(asio::ip::tcp::no_delay{true});  // it leaves before the reset
+    REQUIRE(write_to(loop, pair.client, "content that nobody reads") == "written");
+    REQUIRE(write_to(loop, pair.server, "552 no") == "written");
+    pair.server.socket().close();  // unread bytes make it a reset
+
+    std::string result = "written";
+    for (int i = 0; i < 1000 && result == "written"; ++i) {
+        result = write_to(loop, pair.client, std::string(16'384, 'x'));
+    }
+    CHECK(result != "written");
+    CHECK(read_from(loop, pair.client) == "552 no");
+    CHECK(write_to(loop, pair.client, "more") != "written");
+}

@@ -6,8 +6,10 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <optional>
+#include <vector>
 
 namespace net {
 namespace {
@@ -39,6 +41,20 @@ std::optional<ip::address> address_of(const sockaddr* from) {
         return ip::address_v6{bytes, v6->sin6_scope_id};
     }
     return std::nullopt;
+}
+
+// As ares_set_servers_ports_csv() reads it; "" for what it could not.
+std::string server_text(const ares_addr_port_node& server) {
+    const std::string port = server.udp_port > 0 ? fmt::format(":{}", server.udp_port) : "";
+    if (server.family == AF_INET) {
+        const ip::address_v4 address{ntohl(server.addr.addr4.s_addr)};
+        return address.to_string() + port;
+    }
+    ip::address_v6::bytes_type bytes;
+    std::copy_n(reinterpret_cast<const unsigned char*>(&server.addr.addr6), bytes.size(),
+                bytes.begin());
+    const ip::address_v6 address{bytes};
+    return address.is_link_local() ? "" : "[" + address.to_string() + "]" + port;
 }
 
 }  // namespace
@@ -130,8 +146,10 @@ void AresChannel::query_verified(const std::string& name, int type, Answered ans
     arm_timer();
 }
 
-void AresChannel::query_done(void* question, int status, int, unsigned char* bytes, int size) {
+void AresChannel::query_done(void* question, int status, int timeouts, unsigned char* bytes,
+                             int size) {
     const std::unique_ptr<Question<Answered>> asked{static_cast<Question<Answered>*>(question)};
+    if (timeouts > 0) asked->channel->lost_time_ = true;
     std::string answer;
     // Without a check of the response code a refusal counts as success too; with bytes it is one.
     if (bytes != nullptr && size > 0) {
@@ -150,8 +168,9 @@ void AresChannel::addresses(const std::string& host, int family, Found found) {
     arm_timer();
 }
 
-void AresChannel::addresses_done(void* question, int status, int, ares_addrinfo* found) {
+void AresChannel::addresses_done(void* question, int status, int timeouts, ares_addrinfo* found) {
     const std::unique_ptr<Question<Found>> asked{static_cast<Question<Found>*>(question)};
+    if (timeouts > 0) asked->channel->lost_time_ = true;
     std::vector<ip::address> addresses;
     for (const ares_addrinfo_node* node = found != nullptr ? found->nodes : nullptr;
          node != nullptr; node = node->ai_next) {
@@ -162,6 +181,22 @@ void AresChannel::addresses_done(void* question, int status, int, ares_addrinfo*
     }
     if (found != nullptr) ares_freeaddrinfo(found);
     asked->done(status, std::move(addresses));
+}
+
+std::string AresChannel::servers_rotated() const {
+    ares_addr_port_node* list = nullptr;
+    if (ares_get_servers_ports(channel_, &list) != ARES_SUCCESS) return {};
+    std::vector<std::string> servers;
+    for (const ares_addr_port_node* node = list; node != nullptr; node = node->next) {
+        servers.push_back(server_text(*node));
+    }
+    ares_free_data(list);
+    // A link-local address would lose its interface here.
+    const bool movable = std::none_of(servers.begin(), servers.end(),
+                                      [](const std::string& text) { return text.empty(); });
+    if (servers.size() < 2 || !movable) return {};
+    std::rotate(servers.begin(), servers.begin() + 1, servers.end());
+    return fmt::format("{}", fmt::join(servers, ","));
 }
 
 void AresChannel::cancel() {

@@ -43,6 +43,11 @@ class AresChannel : public std::enable_shared_from_this<AresChannel> {
 
     void cancel();  // ends every question with ARES_ECANCELLED
 
+    // A server was silent when asked first, and so would be again: c-ares remembers nothing.
+    [[nodiscard]] bool lost_time() const { return lost_time_; }
+    // The servers it asks, the first one moved to the end; "" when there is no other.
+    [[nodiscard]] std::string servers_rotated() const;
+
  private:
     struct Watched;
     template <class Done>
@@ -63,6 +68,7 @@ class AresChannel : public std::enable_shared_from_this<AresChannel> {
     std::map<ares_socket_t, std::shared_ptr<Watched>> watched_;
     std::random_device random_;
     ares_channel channel_ = nullptr;
+    bool lost_time_ = false;
 };
 
 }  // namespace net

@@ -186,9 +186,10 @@ class AresResolver final : public Resolver {
     using Channel = std::shared_ptr<AresChannel>;
     static constexpr std::chrono::seconds check_interval{1};
 
-    // Opens the channels at first use and anew when resolv.conf has changed. Questions under way
-    // keep the channel they were asked on.
+    // Opens the channels at first use, anew when resolv.conf has changed, and in another order when
+    // the first server was silent. Questions under way keep the channel they were asked on.
     void refresh();
+    void open_channels(const std::string& servers);
     static Channel open_channel(const asio::any_io_executor& executor,
                                 const ResolverOptions& options, AresChannel::Mode mode);
 
@@ -216,6 +217,7 @@ class AresResolver final : public Resolver {
     ResolverOptions options_;
     Channel raw_, lookup_;
     FileMark mark_;
+    std::string order_;  // of the servers; "": as resolv.conf has it
     SteadyClock::time_point next_check_{};
 };
 
@@ -227,14 +229,26 @@ AresResolver::Channel AresResolver::open_channel(const asio::any_io_executor& ex
 }
 
 void AresResolver::refresh() {
+    if (raw_ && lookup_ && (raw_->lost_time() || lookup_->lost_time())) {
+        // Whoever comes first now stays first until it is silent as well.
+        const std::string rotated = lookup_->servers_rotated();
+        open_channels(rotated.empty() ? order_ : rotated);
+    }
     const auto now = SteadyClock::now();
     if (raw_ && lookup_ && now < next_check_) return;
     next_check_ = now + check_interval;
     const FileMark mark = mark_of(options_.resolv_conf);
     if (raw_ && lookup_ && mark == mark_) return;
     mark_ = mark;
-    raw_ = open_channel(executor_, options_, AresChannel::Mode::raw);
-    lookup_ = open_channel(executor_, options_, AresChannel::Mode::lookup);
+    open_channels(options_.servers);
+}
+
+void AresResolver::open_channels(const std::string& servers) {
+    order_ = servers;
+    ResolverOptions options = options_;
+    options.servers = servers;
+    raw_ = open_channel(executor_, options, AresChannel::Mode::raw);
+    lookup_ = open_channel(executor_, options, AresChannel::Mode::lookup);
 }
 
 // Static like what follows it, for the resolver may be gone when an answer comes.

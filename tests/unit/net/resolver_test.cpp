@@ -285,3 +285,22 @@ TEST_CASE("a changed resolv.conf counts from the next question on", "[net]") {
     CHECK(asked == "mx.second.example");
     std::filesystem::remove_all(folder);
 }
+
+TEST_CASE("a silent DNS server is asked first only once", "[net]") {
+    asio::io_context loop;
+    DnsReply nothing;
+    nothing.silent = true;
+    DnsServer dead{loop, [&](const Question&) { return nothing; }};
+    DnsServer alive{loop, [&](const Question& q) { return addresses_for(q); }};
+    net::ResolverOptions options;
+    options.servers = dead.address() + "," + alive.address();
+    const auto resolver = net::make_resolver(loop.get_executor(), options);
+    REQUIRE(run(loop, resolver->addresses("a.example", Family::ipv4)).status == DnsStatus::ok);
+    const std::size_t asked = dead.questions().size();
+    CHECK(asked > 0);
+    for (const std::string name : {"b.example", "c.example", "d.example"}) {
+        REQUIRE(run(loop, resolver->addresses(name, Family::ipv4)).status == DnsStatus::ok);
+        static_cast<void>(run(loop, resolver->mx(name)));
+    }
+    CHECK(dead.questions().size() == asked);
+}

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <mutex>
 #include <stdexcept>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/base64.hpp"
@@ -23,7 +24,8 @@ namespace {
 constexpr std::string_view scheme = "{SCRAM-SHA-256}";
 constexpr std::size_t salt_length = 16;
 constexpr std::size_t key_length = SHA256_DIGEST_LENGTH;
-constexpr unsigned most_iterations = 10'000'000;  // more would stop the server for seconds
+constexpr unsigned most_iterations = 10'000'000;        // more would stop the server for seconds
+constexpr unsigned most_client_iterations = 1'000'000;  // a server names it: 0.3 s at most
 
 const unsigned char* octets(std::string_view bytes) {
     return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -120,7 +122,44 @@ std::string cache_digest(const ScramSecret& secret, std::string_view password) {
     return hmac(secret_key, password);
 }
 
+// Derived from what relay itself signs in with, so there are few. Bounded like the above.
+class SaltedPasswords {
+ public:
+    [[nodiscard]] std::optional<base::Secret> find(const std::string& digest) {
+        const std::lock_guard lock{mutex_};
+        const auto found = salted_.find(digest);
+        if (found == salted_.end()) return std::nullopt;
+        return found->second;
+    }
+    void add(const std::string& digest, const base::Secret& salted) {
+        const std::lock_guard lock{mutex_};
+        if (salted_.size() >= most_kept) salted_.clear();
+        salted_.insert_or_assign(digest, salted);
+    }
+
+ private:
+    static constexpr std::size_t most_kept = 256;
+    std::mutex mutex_;
+    std::unordered_map<std::string, base::Secret> salted_;
+};
+
+SaltedPasswords& salted_passwords() {
+    static SaltedPasswords passwords;
+    return passwords;
+}
+
 }  // namespace
+
+std::optional<base::Secret> scram_salted_password(const base::Secret& password,
+                                                  std::string_view salt, unsigned iterations) {
+    if (iterations < 1 || iterations > most_client_iterations) return std::nullopt;
+    const std::string place = hmac(process_key(), fmt::format("{},{}", iterations, salt));
+    const std::string digest = hmac(place, password.reveal());
+    if (std::optional<base::Secret> known = salted_passwords().find(digest)) return known;
+    base::Secret salted = salted_password(password.reveal(), salt, iterations);
+    salted_passwords().add(digest, salted);
+    return salted;
+}
 
 ScramSecret make_scram_secret(const base::Secret& password, unsigned iterations) {
     ScramSecret secret;

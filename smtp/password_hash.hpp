@@ -22,6 +22,12 @@ inline constexpr unsigned least_scram_iterations = 4096;  // RFC 7677 section 4
 // Makes and formats one; the error says what is wrong with the password, never the password.
 [[nodiscard]] base::Result<std::string> hash_password(const base::Secret& password);
 
+// RFC 5802's SaltedPassword. Costs a millisecond for 4096 iterations, once: the latest are kept, as
+// every connection to a server asks for the same. No value when the count is beyond reason.
+[[nodiscard]] std::optional<base::Secret> scram_salted_password(const base::Secret& password,
+                                                                std::string_view salt,
+                                                                unsigned iterations);
+
 // Costs the secret's iterations, about a millisecond for 4096, unless this password was found right
 // for this secret before: such answers are kept for the life of the process, under a key of its
 // own.

@@ -1,7 +1,12 @@
 #include <fmt/format.h>
 #include <gsasl.h>
 
+#include <charconv>
+#include <cstring>
+#include <optional>
+
 #include "base/base64.hpp"
+#include "smtp/password_hash.hpp"
 #include "smtp/sasl_client.hpp"
 
 namespace smtp {
@@ -14,11 +19,15 @@ struct FreeSession {
     void operator()(Gsasl_session* session) const { gsasl_finish(session); }
 };
 
+int supply_salted_password(Gsasl* context, Gsasl_session* session, Gsasl_property property);
+
 // One context serves all sessions of the process: it is read only once it is made.
 Gsasl* shared_context() {
     static const std::unique_ptr<Gsasl, FreeContext> context = [] {
         Gsasl* made = nullptr;
-        return std::unique_ptr<Gsasl, FreeContext>{gsasl_init(&made) == GSASL_OK ? made : nullptr};
+        if (gsasl_init(&made) != GSASL_OK) made = nullptr;
+        if (made != nullptr) gsasl_callback_set(made, supply_salted_password);
+        return std::unique_ptr<Gsasl, FreeContext>{made};
     }();
     return context.get();
 }
@@ -32,8 +41,11 @@ class GsaslClient final : public SaslClient {
         }
         session_.reset(made);
         if (session_ == nullptr) return;
+        gsasl_session_hook_set(session_.get(), this);
+        scram_password_ = credentials.password;
         set(GSASL_AUTHID, credentials.username);
-        set(GSASL_PASSWORD, credentials.password.reveal());
+        // SCRAM gets what is derived from the password, see supply().
+        if (!mechanism_.starts_with("SCRAM")) set(GSASL_PASSWORD, credentials.password.reveal());
         if (mechanism_.ends_with("-PLUS")) {
             set(GSASL_CB_TLS_EXPORTER, base::base64_encode(credentials.channel_binding));
         }
@@ -61,7 +73,29 @@ class GsaslClient final : public SaslClient {
 
     [[nodiscard]] bool complete() const override { return status_ == GSASL_OK; }
 
+    int supply(Gsasl_property wanted) {
+        if (wanted != GSASL_SCRAM_SALTED_PASSWORD) return GSASL_NO_CALLBACK;
+        const char* const salt = gsasl_property_fast(session_.get(), GSASL_SCRAM_SALT);
+        const char* const count = gsasl_property_fast(session_.get(), GSASL_SCRAM_ITER);
+        if (salt == nullptr || count == nullptr) return GSASL_NO_CALLBACK;
+        const std::optional<std::string> raw_salt = base::base64_decode(salt);
+        unsigned iterations = 0;
+        std::from_chars(count, count + std::strlen(count), iterations);
+        const std::optional<base::Secret> salted =
+            raw_salt ? scram_salted_password(scram_password_, *raw_salt, iterations) : std::nullopt;
+        if (!salted) return GSASL_NO_CALLBACK;
+        const base::Secret hex{in_hexadecimal(salted->reveal())};
+        return gsasl_property_set(session_.get(), wanted, hex.reveal().c_str());
+    }
+
  private:
+    static std::string in_hexadecimal(const std::string& bytes) {
+        std::string text;
+        for (const char byte : bytes)
+            text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+        return text;
+    }
+
     void set(Gsasl_property property, const std::string& value) {
         const int result = gsasl_property_set(session_.get(), property, value.c_str());
         if (result != GSASL_OK) status_ = result;
@@ -72,6 +106,9 @@ class GsaslClient final : public SaslClient {
         std::string_view reason = "the server's challenge makes no sense";
         if (session_ == nullptr) reason = "GNU SASL does not support it";
         if (status_ == GSASL_NO_CB_TLS_EXPORTER) reason = "TLS gave no channel binding";
+        if (status_ == GSASL_NO_PASSWORD) {
+            reason = "the server asks for a derivation of the password that makes no sense";
+        }
         if (status_ == GSASL_SASLPREP_ERROR) {
             reason = "the user name or the password has characters which SASLprep forbids";
         }
@@ -82,9 +119,16 @@ class GsaslClient final : public SaslClient {
     }
 
     std::string mechanism_;
+    base::Secret scram_password_;
     std::unique_ptr<Gsasl_session, FreeSession> session_;
     int status_ = GSASL_OK;
 };
+
+int supply_salted_password(Gsasl*, Gsasl_session* session, Gsasl_property property) {
+    // None while a session is being started.
+    auto* client = static_cast<GsaslClient*>(gsasl_session_hook_get(session));
+    return client == nullptr ? GSASL_NO_CALLBACK : client->supply(property);
+}
 
 }  // namespace
 

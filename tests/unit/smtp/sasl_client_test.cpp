@@ -157,6 +157,19 @@ TEST_CASE("a challenge without sense is an error in words", "[smtp]") {
             "SCRAM-SHA-256 failed on our side: the server's challenge makes no sense");
 }
 
+TEST_CASE("a server cannot have us derive a password for minutes", "[smtp]") {
+    const auto client =
+        smtp::choose_mechanism(AuthMechanism::scram_sha_256, {"SCRAM-SHA-256"}, true, false)
+            ->make(credentials());
+    const std::string first = (*client->initial())->reveal();
+    const std::string nonce = first.substr(first.find("r="));
+    const auto response = client->respond(nonce + "more,s=c2FsdHNhbHQ=,i=1000001");
+    REQUIRE_FALSE(response.has_value());
+    REQUIRE(response.error().message ==
+            "SCRAM-SHA-256 failed on our side: the server asks for a derivation of the password "
+            "that makes no sense");
+}
+
 TEST_CASE("the strongest mechanism that fits is taken", "[smtp]") {
     struct Case {
         AuthMechanism wanted;

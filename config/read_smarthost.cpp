@@ -69,11 +69,23 @@ void read_verification(TableReader& reader, tls::ClientOptions& options) {
     if (reader.given("client_key") && !reader.given("client_certificate")) {
         reader.fault("client_key", "needs client_certificate, the PEM file of the certificate");
     }
-    if (!options.verify && options.fingerprints.empty()) {
-        reader.warn(
-            "verify",
-            "whoever sits between here and the smarthost can read mail and password; give the "
-            "server's ca_file or fingerprint instead");
+}
+
+// Credentials go out only on a verified connection: who does not look at the certificate gives the
+// password to whoever answers.
+void check_peer_is_known(TableReader& reader, const SmarthostOptions& options) {
+    if (options.verification.verify || !options.verification.fingerprints.empty()) return;
+    if (!reader.sound("verify") || !reader.sound("fingerprint") || !reader.sound("host")) return;
+    const bool credentials = reader.given("username") || !options.password.empty();
+    if (credentials && !is_local_peer(options.host)) {
+        reader.fault("verify",
+                     "false would give the password to whoever answers in the smarthost's place: "
+                     "name the server's ca_file, or its fingerprint (relay check --online shows "
+                     "what it presents)");
+    } else {
+        reader.warn("verify",
+                    "whoever sits between here and the smarthost can read the mail; give the "
+                    "server's ca_file or fingerprint instead");
     }
 }
 
@@ -204,6 +216,7 @@ SmarthostOptions read_one(TableReader& reader, const Settings& settings) {
     reader.optional("helo", options.helo, Text{helo_rule});
     read_limits(reader, options);
     check_encryption(reader, options);
+    check_peer_is_known(reader, options);
     check_oauth2(reader);
     reader.finish();
     return options;

@@ -301,10 +301,12 @@ base::Result<std::string> fingerprint_rule(const std::string& text) {
 
 base::Result<std::string> target_rule(const std::string& text) {
     const auto endpoint = parse_endpoint(text);
-    if (is_host_name(text) ||
-        (endpoint && endpoint->kind == Endpoint::Kind::tcp && endpoint->port)) {
-        return text;
+    if (endpoint && endpoint->kind == Endpoint::Kind::tcp && endpoint->port != 0) return text;
+    if (is_ipv4(text) || is_ipv6(text)) {
+        const std::string host = is_ipv6(text) ? "[" + text + "]" : text;
+        return base::error(fmt::format("{} lacks a port: write \"{}:25\"", shown(text), host));
     }
+    if (is_host_name(text) && text.find('.') != std::string::npos) return text;
     return base::error(fmt::format(
         "{} is neither a mail domain such as \"example.com\" nor \"host:port\"", shown(text)));
 }

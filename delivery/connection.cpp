@@ -32,6 +32,13 @@ bool on_this_host(const SmarthostOptions& options) {
            net::is_loopback_address(options.host);
 }
 
+// Credentials go out only on a verified connection, or on this host.
+bool gives_secrets_away(const SmarthostOptions& options) {
+    const bool known = options.verification.verify || !options.verification.fingerprints.empty();
+    const bool secrets = !options.username.empty() || !options.password.empty();
+    return secrets && !known && !on_this_host(options);
+}
+
 }  // namespace
 
 smtp::ClientTls tls_for_port(TlsMode mode, std::uint16_t port) {
@@ -68,6 +75,12 @@ std::string Connection::remote() const {
 }
 
 asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint16_t first_port) {
+    if (gives_secrets_away(options_)) {
+        co_return failure_at(smtp::Stage::tls,
+                             fmt::format("{}: the password is not given to a server whose "
+                                         "certificate is not checked: set ca_file or fingerprint",
+                                         options_.host));
+    }
     std::vector<std::uint16_t> ports = options_.ports;
     const auto first = std::find(ports.begin(), ports.end(), first_port);
     if (first != ports.end()) std::rotate(ports.begin(), first, first + 1);
@@ -136,9 +149,8 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::encrypt() {
     tls::Peer peer{options_.host, port_};
     base::Result<tls::HandshakeInfo> info = co_await stream_->handshake_client(context_, peer);
     if (!info) {
-        std::string problem = fmt::format("{}: {}", place(port_), info.error().message);
         stream_->close();
-        co_return failure_at(smtp::Stage::tls, std::move(problem));
+        co_return failure_at(smtp::Stage::tls, info.error().message);  // names host and port
     }
     handshake_ = std::move(*info);
     session_->tls_established(stream_->channel_binding());

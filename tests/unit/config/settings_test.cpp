@@ -243,7 +243,7 @@ TEST_CASE("what is unwise about a smarthost is remarked", "[config]") {
         // RFC 5321 section 4.5.3.2.6: ten minutes
         {"final_timeout = \"599s\"\n", "recipients get it twice"},
         {"final_timeout = \"10m\"\n", ""},
-        {"verify = false\n", "can read mail and password"},
+        {"verify = false\n", "can read the mail"},
         {"verify = false\nfingerprint = "
          "\"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"\n",
          ""},

@@ -167,6 +167,12 @@ TEST_CASE("probe targets", "[config]") {
                                       {"[2001:db8::1]:25", "[2001:db8::1]:25"},
                                       {"mx.example.com:0", ""},
                                       {"unix:/run/x", ""},
-                                      {"systemd", "systemd"},  // a name like any other here
+                                      {"systemd", ""},
+                                      {"localhost", ""},
+                                      {"192.0.2.1", ""},  // an address is no domain
+                                      {"2001:db8::1", ""},
+                                      {"192.0.2.1:25", "192.0.2.1:25"},
+                                      {"*:25", ""},
+                                      {"a@example.com", ""},
                                       {"", ""}})));
 }

@@ -21,6 +21,12 @@ struct ListenerStatus {
     std::uint64_t messages_accepted = 0, messages_refused = 0, bytes_accepted = 0;
 };
 
+// What happened in the last minute.
+struct RecentCounts {
+    std::uint64_t accepted = 0;   // messages
+    std::uint64_t delivered = 0;  // recipients
+};
+
 // What the interface shows and does. The program fills it in over its running parts; an offline
 // `relay queue` only the spool. All functions are called on the thread that runs the API.
 struct Services {
@@ -28,6 +34,7 @@ struct Services {
     std::function<delivery::Status()> delivery;                        // may be empty (offline)
     std::function<ListenerStatus()> listener;                          // may be empty
     std::function<std::optional<diagnose::StartupVerdict>()> verdict;  // may be empty
+    std::function<RecentCounts()> last_minute;                         // may be empty
     std::function<void()>
         attempt_now;  // after a retry: look for due mail and un-pause smarthosts; may be empty
     std::function<bool()> ready;  // for /readyz

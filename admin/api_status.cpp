@@ -92,6 +92,13 @@ ApiResponse status_response(const Services& services, const Snapshot& snapshot) 
     object["smarthosts"] = std::move(smarthosts);
     object["active"] = snapshot.delivery ? snapshot.delivery->active : 0;
     object["queue"] = stats_json(snapshot.queue);
+    if (services.last_minute) {
+        const RecentCounts counts = services.last_minute();
+        json::object recent;
+        recent["accepted"] = counts.accepted;
+        recent["delivered"] = counts.delivered;
+        object["last_minute"] = std::move(recent);
+    }
     return json_response(object);
 }
 

@@ -58,18 +58,6 @@ std::string_view recipient_state_name(spool::RecipientState state) {
     return "pending";
 }
 
-std::string_view body_name(smtp::BodyType body) {
-    switch (body) {
-        case smtp::BodyType::seven_bit:
-            return "7BIT";
-        case smtp::BodyType::eight_bit_mime:
-            return "8BITMIME";
-        case smtp::BodyType::binary_mime:
-            return "BINARYMIME";
-    }
-    return "7BIT";
-}
-
 json::object recipient_json(const spool::RecipientRecord& record) {
     json::object object;
     object["address"] = text_json(record.recipient.address);
@@ -188,11 +176,15 @@ json::object details_json(const spool::Details& details) {
     origin["user"] = text_or_null(message.origin.user);
     origin["protocol"] = text_json(message.origin.protocol);
     object["origin"] = std::move(origin);
-    object["body"] = text_json(body_name(message.envelope.body));
+    object["body"] = text_json(smtp::body_name(message.envelope.body));
     object["smtputf8"] = message.envelope.smtputf8;
     object["envid"] = text_or_null(message.envelope.envid);
     object["warned"] = message.warned;
     object["wedged"] = message.wedged;
+    object["under_way"] = details.under_way;
+    object["asked"] = text_or_null(details.removal_asked ? "delete"
+                                   : details.hold_asked  ? "hold"
+                                                         : "");
     json::array history;
     for (const auto& attempt : details.attempts) history.push_back(attempt_json(attempt));
     object["history"] = std::move(history);

@@ -35,8 +35,12 @@ ExitStatus run(const Context& context) {
 }  // namespace
 
 void add_run_command(CLI::App& root, Context& context) {
-    add_command(root, context, "run", "Accept mail and deliver it, in the foreground",
-                {.config = true, .json = false}, [&context] { return run(context); });
+    CLI::App* const command =
+        add_command(root, context, "run", "Accept mail and deliver it, in the foreground",
+                    {.config = true, .json = false}, [&context] { return run(context); });
+    command->footer(
+        "Signals: SIGTERM and SIGINT let transactions under way end, then stop;\n"
+        "SIGHUP reads the configuration again (a file with faults changes nothing).");
 }
 
 }  // namespace relay

@@ -35,10 +35,14 @@ std::string sender_text(const ApiView& message) {
     return from.empty() ? "<>" : from;
 }
 
-// What the far side said last, or what we say of the last attempt.
+// What the far side said last of who still waits, or what we say of it.
 std::string last_word(const ApiView& message) {
     const auto attempt = message.object("last_attempt");
-    return attempt ? attempt->text("reply") : "";
+    if (attempt) return attempt->text("reply");
+    for (const ApiView recipient : objects(message.list("recipients"))) {
+        if (!recipient.text("problem").empty()) return recipient.text("problem");
+    }
+    return "";
 }
 
 std::string line(std::string_view name, const std::string& value) {
@@ -96,6 +100,10 @@ std::string attempt_line(const ApiView& attempt, const Terminal& terminal) {
 std::string what_comes_next(const ApiView& message, base::Time now) {
     const std::string state = message.text("state");
     const std::string id = message.text("id");
+    const std::string asked = message.text("asked");
+    if (asked == "hold") return "held as soon as the attempt under way ends";
+    if (asked == "delete") return "deleted as soon as the attempt under way ends";
+    if (message.flag("under_way")) return "an attempt is under way";
     if (state == "held") return "held until \"relay queue release " + id + "\"";
     if (state == "delivered") return "nothing: every recipient has it";
     if (state == "failed") return "nothing: given up for at least one recipient";

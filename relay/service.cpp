@@ -26,6 +26,7 @@
 #include "relay/cli.hpp"
 #include "relay/explain_reply.hpp"
 #include "relay/listener.hpp"
+#include "relay/recent_rates.hpp"
 #include "relay/users_file.hpp"
 #include "spool/spool.hpp"
 
@@ -57,9 +58,12 @@ class Service {
     base::Result<std::shared_ptr<const ConnectionServices>> connection_services(
         const config::Settings& settings);
     asio::awaitable<void> probe_now_and_then();
+    asio::awaitable<void> probe();
     asio::awaitable<void> handle_signals();
     asio::awaitable<void> stop();
     asio::awaitable<void> reload();
+    asio::awaitable<void> sample_rates();
+    [[nodiscard]] RecentRates::Totals totals() const;
     void log_verdict() const;
     [[nodiscard]] admin::ListenerStatus listener_status() const;
 
@@ -72,6 +76,8 @@ class Service {
     ListenerCounters counters_;
     std::optional<diagnose::StartupVerdict> verdict_;
     asio::steady_timer probe_timer_{loop_};
+    asio::steady_timer rates_timer_{loop_};
+    RecentRates rates_;
     std::unique_ptr<net::Resolver> resolver_;
     std::unique_ptr<spool::Spool> spool_;
     std::unique_ptr<delivery::Engine> engine_;
@@ -91,6 +97,7 @@ base::Result<> Service::start() {
     if (base::Result<> serving = start_admin(); !serving) return serving;
     asio::co_spawn(loop_, handle_signals(), log_bug);
     asio::co_spawn(loop_, probe_now_and_then(), log_bug);
+    asio::co_spawn(loop_, sample_rates(), log_bug);
     engine_->start();
     ready_ = true;
     ::sd_notify(0, "READY=1");
@@ -179,6 +186,10 @@ base::Result<> Service::start_admin() {
     services.delivery = [this] { return engine_->status(); };
     services.listener = [this] { return listener_status(); };
     services.verdict = [this] { return verdict_; };
+    services.last_minute = [this] {
+        const RecentRates::Totals recent = rates_.recent(clock_.now(), totals());
+        return admin::RecentCounts{recent.accepted, recent.delivered};
+    };
     services.attempt_now = [this] { engine_->attempt_now(); };
     services.ready = [this] { return ready_; };
     services.version = version_text();
@@ -196,21 +207,49 @@ base::Result<> Service::start_admin() {
 }
 
 asio::awaitable<void> Service::probe_now_and_then() {
-    while (settings_.probe.enabled) {
-        std::vector<diagnose::SmarthostTarget> smarthosts;
-        for (const auto& smarthost : settings_.delivery.smarthosts) {
-            if (smarthost.host.starts_with("unix:")) continue;
-            smarthosts.push_back({smarthost.name, smarthost.host, smarthost.ports});
+    // A reload ends the wait: it may turn probing on or off, or name other targets.
+    for (;;) {
+        if (settings_.probe.enabled) {
+            co_await probe();
+        } else {
+            verdict_.reset();
         }
-        diagnose::ProbeOptions options = settings_.probe;
-        verdict_ = co_await diagnose::run_startup_probe(loop_.get_executor(), *resolver_,
-                                                        std::move(options), std::move(smarthosts));
-        log_verdict();
         boost::system::error_code ec;
         probe_timer_.expires_after(settings_.probe.interval);
         co_await probe_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         if (ec && !ready_) co_return;
     }
+}
+
+RecentRates::Totals Service::totals() const {
+    RecentRates::Totals totals;
+    totals.accepted = counters_.messages_accepted;
+    for (const auto& smarthost : engine_->status().smarthosts) {
+        totals.delivered += smarthost.delivered;
+    }
+    return totals;
+}
+
+asio::awaitable<void> Service::sample_rates() {
+    for (;;) {
+        rates_.sample(clock_.now(), totals());
+        boost::system::error_code ec;
+        rates_timer_.expires_after(RecentRates::interval);
+        co_await rates_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (ec) co_return;
+    }
+}
+
+asio::awaitable<void> Service::probe() {
+    std::vector<diagnose::SmarthostTarget> smarthosts;
+    for (const auto& smarthost : settings_.delivery.smarthosts) {
+        if (smarthost.host.starts_with("unix:")) continue;
+        smarthosts.push_back({smarthost.name, smarthost.host, smarthost.ports});
+    }
+    diagnose::ProbeOptions options = settings_.probe;
+    verdict_ = co_await diagnose::run_startup_probe(loop_.get_executor(), *resolver_,
+                                                    std::move(options), std::move(smarthosts));
+    log_verdict();
 }
 
 void Service::log_verdict() const {

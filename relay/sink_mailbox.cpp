@@ -12,6 +12,7 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "smtp/envelope_names.hpp"
 
 namespace relay {
 namespace {
@@ -19,30 +20,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t recipients_shown = 5;
-
-std::string_view body_name(smtp::BodyType body) {
-    switch (body) {
-        case smtp::BodyType::seven_bit:
-            return "7BIT";
-        case smtp::BodyType::eight_bit_mime:
-            return "8BITMIME";
-        case smtp::BodyType::binary_mime:
-            return "BINARYMIME";
-    }
-    return "7BIT";
-}
-
-std::string_view ret_name(smtp::Ret ret) {
-    switch (ret) {
-        case smtp::Ret::unset:
-            return "";
-        case smtp::Ret::full:
-            return "FULL";
-        case smtp::Ret::headers:
-            return "HDRS";
-    }
-    return "";
-}
 
 json::object recipient_json(const smtp::Recipient& recipient) {
     json::object object;
@@ -65,9 +42,9 @@ std::string envelope_json(const SinkMessage& message) {
     object["to"] = std::move(to);
     object["recipients"] = std::move(recipients);
     object["size"] = message.size;
-    object["body"] = body_name(message.envelope.body);
+    object["body"] = smtp::body_name(message.envelope.body);
     object["smtputf8"] = message.envelope.smtputf8;
-    object["ret"] = ret_name(message.envelope.ret);
+    object["ret"] = smtp::ret_name(message.envelope.ret);
     object["envid"] = message.envelope.envid;
     object["client"] = message.client;
     object["helo"] = message.helo;

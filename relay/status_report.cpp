@@ -26,12 +26,6 @@ std::string addresses_text(const ApiView& listener) {
     return text.empty() ? "nothing" : base::printable(text, 1000);
 }
 
-std::string per_minute(std::uint64_t count, std::uint64_t seconds) {
-    if (seconds == 0) return "";
-    const double rate = static_cast<double>(count) * 60.0 / static_cast<double>(seconds);
-    return fmt::format(" ({:.1f} a minute)", rate);
-}
-
 std::string listener_lines(const ApiView& status) {
     const auto listener = status.object("listener");
     if (!listener) return "";
@@ -41,10 +35,17 @@ std::string listener_lines(const ApiView& status) {
                 fmt::format("{} open, {} since the start, {} refused",
                             listener->number("connections"), listener->number("connections_total"),
                             listener->number("connections_refused"))) +
-           line("messages", fmt::format("{} accepted{}, {}; {} refused", accepted,
-                                        per_minute(accepted, status.number("uptime_seconds")),
+           line("messages", fmt::format("{} accepted, {}; {} refused", accepted,
                                         base::human_size(listener->number("bytes_accepted")),
                                         listener->number("messages_refused")));
+}
+
+std::string recent_line(const ApiView& status) {
+    const auto recent = status.object("last_minute");
+    if (!recent) return "";
+    return line("last minute",
+                fmt::format("{} messages accepted, {} recipients delivered",
+                            recent->number("accepted"), recent->number("delivered")));
 }
 
 std::string verdict_line(const ApiView& status, const Terminal& terminal) {
@@ -118,7 +119,7 @@ std::string status_text(const ApiView& status, const Terminal& terminal, base::T
                                  base::human_duration(up) +
                                  (status.flag("ready") ? "" : ", starting or stopping"));
         text += line("config", base::printable(status.text("config_file"), 1000));
-        text += listener_lines(status) + verdict_line(status, terminal);
+        text += listener_lines(status) + recent_line(status) + verdict_line(status, terminal);
         for (const ApiView smarthost : objects(status.list("smarthosts"))) {
             text += smarthost_lines(smarthost, terminal, now);
         }

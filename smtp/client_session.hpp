@@ -117,8 +117,7 @@ class ClientSession {
     void write_body(std::string_view piece, bool last);
     void quit();
     // The driver saw the connection end, fail or time out; problem says so in words. Results of the
-    // transaction under way follow as TransactionDone (deferred, or unknown after the final dot);
-    // replies received before count.
+    // transaction under way follow as TransactionDone (deferred, or unknown after the final dot).
     void connection_lost(std::string problem);
 
     [[nodiscard]] const Extensions& extensions() const;

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/message_id.hpp"
 #include "smtp/envelope.hpp"
+#include "smtp/envelope_names.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/stage.hpp"
 

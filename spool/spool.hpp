@@ -94,6 +94,9 @@ struct Summary {
 struct Details {
     Message message;
     std::vector<Attempt> attempts;
+    bool under_way = false;      // leased: a delivery has it or will have it at once
+    bool hold_asked = false;     // it is held as soon as the attempt under way ends
+    bool removal_asked = false;  // it is removed then
 };
 
 struct Stats {

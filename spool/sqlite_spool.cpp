@@ -242,7 +242,26 @@ void SqliteSpool::list(Query query, Done<std::vector<Summary>> done) {
 }
 
 void SqliteSpool::show(MessageId id, Done<Details> done) {
-    read<Details>(*search_thread_, std::move(done), [this, id] { return searches_->show(id); });
+    search_thread_->submit([this, id, done = std::move(done), pending = pending_.begin()] {
+        Outcome<Details> details = searches_->show(id);
+        if (!details) return post<Details>(done, std::move(details));
+        add_lease(std::move(*details), done, pending);
+    });
+}
+
+// Who has a message leased is known to the committing thread alone.
+void SqliteSpool::add_lease(Details details, Done<Details> done, std::shared_ptr<void> pending) {
+    Operation operation;
+    operation.pending = std::move(pending);
+    operation.finish = [details = std::move(details), done = std::move(done)](
+                           const Outcome<>&, Store& store, Completions& completions) mutable {
+        const std::optional<Lease> lease = store.lease(details.message.id);
+        details.under_way = lease.has_value();
+        details.hold_asked = lease && lease->hold;
+        details.removal_asked = lease && lease->remove;
+        completions.push_back([details = std::move(details), done] { done(details); });
+    };
+    committer_->submit(std::move(operation));
 }
 
 void SqliteSpool::stats(Done<Stats> done) {

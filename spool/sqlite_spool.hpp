@@ -57,6 +57,7 @@ class SqliteSpool final : public Spool {
     void finish_reports(const std::shared_ptr<RecordJob>& job);
     void submit_record(const std::shared_ptr<RecordJob>& job);
     void load_taken(Store::Taken taken, Done<Due> done, std::shared_ptr<void> pending);
+    void add_lease(Details details, Done<Details> done, std::shared_ptr<void> pending);
     void change_selected(Selection selection, Change change, Done<std::uint64_t> done);
     void search(const std::shared_ptr<SelectionJob>& job);
     void change_next(const std::shared_ptr<SelectionJob>& job);

@@ -67,6 +67,7 @@ class Store {
     [[nodiscard]] Outcome<bool> unhold(MessageId id, base::Time now);
     [[nodiscard]] Outcome<bool> remove(MessageId id);
 
+    [[nodiscard]] std::optional<Lease> lease(MessageId id) const { return leases_.find(id); }
     // Outside of a transaction: leases what is due.
     struct Taken {
         std::vector<MessageId> ids;

@@ -15,7 +15,7 @@ ALLOWED = {
     "smtp": ["base"],
     "tls": ["base"],
     "net": ["base", "tls"],
-    "spool": ["base", "smtp/envelope.hpp", "smtp/reply.hpp", "smtp/stage.hpp"],
+    "spool": ["base", "smtp/envelope.hpp", "smtp/envelope_names.hpp", "smtp/reply.hpp", "smtp/stage.hpp"],
     "delivery": ["base", "smtp", "tls", "net", "spool"],
     "diagnose": ["base", "smtp", "tls", "net", "config/data"],
     "admin": ["base", "net", "spool", "delivery", "diagnose"],

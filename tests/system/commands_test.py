@@ -111,6 +111,35 @@ class CommandsTest(SystemCase):
         relay.reload()
         relay.wait_for_log("configuration reloaded")
 
+    def test_a_reload_turns_probing_on_and_off(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))  # probing is off
+        self.assertIsNone(relay.status()["verdict"])
+        off = relay.config.read_text()
+        on = off.replace("enabled = false", f'enabled = true\ntargets = ["127.0.0.1:{server.port}"]')
+        self.assertNotEqual(off, on)
+        relay.config.write_text(on)
+        relay.reload()
+        wait_until(lambda: relay.status()["verdict"], "a verdict without a restart")
+        relay.config.write_text(off)
+        relay.reload()
+        wait_until(lambda: not relay.status()["verdict"], "no verdict that grows old")
+
+    def test_status_shows_the_last_minute(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        self.send(relay, recipients=("ada@dest.example", "bob@dest.example"))
+        relay.wait_until_empty()
+        self.assertEqual({"accepted": 1, "delivered": 2}, relay.status()["last_minute"])
+        self.assertIn("1 messages accepted, 2 recipients delivered",
+                      relay.command("status").stdout)
+
+    def test_help_of_run_names_the_signals(self):
+        text = self.relay(self.smarthost(self.fake()), start=False).command(
+            "run", "--help", config=False).stdout
+        for name in ("SIGTERM", "SIGHUP"):
+            self.assertIn(name, text)
+
     def test_the_sink_keeps_what_it_gets(self):
         folder = self.scratch.path / "sink"
         folder.mkdir()

@@ -258,158 +258,6 @@ TEST_CASE("connections that fail together count as one failure", "[delivery]") {
     CHECK(*bed.smarthost().next_attempt == bed.clock.now() + 30s);  // not 60, 120 ...
 }
 
-TEST_CASE("mail goes to the next priority when the first has trouble", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost first{bed.loop}, second{bed.loop};
-    delivery::SmarthostOptions& options = bed.use(first, "first");
-    bed.use(second, "second").priority = 10;
-    struct Case {
-        std::string_view name, verb;
-        Answer answer;
-    };
-    const std::vector<Case> cases{
-        {"closes at once", "connect", hang_up()},
-        {"4xx greeting", "connect", hang_up("421 4.3.2 not now")},
-        {"refuses the greeting", "EHLO", hang_up("421 4.3.2 not now")},
-        {"dies at MAIL", "MAIL", hang_up()},
-        {"dies at RCPT", "RCPT", hang_up()},
-    };
-    const Case& c = cases.at(static_cast<std::size_t>(GENERATE(0, 1, 2, 3, 4)));
-    CAPTURE(c.name);
-    first.on(std::string{c.verb}, c.answer);
-    options.max_connections = 3;
-    bed.start();
-    const base::MessageId id = bed.submit();
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    CHECK(second.taken().size() == 1);
-    CHECK(first.taken().empty());
-}
-
-TEST_CASE("a closed port fails over, and a recovered smarthost is used again", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost first{bed.loop}, second{bed.loop};
-    bed.use(first, "first");
-    bed.use(second, "second").priority = 10;
-    first.stop_listening();
-    bed.start();
-    const base::MessageId id = bed.submit();
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    CHECK(second.taken().size() == 1);
-
-    first.listen_again();
-    first.on("connect", held("220 smarthost.example"));
-    bed.advance(31s);
-    bed.submit();  // first is tried again, and this does not wait for what comes of it
-    bed.run_until([&] { return second.taken().size() == 2; });
-    bed.run_until([&] { return first.connections() == 1; });
-    first.normal("connect");
-    first.release();
-    bed.run_until([&] { return bed.smarthost(0).health == Health::ok; });
-    bed.submit();
-    bed.run_until([&] { return first.taken().size() == 1; });
-    CHECK(second.taken().size() == 2);
-}
-
-TEST_CASE("who was served is not served again when the connection breaks", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    host.extensions.push_back("LIMITS RCPTMAX=1");
-    host.on("MAIL", [&](const auto&) {
-        return host.taken().size() == 1 && host.connections() == 1 ? hang_up() : Answer{"250 ok"};
-    });
-    bed.use(host);
-    bed.start();
-    const base::MessageId id = bed.submit({"a@b.example", "c@b.example", "d@b.example"});
-    bed.run_until([&] { return bed.engine->status().active == 0; });
-    bed.advance(1min);
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    std::vector<std::string> served;
-    for (const Taken& taken : host.taken()) {
-        REQUIRE(taken.recipients.size() == 1);
-        served.push_back(taken.recipients[0]);
-    }
-    CHECK(served == std::vector<std::string>{"RCPT TO:<a@b.example>", "RCPT TO:<c@b.example>",
-                                             "RCPT TO:<d@b.example>"});
-}
-
-TEST_CASE("a smarthost's limit of transactions moves the rest to another connection",
-          "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    host.extensions.push_back("LIMITS RCPTMAX=1 MAILMAX=2");
-    bed.use(host);
-    bed.start();
-    const base::MessageId id = bed.submit({"a@b.example", "c@b.example", "d@b.example"});
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    REQUIRE(host.taken().size() == 3);
-    CHECK(host.taken()[1].connection == 1);
-    CHECK(host.taken()[2].connection == 2);
-}
-
-TEST_CASE("a connection gone stale while idle costs no attempt", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    bed.use(host);
-    host.on("MAIL", [&](const ScriptedSmarthost::Heard& heard) {
-        return heard.connection == 1 && host.taken().size() == 1 ? hang_up() : Answer{"250 ok"};
-    });
-    bed.start();
-    bed.submit();
-    bed.run_until([&] { return bed.engine->status().active == 0; });
-    const base::MessageId id = bed.submit();
-    bed.run_until([&] { return bed.engine->status().active == 0; });
-    CHECK(bed.state(id) == MessageState::delivered);
-    CHECK(bed.show(id).attempts.size() == 1);
-    CHECK(bed.smarthost().deferred == 0);
-}
-
-TEST_CASE("an unknown outcome found at the start waits its step and is recovered once",
-          "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    bed.use(host);
-    const base::MessageId id = bed.leave();
-    bed.spool->mark_dot(id);
-    bed.reopen();
-    bed.start();
-    bed.run_until([&] { return bed.show(id).message.due > bed.clock.now(); });
-    bed.settle();
-    spool::Message message = bed.show(id).message;
-    CHECK(message.state == MessageState::unknown);
-    CHECK(message.attempts == 1);
-    CHECK_FALSE(message.dot_marked);
-    CHECK(host.connections() == 0);
-    bed.advance(3min);
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    CHECK(bed.show(id).attempts.size() == 2);
-}
-
-TEST_CASE("an outcome that the spool does not take is kept until it does", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    bed.use(host);
-    bed.start();
-    bed.spool->failing_records = 1;
-    const base::MessageId id = bed.submit();
-    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
-    CHECK(host.taken().size() == 1);
-}
-
-TEST_CASE("content that cannot be read defers its message only", "[delivery]") {
-    Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    bed.use(host);
-    const base::MessageId lost = bed.leave();
-    bed.spool->failing_loads = 1;
-    bed.start();
-    bed.run_until([&] { return bed.show(lost).attempts.size() == 1; });
-    CHECK(bed.show(lost).attempts[0].reply.find("on fire") != std::string::npos);
-    const base::MessageId next = bed.submit();
-    bed.run_until([&] { return bed.state(next) == MessageState::delivered; });
-    bed.advance(31s);
-    bed.run_until([&] { return bed.state(lost) == MessageState::delivered; });
-}
-
 TEST_CASE("stopping lets a transaction end, or cuts it after the grace", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};
@@ -480,4 +328,45 @@ TEST_CASE("a refusal in the midst of the content is read although the smarthost 
     const base::MessageId id = bed.submit({"a@b.example"}, content);
     bed.run_until([&] { return bed.state(id) == MessageState::failed; });
     CHECK(bed.show(id).attempts[0].reply == "552 5.3.4 message too big for us");
+}
+
+TEST_CASE("a server whose certificate is not checked never gets a password", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions.push_back("AUTH PLAIN");
+    delivery::SmarthostOptions& options = bed.use(host);
+    options.host = "mail.localhost";  // here, but by a name that could be anywhere
+    options.auth = smtp::AuthMechanism::plain;
+    options.username = "user";
+    options.password = base::Secret{"secret"};
+    options.verification.verify = false;
+    bed.start();
+    bed.submit();
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    CHECK(host.connections() == 0);
+    CHECK(bed.smarthost().problem.find("certificate is not checked") != std::string::npos);
+}
+
+TEST_CASE("a hold on a message under way shows, and takes effect when the attempt ends",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.on("dot", held("451 4.3.0 later"));
+    bed.use(host);
+    bed.start();
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return host.taken().size() == 1; });
+    CHECK(bed.show(id).under_way);
+    CHECK_FALSE(bed.show(id).hold_asked);
+    spool::Selection selection;
+    selection.ids.push_back(id);
+    bool asked = false;
+    bed.spool->hold(selection, [&](auto) { asked = true; });
+    bed.run_until([&] { return asked; });
+    CHECK(bed.show(id).hold_asked);
+    CHECK(bed.state(id) == MessageState::queued);
+    host.release();
+    bed.run_until([&] { return bed.state(id) == MessageState::held; });
+    CHECK_FALSE(bed.show(id).under_way);
+    CHECK_FALSE(bed.show(id).hold_asked);
 }

@@ -77,6 +77,25 @@ TEST_CASE("a message's story names everyone, every attempt and what comes next",
     CHECK_THAT(next("unknown"), Catch::Contains("may have it already"));
     CHECK_THAT(next("delivered"), Catch::Contains("every recipient has it"));
     CHECK_THAT(next("failed"), Catch::Contains("given up"));
+
+    json::object under_way = message("queued");
+    under_way["under_way"] = true;
+    const auto comes_next = [&] { return message_story(ApiView{under_way}, Terminal{}, now); };
+    CHECK_THAT(comes_next(), Catch::Contains("an attempt is under way\n"));
+    under_way["asked"] = "hold";
+    CHECK_THAT(comes_next(), Catch::Contains("held as soon as the attempt under way ends\n"));
+    under_way["asked"] = "delete";
+    CHECK_THAT(comes_next(), Catch::Contains("deleted as soon as the attempt under way ends\n"));
+}
+
+TEST_CASE("mail that only waits says for what", "[relay]") {
+    json::object waiting = message("queued");
+    waiting["last_attempt"] = nullptr;
+    waiting["recipients"].as_array()[0].as_object()["problem"] = "no route to the smarthost";
+    json::array messages;
+    messages.push_back(waiting);
+    CHECK_THAT(message_table(messages, Terminal{}, now),
+               Catch::Contains("no route to the smarthost"));
 }
 
 TEST_CASE("status is shown with what there is, and does without the rest", "[relay]") {
@@ -85,6 +104,7 @@ TEST_CASE("status is shown with what there is, and does without the rest", "[rel
         "config_file":"relay.toml","listener":{"addresses":["127.0.0.1:2525","[::1]:2525"],
             "connections":1,"connections_total":5,"connections_refused":0,
             "messages_accepted":10,"messages_refused":2,"bytes_accepted":1024},
+        "last_minute":{"accepted":4,"delivered":7},
         "verdict":{"code":"outbound-25-dropped","summary":"Port 25 is closed."},
         "smarthosts":[{"name":"example","host":"smtp.example.com","port":587,"health":"paused",
             "problem":"535 5.7.8 No","since":"2026-11-24T11:59:00.000Z",
@@ -93,7 +113,8 @@ TEST_CASE("status is shown with what there is, and does without the rest", "[rel
             "oldest":"2026-11-24T11:00:00.000Z","free_bytes":1048576}})");
     const std::string text = status_text(ApiView{status.as_object()}, Terminal{}, now);
     for (const char* part :
-         {"1.2.3", "127.0.0.1:2525, [::1]:2525", "10 accepted (5.0 a minute)",
+         {"1.2.3", "127.0.0.1:2525, [::1]:2525", "10 accepted, 1.0 KiB; 2 refused",
+          "last minute 4 messages accepted, 7 recipients delivered",
           "outbound-25-dropped: Port 25 is closed.",
           "example (smtp.example.com:587) paused for 1m: 535 5.7.8 No; next try in 1m",
           "3 queued, 1 held", "9 delivered"}) {

@@ -1,0 +1,34 @@
+#include "relay/recent_rates.hpp"
+
+#include "tests/support/catch.hpp"
+
+using namespace std::chrono_literals;
+using relay::RecentRates;
+
+namespace {
+const base::Time start{std::chrono::hours{24 * 365 * 56}};
+}
+
+TEST_CASE("rates are those of the last minute", "[relay]") {
+    RecentRates rates;
+    rates.sample(start, {0, 0});
+    CHECK(rates.recent(start + 5s, {7, 3}).accepted == 7);
+    CHECK(rates.recent(start + 5s, {7, 3}).delivered == 3);
+    for (std::uint64_t i = 1; i <= 24; ++i) {  // ten accepted every five seconds
+        rates.sample(start + i * RecentRates::interval, {10 * i, i});
+    }
+    const auto recent = rates.recent(start + 120s, {240, 24});
+    CHECK(recent.accepted == 120);
+    CHECK(recent.delivered == 12);
+    for (std::uint64_t i = 25; i <= 48; ++i) {  // then nothing
+        rates.sample(start + i * RecentRates::interval, {240, 24});
+    }
+    CHECK(rates.recent(start + 240s, {240, 24}).accepted == 0);
+}
+
+TEST_CASE("a total that begins anew counts from nothing", "[relay]") {
+    RecentRates rates;
+    rates.sample(start, {100, 50});
+    CHECK(rates.recent(start + 10s, {103, 2}).accepted == 3);
+    CHECK(rates.recent(start + 10s, {103, 2}).delivered == 2);
+}

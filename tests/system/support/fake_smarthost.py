@@ -53,8 +53,9 @@ class Faults:
 
 class FakeSmarthost:
     def __init__(self, certificate=None, key=None, implicit=False, extensions=EXTENSIONS,
-                 starttls=True, mechanisms="PLAIN LOGIN", port=0):
+                 starttls=True, mechanisms="PLAIN LOGIN", port=0, session=None):
         self.faults = Faults()
+        self.session_class = session or _Session
         self.messages, self.sessions, self.lines = [], 0, []
         self.sign_ins = 0
         self.implicit, self.extensions, self.starttls = implicit, list(extensions), starttls
@@ -83,7 +84,7 @@ class FakeSmarthost:
         with self._lock:
             self.sessions += 1
             self._open.add(peer)
-        session = _Session(self, peer)
+        session = self.session_class(self, peer)
         try:
             session.run()
         except (Drop, OSError, ssl.SSLError, ValueError):

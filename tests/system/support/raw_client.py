@@ -7,7 +7,11 @@ class RawClient:
     def __init__(self, port, timeout=60):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.file = self.socket.makefile("rb")
-        self.greeting = self.reply()
+        try:
+            self.greeting = self.reply()
+        except OSError:
+            self.close()
+            raise
 
     def __enter__(self):
         return self

@@ -77,11 +77,15 @@ class Relay:
         self.config.write_text(toml_text({**merged, "smarthost": smarthosts}))
         self.config.chmod(0o600)
 
-    def start(self):
-        offset = self.log_file.stat().st_size if self.log_file.exists() else 0
+    def spawn(self):
+        """Starts the process and waits for nothing."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen([BINARY, "run", "--config", str(self.config)],
                                             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def start(self):
+        offset = self.log_file.stat().st_size if self.log_file.exists() else 0
+        self.spawn()
 
         def listening():
             if self.process.poll() is not None:

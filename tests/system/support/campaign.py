@@ -1,0 +1,186 @@
+"""The kill campaign: relay and its smarthost are SIGKILLed at random instants under load.
+
+At the end every acknowledged (message, recipient) has arrived whole, and a second copy exists only
+where the answer to the first was still on its way to relay's disk when one of the two died.
+"""
+
+import collections
+import hashlib
+import pathlib
+import random
+import subprocess
+import sys
+import threading
+import time
+
+from .raw_client import RawClient, dot_stuffed
+from .waiting import answers, free_port, wait_until
+
+SMARTHOST = pathlib.Path(__file__).with_name("journal_smarthost.py")
+# Small ones are rows of the database, those above 128 KiB files beside it.
+SIZES = (200, 200, 1_000, 1_000, 4_000, 4_000, 20_000, 100_000, 140_000, 700_000)
+# An answer that left the smarthost this long before a death was relay's to have recorded.
+ON_ITS_WAY = 2.0
+
+
+class SmarthostProcess:
+    def __init__(self, folder, certificate, key):
+        self.port = free_port()
+        self.journal = pathlib.Path(folder) / "journal"
+        self.command = [sys.executable, str(SMARTHOST), str(self.port), str(certificate), str(key),
+                        str(self.journal)]
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
+        wait_until(lambda: answers(self.port), "the smarthost to listen", 30)
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+class Sender(threading.Thread):
+    """Sends messages of all sizes until told to end; through deaths it connects anew."""
+
+    def __init__(self, campaign, number):
+        super().__init__(daemon=True)
+        self.campaign, self.number = campaign, number
+        self.random = random.Random(f"{campaign.seed} {number}")
+        self.acknowledged, self.count, self.refusals = {}, 0, collections.Counter()
+
+    def run(self):
+        while not self.campaign.ending.is_set():
+            try:
+                with RawClient(self.campaign.relay.port, timeout=30) as client:
+                    client.expect(f"EHLO client-{self.number}.example", 250)
+                    for _ in range(self.random.choice((1, 3, 1000))):
+                        if self.campaign.ending.is_set():
+                            break
+                        self.send(client)
+            except (OSError, AssertionError, ValueError):
+                self.campaign.ending.wait(0.01)  # killed: not acknowledged
+
+    def send(self, client):
+        self.count += 1
+        identifier = f"s{self.number}.{self.count}"
+        recipients = [f"r{n}@dest.example" for n in range(self.random.choice((1, 1, 1, 2, 7)))]
+        line = bytes(self.random.choices(b"abcdefghijklmnop.", k=70)) + b"\r\n"
+        body = line * (self.random.choice(SIZES) // len(line) + 1)
+        octets = (f"From: app@example.com\r\nSubject: {identifier} "
+                  f"{hashlib.sha256(body).hexdigest()}\r\n\r\n").encode() + body
+        client.expect("MAIL FROM:<app@example.com>", 250)
+        for recipient in recipients:
+            client.expect(f"RCPT TO:<{recipient}>", 250)
+        if self.random.random() < 0.5:
+            code, reply = client.data(dot_stuffed(octets))
+        else:
+            code, reply = client.bdat(octets, [len(octets) // 3] if len(octets) > 999 else [])
+        if code == 0:
+            raise ConnectionError("closed without a reply")
+        if code == 250:
+            self.acknowledged[identifier] = recipients
+        else:
+            self.refusals[reply] += 1
+
+
+class Campaign:
+    """Needs a relay that was not started, and a SmarthostProcess that it forwards to."""
+
+    def __init__(self, relay, smarthost, rounds, seed, senders=12, report=None):
+        self.relay, self.smarthost, self.rounds, self.seed = relay, smarthost, rounds, seed
+        self.random = random.Random(seed)
+        self.ending = threading.Event()
+        self.senders = [Sender(self, number) for number in range(senders)]
+        self.kills = []  # (when, who)
+        self.report = report or (lambda text: None)
+
+    def run(self):
+        self.smarthost.start()
+        self.relay.start()
+        for sender in self.senders:
+            sender.start()
+        for number in range(self.rounds):
+            self.round()
+            if (number + 1) % 10 == 0:
+                self.report(f"round {number + 1}: {self.acknowledged_count()} acknowledged")
+        self.ending.set()
+        for sender in self.senders:
+            sender.join(60)
+        self.relay.wait_until_empty(300)
+        return self.verdict()
+
+    def acknowledged_count(self):
+        return sum(len(sender.acknowledged) for sender in self.senders)
+
+    def round(self):
+        """Some load, then a death at a random instant, then life again."""
+        before = self.acknowledged_count()
+        wait_until(lambda: self.acknowledged_count() > before, "a message to be acknowledged", 60)
+        self.ending.wait(self.random.uniform(0, 1.0))
+        victims = self.random.choice(("relay", "relay", "relay", "smarthost", "both"))
+        if victims in ("smarthost", "both"):
+            self.smarthost.kill()
+            self.note_kill("smarthost")
+        if victims in ("relay", "both"):
+            self.relay.kill()
+            self.note_kill("relay")
+            if self.random.random() < 0.25:
+                self.die_while_starting()
+        if victims in ("smarthost", "both"):
+            if self.random.random() < 0.5 and self.relay.process is not None:
+                self.ending.wait(self.random.uniform(0, 1.0))  # mail gathers meanwhile
+            self.smarthost.start()
+        if self.relay.process is None:
+            self.relay.start()
+
+    def die_while_starting(self):
+        self.relay.spawn()
+        self.ending.wait(self.random.uniform(0, 0.1))
+        self.relay.kill()
+        self.note_kill("relay")
+
+    def note_kill(self, who):
+        self.kills.append((time.monotonic(), who))
+
+    def verdict(self):
+        kept, said = collections.defaultdict(list), {}
+        torn = 0
+        for line in self.smarthost.journal.read_text().splitlines():
+            what, when, number, *rest = line.split(" ")
+            if what == "said":
+                said[number] = float(when)
+                continue
+            identifier, whole, recipients = rest
+            torn += whole != "whole"
+            for recipient in recipients.split(","):
+                kept[identifier, recipient].append((float(when), number))
+        acknowledged = [(identifier, recipient) for sender in self.senders
+                        for identifier, recipients in sender.acknowledged.items()
+                        for recipient in recipients]
+        refusals = sum((sender.refusals for sender in self.senders), collections.Counter())
+        lost = [pair for pair in acknowledged if pair not in kept]
+        unexplained, repeated, ages = [], 0, []
+        for pair, copies in kept.items():
+            for when, number in sorted(copies)[:-1]:
+                repeated += 1
+                age = self.age_at_death(said.get(number, when))
+                ages.append(age)
+                if age > ON_ITS_WAY:
+                    unexplained.append((pair, copies))
+        return {"seed": self.seed, "rounds": self.rounds,
+                "relay_kills": sum(who == "relay" for _, who in self.kills),
+                "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
+                "messages": self.acknowledged_count(), "recipients": len(acknowledged),
+                "copies": sum(map(len, kept.values())), "lost": lost, "torn": torn,
+                "repeated": repeated, "oldest_repeated_s": round(max(ages, default=0), 3),
+                "unexplained": unexplained, "refusals": dict(refusals)}
+
+    def age_at_death(self, when):
+        """How long an answer that left then had been on its way at the next death."""
+        return min((kill - when for kill, _ in self.kills if kill >= when - 0.05),
+                   default=float("inf"))
+
+

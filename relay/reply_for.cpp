@@ -10,6 +10,7 @@ smtp::Reply reply_for(spool::Problem problem) {
             return {552, "5.3.4", "Message too large"};
         case spool::Problem::read_only:
         case spool::Problem::io:
+        case spool::Problem::unsynced:
         case spool::Problem::corrupt:
         case spool::Problem::closed:
         case spool::Problem::not_found:

@@ -202,7 +202,7 @@ void BodyFiles::call_ready(std::vector<Part> parts) {
 StoredBody BodyFiles::complete(PartFile& part, MessageId id) const {
     const std::filesystem::path body = layout_.body(id);
     if (!part.failure && sync_ && ::fdatasync(part.file.number()) != 0) {
-        part.failure = file_failure("sync", part.path, errno);
+        part.failure = sync_failure(part.path, errno);
     }
     // link() and not rename(): it never replaces the body of another message.
     if (!part.failure && ::link(part.path.c_str(), body.c_str()) != 0) {

@@ -83,10 +83,12 @@ bool Committer::next_batch(Batch& batch) {
 void Committer::commit_batch(Batch& batch) {
     dirty_ = true;
     const Outcome<> outcome = try_batch(batch);
-    if (outcome || batch.size() == 1) {
+    const bool final = outcome || outcome.error().problem == Problem::unsynced;
+    if (final || batch.size() == 1) {
         for (Operation& operation : batch) finish(operation, outcome);
     } else {
-        // One bad operation must not fail the others, nor may any of them be told "done" for
+        // One bad operation must not fail the others (but a sync is not tried again: the system
+        // tells of what it dropped only once), nor may any of them be told "done" for
         // what was rolled back: each gets a transaction of its own.
         for (Operation& operation : batch) {
             finish(operation, try_batch(std::span{&operation, 1}));

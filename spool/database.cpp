@@ -1,11 +1,13 @@
 #include "spool/database.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "base/text.hpp"
+#include "spool/directory.hpp"
 
 namespace spool {
 namespace {
@@ -77,6 +79,9 @@ SpoolError describe_failure(sqlite3* handle, int code, const std::filesystem::pa
                                 "the folder has been moved away",
                                 name, name)};
         case SQLITE_IOERR:
+            if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
+                return sync_failure(file, system_error);
+            }
             if (system_error != 0) return describe_system_failure(system_error, file);
             break;
         case SQLITE_BUSY:
@@ -127,6 +132,16 @@ void Database::execute(const std::string& sql) {
 std::int64_t Database::number(const std::string& sql) {
     Statement statement{*this, sql};
     return statement.step() ? statement.integer(0) : 0;
+}
+
+bool Database::in_place() const {
+    int moved = 0;
+    if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK) {
+        return true;
+    }
+    struct stat status{};
+    const std::string log = file_.string() + "-wal";
+    return moved == 0 && ::stat(log.c_str(), &status) == 0;
 }
 
 SpoolError Database::take_error() { return *std::exchange(error_, std::nullopt); }

@@ -32,6 +32,9 @@ class Database {
     [[nodiscard]] bool failed() const { return error_.has_value(); }
     [[nodiscard]] SpoolError take_error();  // only when failed()
     void note_failure(int code);            // a result code of SQLite
+    // Whether the files that are written still bear the spool's names. A removed or replaced one
+    // takes writes and syncs as ever, and nobody would find them again.
+    [[nodiscard]] bool in_place() const;
     [[nodiscard]] sqlite3* handle() const { return handle_; }
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 

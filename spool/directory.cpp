@@ -92,6 +92,14 @@ SpoolError file_failure(std::string_view doing, const std::filesystem::path& fil
     }
 }
 
+SpoolError sync_failure(const std::filesystem::path& file, int number) {
+    return {
+        Problem::unsynced,
+        fmt::format("the disk did not confirm what was written to {} ({}): look at the kernel's "
+                    "log and at the health of the disk; until it confirms, relay takes no mail",
+                    file.string(), base::errno_text(number))};
+}
+
 Outcome<Descriptor> claim_directory(const Layout& layout) {
     if (auto made = make_private_folder(layout.directory); !made) return made.error();
     Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
@@ -114,7 +122,7 @@ Outcome<Descriptor> claim_directory(const Layout& layout) {
 Outcome<> sync_folder(const std::filesystem::path& folder) {
     const Descriptor open_folder{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     if (!open_folder.open()) return file_failure("open the folder", folder, errno);
-    if (::fsync(open_folder.number()) != 0) return file_failure("sync the folder", folder, errno);
+    if (::fsync(open_folder.number()) != 0) return sync_failure(folder, errno);
     return {};
 }
 

@@ -39,6 +39,8 @@ struct Layout {
 [[nodiscard]] Outcome<Descriptor> claim_directory(const Layout& layout);
 
 // Syncs a folder, so that the names in it survive a power cut.
+// After a sync that failed: the system may have dropped what was written, and says so only once.
+[[nodiscard]] SpoolError sync_failure(const std::filesystem::path& file, int number);
 [[nodiscard]] Outcome<> sync_folder(const std::filesystem::path& folder);
 
 // The words for a system call that failed on a file of the spool.

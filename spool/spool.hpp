@@ -16,8 +16,18 @@
 
 namespace spool {
 
-// Why the spool refused, so that the caller can choose a reply; the text is for the log.
-enum class Problem : std::uint8_t { full, too_large, read_only, io, corrupt, closed, not_found };
+// Why the spool refused, so that the caller can choose a reply; the text is for the log. unsynced:
+// the disk did not confirm what was written, so nobody may be told that it is there.
+enum class Problem : std::uint8_t {
+    full,
+    too_large,
+    read_only,
+    io,
+    unsynced,
+    corrupt,
+    closed,
+    not_found
+};
 struct SpoolError {
     Problem problem = Problem::io;
     std::string message;

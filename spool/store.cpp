@@ -25,6 +25,7 @@ void Store::begin(bool synced) {
 void Store::change() {
     if (in_transaction_) return;
     const bool full = synced_ && options_.durability == Durability::full;
+    if (full && log_doubtful_) renew_log();
     if (options_.durability == Durability::full && full != level_full_) {
         // In WAL mode NORMAL writes the log without syncing it. The next FULL commit syncs the
         // whole log file, and with it all that was written before.
@@ -45,10 +46,9 @@ Outcome<> Store::commit() {
         }
         write_totals();
         statements_->commit.run();
-        if (database_->failed()) {
-            SpoolError failure = database_->take_error();
+        if (std::optional<SpoolError> failure = finish_commit()) {
             rollback();
-            return failure;
+            return *std::move(failure);
         }
     }
     in_transaction_ = false;
@@ -56,6 +56,45 @@ Outcome<> Store::commit() {
     leases_.keep();
     for (const MessageId id : std::exchange(dead_files_, {})) files_->remove(id);
     return {};
+}
+
+std::optional<SpoolError> Store::finish_commit() {
+    if (database_->failed()) {
+        SpoolError failure = database_->take_error();
+        if (failure.problem == Problem::unsynced) log_doubtful_ = true;
+        return failure;
+    }
+    if (!synced_ || database_->in_place()) return std::nullopt;
+    return SpoolError{Problem::io,
+                      fmt::format("the spool database {} was removed or replaced while relay runs: "
+                                  "put it back, or restart relay to begin with what is there now",
+                                  database_->file().string())};
+}
+
+// Commits that needed no sync wait in the log for the next one. If that fails, Linux counts their
+// pages as written, and a later sync of the log would succeed with a hole before it, where
+// recovery ends. So all of the log goes to the database, is synced there, and a new log begins.
+void Store::renew_log() {
+    checkpoint_log(SQLITE_CHECKPOINT_TRUNCATE);
+    if (database_->failed()) return;
+    log_doubtful_ = false;
+}
+
+void Store::checkpoint_log(int mode) {
+    const int code =
+        sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, nullptr, nullptr);
+    if (code == SQLITE_OK) return;
+    // A reader in the way only puts a passive one off.
+    const bool log_failed = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL;
+    if (log_failed) log_doubtful_ = true;
+    if (mode != SQLITE_CHECKPOINT_PASSIVE) database_->note_failure(code);
+}
+
+// In place of SQLite's own hook, which keeps a failure to itself.
+int Store::log_grew(void* store, sqlite3*, const char*, int pages) {
+    constexpr int most_pages = 8192;  // 32 MiB
+    if (pages >= most_pages) static_cast<Store*>(store)->checkpoint_log(SQLITE_CHECKPOINT_PASSIVE);
+    return SQLITE_OK;
 }
 
 void Store::rollback() {

@@ -108,6 +108,10 @@ class Store {
     void recover_dot(MessageId id, base::Time now);
 
     void change();  // begins the transaction if that has not happened
+    [[nodiscard]] std::optional<SpoolError> finish_commit();
+    void renew_log();
+    void checkpoint_log(int mode);
+    static int log_grew(void* store, sqlite3* handle, const char* name, int pages);
     [[nodiscard]] std::optional<Row> find(MessageId id);
     void insert_message(const Draft& draft);
     void insert_recipients(const NewMessage& message);
@@ -133,9 +137,10 @@ class Store {
     Totals totals_, totals_before_;
     std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
     bool in_transaction_ = false;
-    bool new_files_ = false;  // names in bodies/ to be synced before the commit
-    bool synced_ = false;     // what this batch asked for
-    bool level_full_ = true;  // what the connection is set to
+    bool new_files_ = false;     // names in bodies/ to be synced before the commit
+    bool synced_ = false;        // what this batch asked for
+    bool level_full_ = true;     // what the connection is set to
+    bool log_doubtful_ = false;  // a sync of the log failed: what it holds may never reach the disk
     base::Time earliest_due_ =
         base::Time::min();  // nothing is due before; may be too early, never too late
 };

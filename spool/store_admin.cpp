@@ -105,10 +105,6 @@ bool Store::give_back_space() {
     return free_pages - step > spare_pages;
 }
 
-void Store::checkpoint() {
-    // A reader in the way only puts it off.
-    sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                              nullptr);
-}
+void Store::checkpoint() { checkpoint_log(SQLITE_CHECKPOINT_PASSIVE); }
 
 }  // namespace spool

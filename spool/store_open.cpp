@@ -43,7 +43,6 @@ void configure(Database& database, Durability durability) {
     database.execute("PRAGMA journal_mode = WAL");
     // Debian's build wipes freed pages unless told otherwise, which costs a quarter.
     database.execute("PRAGMA secure_delete = OFF");
-    database.execute("PRAGMA wal_autocheckpoint = 8192");      // pages: 32 MiB
     database.execute("PRAGMA journal_size_limit = 67108864");  // after an exceptional growth
     database.execute("PRAGMA cache_size = -6144");             // KiB
     database.execute("PRAGMA temp_store = MEMORY");
@@ -83,6 +82,7 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
     }
     std::unique_ptr<Store> store{
         new Store{std::move(options), std::move(files), std::move(*database)}};
+    sqlite3_wal_hook(store->database_->handle(), log_grew, store.get());
     if (auto prepared = store->prepare(now); !prepared) return prepared.error();
     return store;
 }

@@ -128,6 +128,22 @@ TEST_CASE("a folder that cannot be used is named", "[spool]") {
     }
 }
 
+TEST_CASE("mail is not taken into a spool that was moved away", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    const auto& directory = desk.options.directory;
+    const auto away = folder.path() / "away";
+    const auto file = GENERATE(as<std::string>(), "spool.db", "spool.db-wal", "");
+    std::filesystem::rename(directory / file, away);
+    const auto refused = desk.add(2);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK_THAT(refused.error().message, Contains("removed or replaced while relay runs"));
+    CHECK_FALSE(desk.add(3, std::string(200 << 10, 'x')).has_value());
+    std::filesystem::rename(away, directory / file);
+    CHECK(desk.add(4).has_value());
+}
+
 TEST_CASE("body files without a row are rubbish", "[spool]") {
     const Folder folder;
     Desk desk{folder};

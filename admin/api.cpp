@@ -53,7 +53,7 @@ constexpr Route routes[] = {
     {"POST", "/api/v1/messages/{id}/hold", one<Action::hold>},
     {"POST", "/api/v1/messages/{id}/release", one<Action::release>},
     {"GET", "/api/v1/events", not_available},
-    {"POST", "/api/v1/diagnose", not_available},
+    {"POST", "/api/v1/diagnose", run_diagnosis},
 };
 
 // Whether the segments fit the route's path; sets id to what stands for "{id}".

@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "delivery/status.hpp"
+#include "diagnose/report.hpp"
 #include "diagnose/startup_probe.hpp"
 #include "spool/spool.hpp"
 
@@ -27,6 +28,9 @@ struct RecentCounts {
     std::uint64_t delivered = 0;  // recipients
 };
 
+// Whether a diagnosis that was asked for began.
+enum class DiagnosisStart : std::uint8_t { started, running, too_soon };
+
 // What the interface shows and does. The program fills it in over its running parts; an offline
 // `relay queue` only the spool. All functions are called on the thread that runs the API.
 struct Services {
@@ -38,6 +42,8 @@ struct Services {
     std::function<void()>
         attempt_now;  // after a retry: look for due mail and un-pause smarthosts; may be empty
     std::function<bool()> ready;  // for /readyz
+    // Begins a diagnosis of the ways out; the function gets its report if it began. May be empty.
+    std::function<DiagnosisStart(std::function<void(diagnose::Report)>)> diagnose;
     std::string version;
     base::Time started{};
     std::string config_file;

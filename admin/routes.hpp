@@ -38,6 +38,9 @@ void list_messages(Call call);
 void show_message(Call call);
 void show_raw_message(Call call);
 
+// api_diagnose.cpp
+void run_diagnosis(Call call);
+
 // api_actions.cpp
 enum class Action { retry, hold, release, remove };
 void change_message(Call call, Action action);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "diagnose/provider_catalogue.hpp"
 #include "net/dial.hpp"
 #include "smtp/client_session.hpp"
 #include "tls/context.hpp"
@@ -34,7 +35,7 @@ class Walk {
           deadline_(SteadyClock::now() + timeout) {
         found_.name = ask.name;
         found_.host = ask.host;
-        found_.provider = ask.provider;
+        found_.provider = ask.provider.empty() ? speaker_of_host(ask.host) : ask.provider;
         for (const SmarthostAsk::Port& port : ask.ports) found_.configured.push_back(port.port);
         found_.signing_in = !ask.username.empty() || !ask.password.empty();
         found_.sender = ask.sender;

@@ -1,76 +1,168 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
+#include <algorithm>
 #include <boost/json/serialize.hpp>
+#include <cctype>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 
 #include "base/units.hpp"
-#include "diagnose/outbound.hpp"
+#include "config/system_defaults.hpp"
+#include "diagnose/report_html.hpp"
 #include "diagnose/report_json.hpp"
+#include "diagnose/report_text.hpp"
 #include "relay/commands.hpp"
 #include "relay/diagnose_ask.hpp"
+#include "relay/diagnose_domain.hpp"
 #include "relay/diagnose_inbound.hpp"
+#include "relay/diagnose_run.hpp"
 #include "relay/output.hpp"
+#include "relay/write_fix.hpp"
 
 namespace relay {
-namespace asio = boost::asio;
 namespace {
 
+constexpr std::size_t widest = 100;  // longer lines are hard to read
+
 struct DiagnoseFlags {
-    std::string timeout = "15s";
+    std::string timeout = "15s", html, to, domain, selector;
+    bool verbose = false, write = false, yes = false;
     InboundFlags inbound;
 };
 
-// No file at all is fine: the direct part needs none. A file that was named, or that has faults, is
-// not.
-std::optional<diagnose::OutboundAsk> ask_for(const Context& context) {
-    const bool named = !context.config_file.empty() || std::getenv("RELAY_CONFIG") != nullptr;
-    if (!named && !config::find_file("")) return outbound_ask();
-    const std::optional<config::Settings> settings = load_settings(context);
-    if (!settings) return std::nullopt;
-    return outbound_ask(*settings);
-}
-
-diagnose::Report run_outbound(const diagnose::OutboundAsk& ask) {
-    asio::io_context loop{1};
-    const std::unique_ptr<net::Resolver> resolver = net::make_resolver(loop.get_executor());
-    diagnose::Report report;
-    asio::co_spawn(loop, diagnose::diagnose_outbound(loop.get_executor(), *resolver, ask),
-                   [&](const std::exception_ptr&, diagnose::Report result) {
-                       report = std::move(result);
-                       loop.stop();
-                   });
-    loop.run();
-    return report;
-}
-
-std::string short_text(const diagnose::Report& report) {
-    std::string text = report.verdict.summary + "\n";
-    for (const diagnose::Check& check : report.checks) {
-        text += std::string{diagnose::status_name(check.status)} + "  " + check.title + ": " +
-                check.summary + "\n";
-    }
+// The command line that repeats this run, for the report to name.
+std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
+    std::string text = "relay diagnose";
+    if (!context.config_file.empty()) text += " --config " + context.config_file;
+    if (!flags.to.empty()) text += " --to " + flags.to;
+    if (!flags.domain.empty()) text += " --domain " + flags.domain;
+    if (!flags.selector.empty()) text += " --selector " + flags.selector;
+    if (flags.inbound.asked()) text += " --inbound";
+    if (!flags.inbound.domain.empty()) text += " " + flags.inbound.domain;
+    if (flags.timeout != "15s") text += " --timeout " + flags.timeout;
     return text;
 }
 
-ExitStatus diagnose_command(const Context& context, const DiagnoseFlags& flags) {
-    std::optional<diagnose::OutboundAsk> ask = ask_for(context);
-    if (!ask) return ExitStatus::config;
-    const base::Result<base::Duration> timeout = base::parse_duration(flags.timeout);
-    if (!timeout) return fail("--timeout: " + timeout.error().message, ExitStatus::usage);
-    ask->timeout = *timeout;
-    diagnose::Report report;
-    if (flags.inbound.asked()) {
-        base::Result<diagnose::Report> seen = run_inbound(flags.inbound, ask->hostname, *timeout);
-        if (!seen.has_value()) return fail(seen.error().message, ExitStatus::usage);
-        report = std::move(*seen);
-    } else {
-        report = run_outbound(*ask);
+// "30s" as everywhere, and "30" as other tools take it.
+base::Result<base::Duration> read_timeout(const std::string& text) {
+    const bool number = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isdigit(c) != 0;
+    });
+    base::Result<base::Duration> timeout = base::parse_duration(number ? text + "s" : text);
+    if (timeout && *timeout < std::chrono::seconds{1}) {
+        return base::error("it takes at least 1s");
     }
-    print(context.json ? boost::json::serialize(diagnose::report_json(report)) + "\n"
-                       : short_text(report));
+    return timeout;
+}
+
+// What the configuration says. No file at all is fine: the direct part needs none. A file that was
+// named, or that has faults, is not; then the reason is told and ok is false.
+struct Found {
+    bool ok = true;
+    std::optional<config::Settings> settings;
+};
+
+Found find_settings(const Context& context) {
+    const bool named = !context.config_file.empty() || std::getenv("RELAY_CONFIG") != nullptr;
+    if (!named && !config::find_file("")) return {};
+    Found found;
+    found.settings = load_settings(context);
+    found.ok = found.settings.has_value();
+    return found;
+}
+
+Diagnosis outbound_diagnosis(const Found& found, base::Duration timeout) {
+    diagnose::OutboundAsk ask = found.settings ? outbound_ask(*found.settings) : outbound_ask();
+    ask.timeout = timeout;
+    return [ask](boost::asio::any_io_executor executor, net::Resolver& resolver,
+                 diagnose::Progress progress) {
+        diagnose::OutboundAsk with_progress = ask;
+        with_progress.progress = std::move(progress);
+        return diagnose::diagnose_outbound(std::move(executor), resolver, std::move(with_progress));
+    };
+}
+
+base::Result<Diagnosis> choose(const DiagnoseFlags& flags, const Found& found,
+                               base::Duration timeout) {
+    if (!flags.to.empty()) return recipient_diagnosis(flags.to, found.settings, timeout);
+    if (!flags.domain.empty()) {
+        return domain_diagnosis(flags.domain, flags.selector, found.settings, timeout);
+    }
+    if (flags.inbound.asked()) {
+        const std::string hostname =
+            found.settings ? found.settings->server.hostname : config::system_hostname();
+        return inbound_diagnosis(flags.inbound, hostname, timeout);
+    }
+    return outbound_diagnosis(found, timeout);
+}
+
+std::string text_for(const Context& context, const DiagnoseFlags& flags,
+                     const diagnose::Report& report) {
+    const Terminal terminal = standard_output(context.color);
+    diagnose::TextStyle style;
+    style.color = terminal.color;
+    style.width = std::min(terminal.width, widest);
+    style.evidence = flags.verbose;
+    style.retest = retest_command(context, flags);
+    return diagnose::report_text(report, style);
+}
+
+bool write_page(const std::string& file, const std::string& page) {
+    if (file == "-") {
+        print(page);
+        return true;
+    }
+    std::ofstream out{file, std::ios::binary | std::ios::trunc};
+    out << page;
+    out.close();
+    if (!out) {
+        fail("--html: " + file + " cannot be written");
+        return false;
+    }
+    std::fprintf(stderr, "relay: wrote %s\n", file.c_str());
+    return true;
+}
+
+ExitStatus show(const Context& context, const DiagnoseFlags& flags,
+                const diagnose::Report& report) {
+    // With --html - the page is what goes to standard output.
+    if (context.json) {
+        print(boost::json::serialize(diagnose::report_json(report)) + "\n");
+    } else if (flags.html != "-") {
+        print(text_for(context, flags, report));
+    }
+    if (!flags.html.empty() &&
+        !write_page(flags.html, diagnose::report_html(report, retest_command(context, flags)))) {
+        return ExitStatus::bad;
+    }
     return report.good ? ExitStatus::done : ExitStatus::bad;
+}
+
+ExitStatus diagnose_command(const Context& context, const DiagnoseFlags& flags) {
+    const base::Result<base::Duration> timeout = read_timeout(flags.timeout);
+    if (!timeout) return fail("--timeout: " + timeout.error().message, ExitStatus::usage);
+    if (context.json && flags.html == "-") {
+        return fail("--json and --html - both want standard output", ExitStatus::usage);
+    }
+    if (flags.write && !flags.yes && ::isatty(STDIN_FILENO) != 1) {
+        return fail("--write asks before it writes, which needs a terminal; or say --yes as well",
+                    ExitStatus::usage);
+    }
+    const Found found = find_settings(context);
+    if (!found.ok) return ExitStatus::config;
+    const bool live = !context.json && ::isatty(STDERR_FILENO) == 1;
+    const base::Result<Diagnosis> diagnosis = choose(flags, found, *timeout);
+    if (!diagnosis) return fail(diagnosis.error().message, ExitStatus::usage);
+    const base::Result<diagnose::Report> report = run_diagnosis(*diagnosis, live, context.color);
+    if (!report) return fail(report.error().message);
+    const ExitStatus status = show(context, flags, *report);
+    if (!flags.write) return status;
+    const std::filesystem::path file =
+        found.settings ? found.settings->file : default_config_file();
+    return write_fix(*report, file, flags.yes) ? status : ExitStatus::bad;
 }
 
 }  // namespace
@@ -81,9 +173,27 @@ void add_diagnose_command(CLI::App& root, Context& context) {
         root, context, "diagnose", "Tell why mail does not leave, who stops it, and what to do",
         {.config = true, .json = true},
         [&context, flags] { return diagnose_command(context, *flags); });
+    CLI::Option* to = command->add_option("--to", flags->to,
+                                          "Direct delivery to this recipient instead: each MX, each "
+                                          "address");
+    to->type_name("ADDRESS");
+    CLI::Option* domain =
+        command->add_option("--domain", flags->domain, "The mail DNS of a domain instead");
+    domain->type_name("DOMAIN")->excludes(to);
+    command->add_option("--selector", flags->selector, "With --domain: the DKIM selector to look at")
+        ->type_name("NAME")
+        ->needs(domain);
+    add_inbound_options(*command, flags->inbound);
+    flags->inbound.option->excludes(to)->excludes(domain);
     command->add_option("--timeout", flags->timeout, "For the whole run (15s)")
         ->type_name("DURATION");
-    add_inbound_options(*command, flags->inbound);
+    command
+        ->add_option("--html", flags->html,
+                     "Write the report as one page too; - is standard output")
+        ->type_name("FILE");
+    command->add_flag("--verbose,-v", flags->verbose, "Show what each check saw, and each path");
+    command->add_flag("--write", flags->write, "Offer to put the fix into the configuration file");
+    command->add_flag("--yes,-y", flags->yes, "With --write: do not ask");
 }
 
 }  // namespace relay

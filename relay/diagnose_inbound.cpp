@@ -4,10 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fstream>
-#include <memory>
 #include <utility>
 
 #include "base/text.hpp"
@@ -73,8 +70,8 @@ void add_inbound_options(CLI::App& command, InboundFlags& flags) {
         ->needs(flags.option);
 }
 
-base::Result<diagnose::Report> run_inbound(const InboundFlags& flags, const std::string& hostname,
-                                           base::Duration timeout) {
+base::Result<Diagnosis> inbound_diagnosis(const InboundFlags& flags, const std::string& hostname,
+                                          base::Duration timeout) {
     diagnose::InboundAsk ask;
     ask.domain = flags.domain;
     ask.hostname = hostname;
@@ -84,16 +81,12 @@ base::Result<diagnose::Report> run_inbound(const InboundFlags& flags, const std:
         if (!vantage.has_value()) return base::error("--vantage: " + vantage.error().message);
         ask.vantage = std::move(*vantage);
     }
-    asio::io_context loop{1};
-    const std::unique_ptr<net::Resolver> resolver = net::make_resolver(loop.get_executor());
-    diagnose::Report report;
-    asio::co_spawn(loop, diagnose_here(loop.get_executor(), *resolver, std::move(ask)),
-                   [&](const std::exception_ptr&, diagnose::Report result) {
-                       report = std::move(result);
-                       loop.stop();
-                   });
-    loop.run();
-    return report;
+    return Diagnosis{[ask](asio::any_io_executor executor, net::Resolver& resolver,
+                           diagnose::Progress progress) {
+        diagnose::InboundAsk with_progress = ask;
+        with_progress.progress = std::move(progress);
+        return diagnose_here(std::move(executor), resolver, std::move(with_progress));
+    }};
 }
 
 }  // namespace relay

@@ -4,7 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
-#include "diagnose/report.hpp"
+#include "relay/diagnose_run.hpp"
 
 namespace CLI {
 class App;
@@ -22,9 +22,9 @@ struct InboundFlags {
 
 void add_inbound_options(CLI::App& command, InboundFlags& flags);
 
-// Runs it on a loop of its own. An error is one of usage.
-[[nodiscard]] base::Result<diagnose::Report> run_inbound(const InboundFlags& flags,
-                                                         const std::string& hostname,
-                                                         base::Duration timeout);
+// Ready to run. An error is one of usage.
+[[nodiscard]] base::Result<Diagnosis> inbound_diagnosis(const InboundFlags& flags,
+                                                        const std::string& hostname,
+                                                        base::Duration timeout);
 
 }  // namespace relay

@@ -16,9 +16,9 @@ namespace {
 constexpr std::size_t gap = 2;    // blanks between columns
 constexpr std::size_t least = 8;  // no column is cut below this
 
-std::size_t terminal_width() {
+std::size_t terminal_width(int descriptor) {
     winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+    if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
     return 80;
 }
 
@@ -29,6 +29,14 @@ bool wants_color(std::string_view color, bool interactive) {
     if (no_color != nullptr && *no_color != '\0') return false;
     const char* term = std::getenv("TERM");
     return term == nullptr || std::string_view{term} != "dumb";
+}
+
+Terminal terminal_at(int descriptor, std::string_view color) {
+    Terminal terminal;
+    terminal.interactive = ::isatty(descriptor) == 1;
+    terminal.color = wants_color(color, terminal.interactive);
+    if (terminal.interactive) terminal.width = terminal_width(descriptor);
+    return terminal;
 }
 
 std::string_view style_code(Style style) {
@@ -51,12 +59,14 @@ std::string_view style_code(Style style) {
 
 }  // namespace
 
-Terminal standard_output(std::string_view color) {
-    Terminal terminal;
-    terminal.interactive = ::isatty(STDOUT_FILENO) == 1;
-    terminal.color = wants_color(color, terminal.interactive);
-    if (terminal.interactive) terminal.width = terminal_width();
-    return terminal;
+Terminal standard_output(std::string_view color) { return terminal_at(STDOUT_FILENO, color); }
+
+Terminal standard_error(std::string_view color) { return terminal_at(STDERR_FILENO, color); }
+
+std::size_t terminal_rows() {
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0) return size.ws_row;
+    return 24;
 }
 
 std::string styled(const Terminal& terminal, Style style, std::string_view text) {

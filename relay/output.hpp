@@ -21,6 +21,10 @@ struct Terminal {
 
 enum class Style { plain, bold, dim, good, warning, bad };
 
+// The same for standard error, where progress is shown; what it shows is for people only.
+[[nodiscard]] Terminal standard_error(std::string_view color);
+[[nodiscard]] std::size_t terminal_rows();
+
 // With the escape codes of the style, if the terminal shows colours.
 [[nodiscard]] std::string styled(const Terminal& terminal, Style style, std::string_view text);
 

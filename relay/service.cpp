@@ -24,6 +24,8 @@
 #include "diagnose/startup_probe.hpp"
 #include "net/resolver.hpp"
 #include "relay/cli.hpp"
+#include "relay/diagnose_ask.hpp"
+#include "relay/diagnosis_runner.hpp"
 #include "relay/explain_reply.hpp"
 #include "relay/listener.hpp"
 #include "relay/recent_rates.hpp"
@@ -82,6 +84,7 @@ class Service {
     std::unique_ptr<spool::Spool> spool_;
     std::unique_ptr<delivery::Engine> engine_;
     std::unique_ptr<Listener> listener_;
+    std::unique_ptr<DiagnosisRunner> diagnoses_;
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;
     base::Time started_{};
@@ -192,6 +195,10 @@ base::Result<> Service::start_admin() {
     };
     services.attempt_now = [this] { engine_->attempt_now(); };
     services.ready = [this] { return ready_; };
+    diagnoses_ = std::make_unique<DiagnosisRunner>(loop_.get_executor());
+    services.diagnose = [this](std::function<void(diagnose::Report)> done) {
+        return diagnoses_->start(outbound_ask(settings_), std::move(done));
+    };
     services.version = version_text();
     services.started = started_;
     services.config_file = settings_.file.string();

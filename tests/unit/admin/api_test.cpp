@@ -30,7 +30,8 @@ TEST_CASE("a path that is not there, and a method that a path does not take", "[
         {"PUT", "/api/v1/messages/0123456789ab", 405, "method_not_allowed", "GET, HEAD, DELETE"},
         {"GET", "/api/v1/messages/0123456789ab/hold", 405, "method_not_allowed", "POST"},
         {"GET", "/api/v1/events", 501, "not_available", ""},
-        {"POST", "/api/v1/diagnose", 501, "not_available", ""},
+        {"GET", "/api/v1/diagnose", 405, "method_not_allowed", "POST"},
+        {"POST", "/api/v1/diagnose", 503, "not_running", ""},
     }));
     CAPTURE(c.method, c.target);
     Bed bed;
@@ -42,6 +43,32 @@ TEST_CASE("a path that is not there, and a method that a path does not take", "[
         if (name == "Allow") allow = value;
     }
     CHECK(allow == c.allow);
+}
+
+TEST_CASE("a diagnosis is answered when it has ended, and refused while another runs", "[admin]") {
+    Bed bed;
+    admin::DiagnosisStart start = admin::DiagnosisStart::started;
+    bed.services.diagnose = [&](std::function<void(diagnose::Report)> done) {
+        if (start == admin::DiagnosisStart::started) {
+            diagnose::Report report;
+            report.verdict.summary = "Port 25 is open.";
+            report.verdict.code = diagnose::VerdictCode::ok_direct;
+            // As a server does: later, on the same loop.
+            admin_test::asio::post(bed.loop, [done, report] { done(report); });
+        }
+        return start;
+    };
+    const admin::ApiResponse answer = bed.call("POST", "/api/v1/diagnose");
+    CHECK(answer.status == 200);
+    CHECK(json::parse(answer.body).at("verdict").at("code") == "ok-direct");
+    CHECK(json::parse(answer.body).at("schema") == 1);
+    start = admin::DiagnosisStart::running;
+    CHECK(bed.call("POST", "/api/v1/diagnose").status == 409);
+    start = admin::DiagnosisStart::too_soon;
+    const admin::ApiResponse refused = bed.call("POST", "/api/v1/diagnose");
+    CHECK(refused.status == 429);
+    CHECK(bed.error_code(refused) == "too_soon");
+    CHECK(refused.headers.at(0).first == "Retry-After");
 }
 
 TEST_CASE("messages are listed newest first, page by page, and the last page says so", "[admin]") {

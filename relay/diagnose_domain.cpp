@@ -1,0 +1,105 @@
+#include "relay/diagnose_domain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "config/system_defaults.hpp"
+#include "diagnose/domain/domain.hpp"
+#include "diagnose/domain/recipient.hpp"
+#include "diagnose/host.hpp"
+#include "smtp/address.hpp"
+
+namespace relay {
+namespace {
+
+namespace asio = boost::asio;
+
+bool is_domain(std::string_view text) {
+    const bool clean = text.find_first_of(" \t\r\n@<>/:\\\"") == text.npos;
+    return clean && text.find('.') != text.npos && text.front() != '.' &&
+           text.size() <= smtp::longest_domain && base::is_ascii(text);
+}
+
+// One plain address: it goes into a RCPT command as it stands.
+bool is_address(const std::string& text) {
+    const smtp::ParsedPath path = smtp::parse_path(text);
+    const bool clean = std::none_of(text.begin(), text.end(), [](unsigned char c) {
+        return c <= ' ' || c == 0x7f || c == '<' || c == '>';
+    });
+    return clean && path.fault == smtp::PathFault::none && path.rest.empty() && path.ascii &&
+           path.address.find('@') != path.address.npos;
+}
+
+std::string hostname_of(const std::optional<config::Settings>& settings) {
+    return settings ? settings->server.hostname : config::system_hostname();
+}
+
+asio::awaitable<diagnose::Report> diagnose_domain_here(asio::any_io_executor executor,
+                                                       net::Resolver& resolver,
+                                                       diagnose::DomainAsk ask) {
+    const diagnose::HostIdentity host = co_await diagnose::identify_host(executor, resolver);
+    ask.public_addresses = host.public_addresses;
+    diagnose::Report report =
+        co_await diagnose::diagnose_domain(executor, resolver, std::move(ask));
+    co_return report;
+}
+
+}  // namespace
+
+base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::string& selector,
+                                         const std::optional<config::Settings>& settings,
+                                         base::Duration timeout) {
+    if (!is_domain(domain)) {
+        return base::error(fmt::format("--domain: \"{}\" is no domain; expected a name such as "
+                                       "example.com",
+                                       base::printable(domain, 100)));
+    }
+    diagnose::DomainAsk ask;
+    ask.domain = domain;
+    ask.selector = selector;
+    ask.hostname = hostname_of(settings);
+    ask.timeout = timeout;
+    if (settings) {
+        for (const delivery::SmarthostOptions& options : settings->delivery.smarthosts) {
+            diagnose::DomainSmarthost smarthost;
+            smarthost.name = options.name;
+            smarthost.host = options.host;
+            ask.smarthosts.push_back(std::move(smarthost));
+        }
+    }
+    return Diagnosis{[ask](asio::any_io_executor executor, net::Resolver& resolver,
+                           diagnose::Progress progress) {
+        diagnose::DomainAsk with_progress = ask;
+        with_progress.progress = std::move(progress);
+        return diagnose_domain_here(std::move(executor), resolver, std::move(with_progress));
+    }};
+}
+
+base::Result<Diagnosis> recipient_diagnosis(const std::string& address,
+                                            const std::optional<config::Settings>& settings,
+                                            base::Duration timeout) {
+    if (!is_address(address)) {
+        return base::error(fmt::format("--to: \"{}\" is no mail address; expected one such as "
+                                       "someone@example.com",
+                                       base::printable(address, 100)));
+    }
+    diagnose::RecipientAsk ask;
+    ask.address = address;
+    ask.hostname = hostname_of(settings);
+    ask.timeout = timeout;
+    if (settings) {
+        ask.ipv4 = settings->probe.ipv4;
+        ask.ipv6 = settings->probe.ipv6;
+    }
+    return Diagnosis{[ask](asio::any_io_executor executor, net::Resolver& resolver,
+                           diagnose::Progress progress) {
+        diagnose::RecipientAsk with_progress = ask;
+        with_progress.progress = std::move(progress);
+        return diagnose::diagnose_recipient(std::move(executor), resolver,
+                                            std::move(with_progress));
+    }};
+}
+
+}  // namespace relay

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/private_memory.hpp"
 #include "base/text.hpp"
 #include "relay/commands.hpp"
 #include "relay/output.hpp"
@@ -136,6 +137,7 @@ ExitStatus run_words(CLI::App& root, Context& context, std::vector<std::string> 
 const char* version_text() { return RELAY_VERSION; }
 
 int run_cli(int argc, char** argv) {
+    base::keep_memory_private();
     // A reader that went away ("relay queue list | head") shows as a failed write.
     std::signal(SIGPIPE, SIG_IGN);
     // Until `relay run` opens the log of its configuration, only trouble is worth a line.

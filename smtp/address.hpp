@@ -26,4 +26,8 @@ struct ParsedPath {
 // ("root"), which is for the caller to complete or refuse. "<>" gives an empty address.
 [[nodiscard]] ParsedPath parse_path(std::string_view text);
 
+// UTF-8 that shows what it is: no control characters beyond ASCII's, no line separators, nothing
+// that turns the direction of what follows.
+[[nodiscard]] bool is_clean_utf8(std::string_view text);
+
 }  // namespace smtp

@@ -123,8 +123,8 @@ Fault rcpt_orcpt(std::string_view value, const RcptTarget& target) {
     const std::string_view type = value.substr(0, semicolon);
     const std::string_view address = value.substr(semicolon + 1);
     // RFC 6533 section 3: with SMTPUTF8 an address of type utf-8 stands there as it is.
-    const bool raw = target.smtputf8 && base::equals_ignoring_case(type, "utf-8") &&
-                     base::is_valid_utf8(address);
+    const bool raw =
+        target.smtputf8 && base::equals_ignoring_case(type, "utf-8") && is_clean_utf8(address);
     if (!xtext_decode(type) || address.empty() || (!raw && !xtext_decode(address))) {
         return bad_value;
     }

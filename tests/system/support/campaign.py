@@ -164,12 +164,14 @@ class Campaign:
         lost = [pair for pair in acknowledged if pair not in kept]
         unexplained, repeated, ages = [], 0, []
         for pair, copies in kept.items():
-            for when, number in sorted(copies)[:-1]:
+            for _, number in sorted(copies)[:-1]:
                 repeated += 1
-                age = self.age_at_death(said.get(number, when))
+                if number not in said:
+                    continue  # died before it answered
+                age = self.age_at_death(said[number])
                 ages.append(age)
                 if age > ON_ITS_WAY:
-                    unexplained.append((pair, copies))
+                    unexplained.append((pair, copies, said[number]))
         return {"seed": self.seed, "rounds": self.rounds,
                 "relay_kills": sum(who == "relay" for _, who in self.kills),
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),

@@ -14,7 +14,8 @@ from .waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("RELAY_BIN", str(ROOT / "build/debug/bin/relay"))
-LISTENING = re.compile(r"listening .*?\baddress=\"?(?:\[::1\]|127\.0\.0\.1):(\d+)")
+LISTENING = re.compile(
+    r"listening\b.*?\baddress(?:=\"?|\":\")(?:\[::1\]|127\.0\.0\.1):(\d+)")
 
 BASE = {
     "server": {"listen": ["127.0.0.1:0"], "hostname": "relay.example"},

@@ -1,0 +1,363 @@
+"""Hostile clients and hostile servers against the whole program."""
+
+import base64
+import os
+import pathlib
+import re
+import resource
+import socket
+import stat
+import subprocess
+import threading
+import unittest
+
+from support.case import SystemCase, message
+from support.raw_client import RawClient, dot_stuffed
+from support.relay import BINARY
+from support.waiting import wait_until
+
+# What other servers have taken for the end of a message, or sent on so that the next one did.
+FALSE_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\r\n.\r\r\n",
+              b"\r\n.\r\r\n", b"\r\r\n.\r\n\r", b"\n\r.\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n",
+              b"\x85.\x85", b"\xe2\x80\xa8.\xe2\x80\xa8", b"\n.\r", b"\r.\n")
+SMUGGLED = b"MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@x.example>\r\nDATA\r\nevil\r\n"
+
+
+def memory_of(process):
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+class SmugglingTest(SystemCase):
+    def test_no_false_end_becomes_a_second_message_on_either_side(self):
+        for extensions in (["PIPELINING", "8BITMIME", "CHUNKING"], ["8BITMIME"]):
+            server = self.fake(extensions=extensions)
+            relay = self.relay(self.smarthost(server))
+            for number, end in enumerate(FALSE_ENDS):
+                with self.subTest(end=end, extensions=extensions), RawClient(relay.port) as client:
+                    client.begin("app@example.com", ["ada@dest.example"])
+                    code, reply = client.data(message(f"case-{number}", b"before" + end + SMUGGLED)
+                                              + b"\r\n.\r\n")
+                    self.assertEqual(250, code, reply)
+            server.wait_for(len(FALSE_ENDS))
+            relay.wait_until_empty()
+            self.assertEqual(len(FALSE_ENDS), len(server.messages))
+            for received in server.messages:
+                self.assertEqual(["ada@dest.example"], received.recipients)
+                self.assertEqual("app@example.com", received.sender)
+                # What goes on has CRLF and nothing else for a newline.
+                self.assertIsNone(re.search(rb"(?<!\r)\n|\r(?!\n)", received.data))
+                self.assertIn(b"evil@x.example", received.data)  # still content
+            relay.stop()
+
+    def test_bdat_content_cannot_end_the_next_hops_data(self):
+        server = self.fake(extensions=["8BITMIME"])  # no CHUNKING: it gets DATA
+        relay = self.relay(self.smarthost(server))
+        with RawClient(relay.port) as client:
+            client.begin("app@example.com", ["ada@dest.example"])
+            code, _ = client.bdat(message("bdat", b"a\r\n.\r\n" + SMUGGLED), [40, 1, 1, 1])
+            self.assertEqual(250, code)
+        server.wait_for(1)
+        relay.wait_until_empty()
+        self.assertEqual(1, len(server.messages))
+        self.assertIn(b"\r\n.\r\nMAIL FROM:<evil", server.messages[0].data)
+
+    def test_bdat_that_announces_more_than_there_is_keeps_no_memory(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        before = memory_of(relay.process)
+        clients = []
+        for _ in range(50):
+            client = RawClient(relay.port)
+            self.addCleanup(client.close)
+            client.begin("app@example.com", ["ada@dest.example"])
+            client.write(b"BDAT 50000000\r\n" + b"x" * 1000)
+            clients.append(client)
+        self.send(relay)  # others are served meanwhile
+        self.assertLess(memory_of(relay.process) - before, 20 << 20)
+        for size in (b"BDAT 18446744073709551616\r\n", b"BDAT -1\r\n", b"BDAT 1x LAST\r\n"):
+            with RawClient(relay.port) as client:
+                client.begin("app@example.com", ["ada@dest.example"])
+                client.write(size)
+                self.assertEqual(501, client.reply()[0])
+                self.assertEqual(0, client.reply()[0])
+
+
+class InjectionTest(SystemCase):
+    def test_headers_and_parameters_add_no_line_of_their_own(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        with RawClient(relay.port) as client:
+            client.expect("EHLO evil.example) by x; (", 250)
+            client.expect("MAIL FROM:<app@example.com> ENVID=a+0D+0Ab", 250)
+            client.expect("RCPT TO:<ada@dest.example> ORCPT=rfc822;a+0D+0AQUIT", 250)
+            code, _ = client.data(dot_stuffed(message("x")))
+            self.assertEqual(250, code)
+        received = server.wait_for(1)[0]
+        self.assertEqual(1, len(received.recipients))
+        commands = "\n".join(server.lines)
+        self.assertNotRegex(commands, r"(?m)^(b|QUIT\b.*ORCPT)")
+        self.assertIn("ENVID=a+0D+0Ab", commands)
+        trace = received.data.split(b"Received: ")[1].split(b"\r\nFrom:")[0]
+        for line in trace.split(b"\r\n")[1:]:
+            self.assertIn(line[:1], (b" ", b"\t"))
+
+    def test_control_characters_in_utf8_addresses_are_refused(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        for bad in ("a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ufeffb", "a\u200fb"):
+            with self.subTest(ascii(bad)), RawClient(relay.port) as client:
+                client.expect("EHLO client.example", 250)
+                client.expect(f"MAIL FROM:<{bad}@x.example> SMTPUTF8", 501)
+                client.expect(f"MAIL FROM:<a@{bad}.example> SMTPUTF8", 501)
+                client.expect("MAIL FROM:<a@x.example> SMTPUTF8", 250)
+                client.expect(f"RCPT TO:<{bad}@x.example>", 501)
+                client.expect("RCPT TO:<jos\u00e9@x.example>", 250)
+
+    def test_text_of_strangers_cannot_forge_lines_of_the_log(self):
+        relay = self.relay(self.smarthost(self.fake()), log={"level": "debug"})
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            client.write(b"MAIL FROM:<a@x.example>\n2026-01-01 error forged\r\n")
+            client.reply()
+        with RawClient(relay.port) as client:
+            client.begin("app@example.com", ["ada@dest.example"])
+            body = message("x").replace(b"Subject: x", b"Subject: x\x1b[31m\x0b error forged")
+            client.data(dot_stuffed(body))
+        relay.wait_until_empty()
+        self.assertNotIn("\x1b", relay.log())
+        self.assertNotRegex(relay.log(), r"(?m)^\S* *error +forged")
+        text = relay.command("queue", "list", "--all").stdout
+        self.assertNotIn("\x1b", text)
+
+
+class OtherProtocolsTest(SystemCase):
+    def test_http_and_tls_get_one_line_and_the_log_names_the_mistake(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        for octets, name in ((b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n"
+                              b"EHLO x\r\nMAIL FROM:<a@x.example>\r\n", "HTTP"),
+                             (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS"),
+                             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP")):
+            with self.subTest(name), RawClient(relay.port) as client:
+                client.write(octets)
+                code, text = client.reply()
+                self.assertEqual(554, code)
+                self.assertIn(name, text)
+                try:
+                    self.assertEqual(0, client.reply()[0])
+                except ConnectionResetError:
+                    pass  # what it sent on was not read
+        relay.wait_for_log("the client speaks HTTP")
+        relay.wait_for_log("the client began TLS")
+
+
+class ExhaustionTest(SystemCase):
+    def test_over_long_everything_is_refused_in_bounded_memory(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"max_message_size": "1MiB"})
+        before = memory_of(relay.process)
+        with RawClient(relay.port) as client:
+            client.write(b"A" * (8 << 20) + b"\r\n")
+            self.assertEqual(500, client.reply()[0])
+            client.begin("app@example.com", ["ada@dest.example"])
+            code, reply = client.data(b"X-Long: " + b"h" * (4 << 20) + b"\r\n\r\nx\r\n.\r\n")
+            self.assertEqual(552, code, reply)
+            client.expect(f"MAIL FROM:<{'a' * 300}@x.example>", 501)
+            client.expect("NOOP", 250)
+        self.assertLess(memory_of(relay.process) - before, 16 << 20)
+
+    def test_idle_connections_are_many_cheap_and_in_nobodys_way(self):
+        count = int(os.environ.get("RELAY_IDLE_CONNECTIONS", "1000"))
+        relay = self.relay(self.smarthost(self.fake()), server={"max_connections": count + 5})
+        self.send(relay)
+        before = memory_of(relay.process)
+        sockets = []
+        try:
+            for _ in range(count):
+                sockets.append(socket.create_connection(("127.0.0.1", relay.port)))
+            for each in sockets:
+                each.settimeout(30)
+                self.assertTrue(each.recv(200).startswith(b"220"))
+            each_took = (memory_of(relay.process) - before) / count
+            self.assertLess(each_took, 16 << 10)
+            self.send(relay)
+        finally:
+            for each in sockets:
+                each.close()
+
+    def test_connections_past_the_limits_are_told_and_the_rest_served(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"max_connections": 5})
+        held = [RawClient(relay.port) for _ in range(5)]
+        for client in held:
+            self.addCleanup(client.close)
+        with RawClient(relay.port) as refused:
+            self.assertEqual(421, refused.greeting[0])
+        held[0].expect("NOOP", 250)
+        held[0].expect("QUIT", 221)
+
+        def one_more():
+            with RawClient(relay.port) as client:
+                return client.greeting[0] == 220
+        wait_until(one_more, "room for another client")
+
+    def test_slow_clients_are_told_and_closed(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"idle_timeout": "1s"})
+        with RawClient(relay.port) as client:
+            self.assertEqual(421, client.reply()[0])
+        with RawClient(relay.port) as client:
+            client.begin("app@example.com", ["ada@dest.example"])
+            client.expect("DATA", 354)
+            client.write(b"Subject: never ends\r\n")
+            self.assertEqual(421, client.reply()[0])
+
+    def test_running_out_of_descriptors_is_said_and_passes(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        used = len(os.listdir(f"/proc/{relay.process.pid}/fd"))
+        soft, hard = resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (used + 4, hard))
+        sockets = [socket.create_connection(("127.0.0.1", relay.port)) for _ in range(12)]
+        relay.wait_for_log("connections cannot be accepted")
+        for each in sockets:
+            each.close()
+        resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        self.send(relay, "after")
+        relay.wait_until_empty()
+
+
+class LoopTest(SystemCase):
+    def test_a_mail_loop_ends(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        for hops, code in ((10, 250), (200, 554)):
+            with RawClient(relay.port) as client:
+                client.begin("app@example.com", ["ada@dest.example"])
+                got, reply = client.data(b"Received: from a by b; x\r\n" * hops
+                                         + dot_stuffed(message()))
+                self.assertEqual(code, got, reply)
+        self.assertIn("5.4.6", reply)
+
+    def test_refused_mail_makes_at_most_one_report_and_none_to_nobody(self):
+        server = self.fake()
+        server.faults.refuse = {"bad@dest.example": "550 5.1.1 No"}
+        relay = self.relay(self.smarthost(server))
+        self.send(relay, "from-nobody", ["bad@dest.example"], sender="")
+        relay.wait_until_empty()
+        self.assertEqual([], server.messages)
+        self.send(relay, "from-app", ["bad@dest.example"])
+        server.wait_for(1)
+        relay.wait_until_empty()
+        self.assertEqual([["app@example.com"]], [m.recipients for m in server.messages])
+
+
+class OpenRelayTest(SystemCase):
+    """Who may send, for each way to listen; clients come from 127.0.0.1 and 127.0.0.2."""
+
+    def reply_to(self, port, source, signed_in=False):
+        with socket.create_connection(("127.0.0.1", port), timeout=20,
+                                      source_address=(source, 0)) as plain:
+            file = plain.makefile("rb")
+
+            def reply():
+                while True:
+                    line = file.readline()
+                    if line[3:4] != b"-":
+                        return int(line[:3] or 0)
+            if (code := reply()) != 220:
+                return code
+            plain.sendall(b"EHLO client.example\r\n")
+            reply()
+            if signed_in:
+                plain.sendall(b"AUTH PLAIN " + base64.b64encode(b"\0alice\0secret") + b"\r\n")
+                if (code := reply()) != 235:
+                    return code
+            plain.sendall(b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n")
+            codes = [reply(), reply()]
+            return codes[0] if codes[0] != 250 else codes[1]
+
+    def test_every_combination_lets_in_whom_it_says(self):
+        users = self.scratch.path / "users"
+        done = subprocess.run(
+            [BINARY, "user", "alice", "--file",
+             str(users)], input="secret\n", capture_output=True, text=True)
+        self.assertEqual(0, done.returncode, done.stderr)
+        only_first, none_of_us = ["127.0.0.1/32"], ["192.0.2.0/24"]
+        cases = (  # auth, allow_clients, first and second client, the same signed in
+            ("none", None, 250, 250, None),
+            ("none", only_first, 250, 554, None),
+            ("none", none_of_us, 554, 554, None),
+            ("required", None, 530, 530, 250),
+            ("required", only_first, 530, 554, 250),
+            ("accept-any", only_first, 250, 554, 250),
+        )
+        for auth, allowed, first, second, signed_in in cases:
+            with self.subTest(auth=auth, allowed=allowed):
+                server = {"auth": auth}
+                if allowed:
+                    server["allow_clients"] = allowed
+                if auth == "required":
+                    server["users_file"] = users
+                relay = self.relay(self.smarthost(self.fake()), server=server)
+                self.assertEqual(first, self.reply_to(relay.port, "127.0.0.1"))
+                self.assertEqual(second, self.reply_to(relay.port, "127.0.0.2"))
+                if signed_in:
+                    self.assertEqual(signed_in, self.reply_to(relay.port, "127.0.0.1", True))
+                relay.stop()
+
+    def test_a_listener_for_others_needs_a_rule(self):
+        for listen in ("0.0.0.0:0", "[::]:0"):
+            relay = self.relay(self.smarthost(self.fake()), start=False,
+                               server={"listen": [listen]})
+            refused = relay.command("run", check=False)
+            self.assertEqual(78, refused.returncode, refused.stderr)
+            self.assertIn("allow_clients", refused.stderr)
+
+    def test_sockets_are_their_owners(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        self.assertEqual(0o600, stat.S_IMODE((relay.spool / "control.sock").stat().st_mode))
+        self.assertEqual(0o700, stat.S_IMODE((relay.spool / "bodies").stat().st_mode))
+
+
+class HostileSmarthostTest(SystemCase):
+    def test_a_stripped_starttls_gets_neither_mail_nor_password(self):
+        server = self.fake(starttls=False)
+        relay = self.relay(self.smarthost(server))
+        self.send(relay)
+        relay.wait_for_log("(?i)starttls")
+        relay.kill()
+        self.assertEqual([], server.messages)
+        self.assertFalse([line for line in server.lines if line.startswith(("AUTH", "MAIL"))])
+
+    def test_a_reply_injected_before_tls_ends_the_connection(self):
+        server = self.fake()
+        server.faults.replies["starttls"] = "220 2.0.0 Ready\r\n250 AUTH PLAIN"
+        relay = self.relay(self.smarthost(server))
+        self.send(relay)
+        wait_until(lambda: relay.status()["smarthosts"][0]["health"] == "failing",
+                   "the smarthost to be called failing")
+        self.assertEqual([], server.messages)
+        self.assertEqual(0, server.sign_ins)
+
+    def test_endless_replies_end_the_connection_in_bounded_memory(self):
+        for flood in (b"220-x\r\n" * 500000, b"220 " + b"y" * (8 << 20)):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                def serve(octets=flood, listening=listener):
+                    try:
+                        while True:
+                            peer, _ = listening.accept()
+                            with peer:
+                                peer.sendall(octets)
+                    except OSError:
+                        pass
+                threading.Thread(target=serve, daemon=True).start()
+                relay = self.relay({"host": "127.0.0.1", "port": listener.getsockname()[1],
+                                    "tls": "none"})
+                before = memory_of(relay.process)
+                self.send(relay)
+                wait_until(lambda: relay.status()["smarthosts"][0]["health"] == "failing",
+                           "the smarthost to be called failing")
+                self.assertLess(memory_of(relay.process) - before, 16 << 20)
+                relay.kill()
+                listener.shutdown(socket.SHUT_RDWR)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,168 @@
+"""Disks that are full, read-only, damaged or gone: refused with the right code, said, survived."""
+
+import sqlite3
+import subprocess
+import unittest
+
+from support.case import SystemCase, message
+from support.raw_client import RawClient, dot_stuffed
+from support.relay import BINARY, Relay
+from support.waiting import wait_until
+
+
+def mounts_allowed():
+    return subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode == 0
+
+
+class MountedRelay(Relay):
+    """Its spool is a small disk of its own, in a mount namespace that ends with it."""
+
+    SIZE = "4m"
+
+    def spawn(self):
+        script = (f"mount -t tmpfs -o size={self.SIZE},mode=0700 tmpfs {self.spool} && "
+                  f"exec {BINARY} run --config {self.config}")
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(["unshare", "-Urm", "sh", "-c", script], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
+
+    def inside(self, command):
+        subprocess.run(["nsenter", "-t", str(self.process.pid), "-U", "-m", "--preserve-credentials",
+                        "sh", "-c", command], check=True, capture_output=True, timeout=20)
+
+
+class DiskTest(SystemCase):
+    def setUp(self):
+        if not mounts_allowed():
+            raise unittest.SkipTest("this machine allows no mount namespaces")
+
+    def mounted(self, **settings):
+        number = len(list(self.scratch.path.glob("relay-*")))
+        # Nothing leaves: what is taken stays on the disk.
+        nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+        relay = MountedRelay(self.scratch.path / f"relay-{number}", [nowhere],
+                             delivery={"retry": ["1h"]}, **settings)
+        self.addCleanup(relay.kill)
+        return relay.start()
+
+    def try_to_send(self, relay, size):
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            code, reply = client.command("MAIL FROM:<app@example.com>")
+            if code != 250:
+                return code, reply
+            client.expect("RCPT TO:<ada@dest.example>", 250)
+            return client.data(dot_stuffed(message("x", (b"y" * 70 + b"\r\n") * (size // 72 or 1))))
+
+    def fill(self, relay, size):
+        for _ in range(400):
+            code, reply = self.try_to_send(relay, size)
+            if code != 250:
+                return code, reply
+        raise AssertionError("the disk never fills")
+
+    def test_a_full_disk_is_452_and_passes_without_a_restart(self):
+        for size in (20000, 300000):  # rows, and files beside the database
+            with self.subTest(size):
+                relay = self.mounted(spool={"min_free": "0B"})
+                relay.inside(f"head -c 2500000 /dev/zero > {relay.spool}/ballast")
+                code, reply = self.fill(relay, size)
+                self.assertEqual((452, True), (code, "4.3.1" in reply), reply)
+                relay.wait_for_log(r"error +\S.*(no space|No space)")
+                self.assertIn(str(relay.spool), relay.log())
+                relay.inside(f"rm {relay.spool}/ballast")
+                self.assertEqual(250, self.try_to_send(relay, size)[0])
+
+    def test_min_free_refuses_before_the_disk_is_full(self):
+        relay = self.mounted(spool={"min_free": "2MiB"})
+        relay.inside(f"head -c 2500000 /dev/zero > {relay.spool}/ballast")
+
+        def refused():
+            return self.try_to_send(relay, 100)[0] == 452
+        wait_until(refused, "min_free to be noticed")
+        relay.wait_for_log(r"mail is refused.*spool\.min_free = 2")
+        relay.inside(f"rm {relay.spool}/ballast")
+        wait_until(lambda: self.try_to_send(relay, 100)[0] == 250, "room again")
+
+    def test_a_lost_folder_is_451_until_it_is_back(self):
+        relay = self.mounted()
+        self.assertEqual(250, self.try_to_send(relay, 100)[0])
+        relay.inside(f"rm -rf {relay.spool}/bodies")
+        code, reply = self.try_to_send(relay, 300000)
+        self.assertEqual((451, True), (code, "4.3.0" in reply), reply)
+        relay.inside(f"mkdir -m 700 {relay.spool}/bodies")
+        self.assertEqual(250, self.try_to_send(relay, 300000)[0])
+
+
+class VanishedTest(SystemCase):
+    def test_a_spool_moved_away_takes_nothing_and_says_so(self):
+        relay = self.relay(self.smarthost(self.fake()), delivery={"retry": ["1h"]})
+        self.send(relay, "before")
+        relay.wait_until_empty()
+        away = relay.spool.with_name("away")
+        relay.spool.rename(away)
+        with RawClient(relay.port) as client:
+            client.begin("app@example.com", ["ada@dest.example"])
+            code, reply = client.data(dot_stuffed(message("lost?")))
+        self.assertEqual((451, True), (code, "4.3.0" in reply), reply)
+        relay.wait_for_log("was removed or replaced while relay runs")
+        away.rename(relay.spool)
+        self.send(relay, "after")
+
+
+class DamagedTest(SystemCase):
+    def waiting_relay(self):
+        """Stopped, with ten messages in its spool."""
+        nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+        relay = self.relay(nowhere, delivery={"retry": ["1h"]})
+        identifiers = [self.send(relay, f"m{n}", octets=message(f"m{n}", b"z" * 900 + b"\r\n"))
+                       for n in range(10)]
+        relay.stop()
+        return relay, identifiers
+
+    def test_a_damaged_database_stops_the_start_and_the_rest_is_exported(self):
+        relay, identifiers = self.waiting_relay()
+        database = relay.spool / "spool.db"
+        with sqlite3.connect(database) as reading:
+            pages = reading.execute("PRAGMA page_count").fetchone()[0]
+        reading.close()
+        octets = bytearray(database.read_bytes())
+        octets[(pages - 3) * 4096:(pages - 2) * 4096] = b"\xa5" * 4096
+        database.write_bytes(octets)
+        exported = 0
+        for identifier in identifiers:
+            done = relay.command("queue", "export", identifier, check=False)
+            exported += done.returncode == 0 and "zzz" in done.stdout
+        self.assertGreater(exported, 0)
+        self.assertGreater(len(identifiers), exported - 1)
+
+    def test_a_database_that_is_none_or_was_lost_is_never_begun_anew(self):
+        for harm in ("overwrite", "truncate", "remove"):
+            with self.subTest(harm):
+                nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+                relay = self.relay(nowhere, delivery={"retry": ["1h"]})
+                self.send(relay, octets=message("x", (b"y" * 70 + b"\r\n") * 4000))
+                relay.stop()
+                database = relay.spool / "spool.db"
+                if harm == "remove":
+                    database.unlink()
+                else:
+                    database.write_bytes(b"" if harm == "truncate" else b"no database" * 1000)
+                refused = relay.command("run", check=False)
+                self.assertNotEqual(0, refused.returncode)
+                self.assertIn("spool.db", refused.stderr)
+                self.assertRegex(refused.stderr, "damaged|missing|empty")
+                self.assertEqual(1, len(list((relay.spool / "bodies").iterdir())))
+
+    def test_a_spool_of_a_newer_version_is_refused_with_the_remedy(self):
+        relay, _ = self.waiting_relay()
+        with sqlite3.connect(relay.spool / "spool.db") as database:
+            database.execute("PRAGMA user_version = 99")
+        database.close()
+        refused = relay.command("run", check=False)
+        self.assertNotEqual(0, refused.returncode)
+        self.assertIn("newer relay", refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -19,7 +19,7 @@ DATA = ROOT / "config" / "data"
 
 PROXY_PORT = 10025
 PORTAL_PORT = 10080
-IMPLICIT = (465, 2465, 8465)
+IMPLICIT = (443, 465, 2465, 8465)
 
 
 def data(name):
@@ -81,6 +81,11 @@ class World:
             self._add_literal(literal)
         self._add_recipients()
         self._add_local_names()
+        # Beds share the files, so all are made before there are beds.
+        self._inspection = self.certificates.context("inspection", ["inspection.example"],
+                                                     self.certificates.foreign)
+        for kind in ("expired", "other-name", "foreign", "self-signed"):
+            self.faulty_context("smtp.hoster.example", kind)
 
     def _add_literal(self, literal):
         """A well-known address that is asked when no name resolves; it only accepts."""
@@ -115,10 +120,8 @@ class World:
         return addresses
 
     def add_mail_host(self, name, ports, persona=None):
-        """A submission host. Port 443 of a mail host is for mail there, as its ports say."""
         persona = persona or mail.submission(name)
         context = self.certificates.context(name, [name])
-        ports = [port for port in ports if port != 443]
         return self._add_host(name, ports, persona.but(context=context))
 
     def add_web_host(self, name, ports=(80,), pages=connectivity_checks, extra_names=()):
@@ -158,9 +161,9 @@ class World:
     def _add_local_names(self):
         self.zone.add_host("vantage.example", *self.addresses.next())
         for address in (*CLIENT, *GATEWAY[:1], HOME_CLIENT[1]):
-            self.zone.add(reverse_name(address), "PTR", "host.client.example")
-        self.zone.add("host.client.example", "A", CLIENT[0])
-        self.zone.add("host.client.example", "AAAA", CLIENT[1])
+            self.zone.add(reverse_name(address), "PTR", "vm7.rack.example")
+        self.zone.add("vm7.rack.example", "A", CLIENT[0])
+        self.zone.add("vm7.rack.example", "AAAA", CLIENT[1])
         self.zone.add("240.10.85.in-addr.arpa", "SOA",
                       "ns1.hoster.example hostmaster.hoster.example 1 3600 900 86400 60")
 
@@ -171,9 +174,7 @@ class World:
         self.bed = bed
         self.proxy = Proxy(bed.isp, "mail-filter.isp.example")
         self.gateway_proxy = Proxy(bed.gateway, "shield.gateway.example")
-        foreign = self.certificates.context("inspection", ["inspection.example"],
-                                            self.certificates.foreign)
-        self.proxy.context = self.gateway_proxy.context = foreign
+        self.proxy.context = self.gateway_proxy.context = self._inspection
         self.bed.give_internet(self.addresses.all)
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()

@@ -30,15 +30,15 @@ _ON_THE_WAY = [
     Situation("open-behind-nat", (home,), Expected("ok-direct", leaves=True, ipv4="ok-direct",
                                                    public="84.150.10.22")),
     Situation("drop-isp-forward", (block("isp"),),
-              dropped(2, kind=PROVIDER, hop_address=ISP[0])),
+              dropped(2, kind=PROVIDER, hop_address=ISP)),
     Situation("drop-isp-prerouting", (block("isp", chain="prerouting"),),
-              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY[0])),
+              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY)),
     Situation("drop-gateway-forward", (block("gateway"),),
-              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY[0])),
+              dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY)),
     Situation("drop-gateway-prerouting", (block("gateway", chain="prerouting"),),
               dropped(0, kind=("gateway", "unknown"))),
     Situation("drop-home-router", (home, block("gateway")),
-              dropped(1, kind=FIRST_ROUTER, hop_address=HOME_GATEWAY[0])),
+              dropped(1, kind=FIRST_ROUTER, hop_address=HOME_GATEWAY)),
     Situation("drop-at-destinations", (block("internet", chain="prerouting"),),
               dropped(2, kind=("remote", *PROVIDER))),
     Situation("drop-isp-hops-hidden",
@@ -70,12 +70,12 @@ def _reject(where, first, second, chain="forward"):
 
 
 _REJECTED = [Situation(f"icmp-{name}-by-isp", _reject("isp", first, second),
-                       rejected(2, ISP[0], kind=PROVIDER))
+                       rejected(2, ISP, kind=PROVIDER))
              for name, first, second in _ICMP] + [
     Situation("icmp-admin-prohibited-by-gateway", _reject("gateway", *_ICMP[3][1:]),
-              rejected(1, CLIENT_GATEWAY[0], kind="gateway")),
+              rejected(1, CLIENT_GATEWAY, kind="gateway")),
     Situation("icmp-port-unreachable-by-home-router", (home, *_reject("gateway", *_ICMP[2][1:])),
-              rejected(1, HOME_GATEWAY[0], kind="gateway")),
+              rejected(1, HOME_GATEWAY, kind="gateway")),
 ]
 
 _PORTS = [

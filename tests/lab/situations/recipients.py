@@ -32,7 +32,7 @@ _TO = [
 ]
 
 _INBOUND_AT = ("--inbound", "client.example")
-_MX_HERE = (record("client.example", "MX", "10 host.client.example"),)
+_MX_HERE = (record("client.example", "MX", "10 vm7.rack.example"),)
 
 _INBOUND = [
     Situation("inbound-not-listening", _MX_HERE,

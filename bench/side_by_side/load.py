@@ -1,5 +1,6 @@
 """The load: Postfix's smtp-source and smtp-sink, and a client that times single messages."""
 
+import contextlib
 import os
 import socket
 import statistics
@@ -119,6 +120,10 @@ class TimingSink:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
+        with contextlib.suppress(OSError), connection:  # a server that is stopped resets it
+            self._converse(connection)
+
+    def _converse(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(b"220 sink.example ESMTP\r\n")
         content = False
@@ -137,7 +142,6 @@ class TimingSink:
             connection.sendall(answer.get(verb, b"250 2.0.0 Ok\r\n"))
             if verb == b"QUIT":
                 break
-        connection.close()
 
     def stop(self):
         self.listener.close()

@@ -210,6 +210,7 @@ TEST_CASE("an unknown outcome stays one when only the due time moves", "[spool]"
     REQUIRE(desk.add(1).has_value());
     Report unknown = report(1, {pending});
     unknown.state = MessageState::unknown;
+    unknown.wedged = true;
     REQUIRE(desk.record(std::move(unknown)).has_value());
     CHECK(desk.show(1)->message.wedged == 1);
     Report moved;

@@ -173,14 +173,16 @@ void add_diagnose_command(CLI::App& root, Context& context) {
         root, context, "diagnose", "Tell why mail does not leave, who stops it, and what to do",
         {.config = true, .json = true},
         [&context, flags] { return diagnose_command(context, *flags); });
-    CLI::Option* to = command->add_option("--to", flags->to,
-                                          "Direct delivery to this recipient instead: each MX, each "
-                                          "address");
+    CLI::Option* to =
+        command->add_option("--to", flags->to,
+                            "Direct delivery to this recipient instead: each MX, each "
+                            "address");
     to->type_name("ADDRESS");
     CLI::Option* domain =
         command->add_option("--domain", flags->domain, "The mail DNS of a domain instead");
     domain->type_name("DOMAIN")->excludes(to);
-    command->add_option("--selector", flags->selector, "With --domain: the DKIM selector to look at")
+    command
+        ->add_option("--selector", flags->selector, "With --domain: the DKIM selector to look at")
         ->type_name("NAME")
         ->needs(domain);
     add_inbound_options(*command, flags->inbound);

@@ -50,17 +50,9 @@ std::optional<config::Settings> load_settings(const Context& context) {
 void add_all_commands(CLI::App& root, Context& context) {
     // In the order of relay --help.
     static constexpr void (*rows[])(CLI::App&, Context&) = {
-        add_run_command,
-        add_diagnose_command,
-        add_explain_command,
-        add_check_command,
-        add_send_command,
-        add_queue_command,
-        add_status_command,
-        add_sink_command,
-        add_vantage_command,
-        add_user_command,
-        add_version_command,
+        add_run_command,     add_diagnose_command, add_explain_command, add_check_command,
+        add_send_command,    add_queue_command,    add_status_command,  add_sink_command,
+        add_vantage_command, add_user_command,     add_version_command,
     };
     for (const auto add : rows) add(root, context);
 }

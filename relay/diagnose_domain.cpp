@@ -52,9 +52,10 @@ base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::s
                                          const std::optional<config::Settings>& settings,
                                          base::Duration timeout) {
     if (!is_domain(domain)) {
-        return base::error(fmt::format("--domain: \"{}\" is no domain; expected a name such as "
-                                       "example.com",
-                                       base::printable(domain, 100)));
+        return base::error(
+            fmt::format("--domain: \"{}\" is no domain; expected a name such as "
+                        "example.com",
+                        base::printable(domain, 100)));
     }
     diagnose::DomainAsk ask;
     ask.domain = domain;
@@ -81,9 +82,10 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address,
                                             const std::optional<config::Settings>& settings,
                                             base::Duration timeout) {
     if (!is_address(address)) {
-        return base::error(fmt::format("--to: \"{}\" is no mail address; expected one such as "
-                                       "someone@example.com",
-                                       base::printable(address, 100)));
+        return base::error(
+            fmt::format("--to: \"{}\" is no mail address; expected one such as "
+                        "someone@example.com",
+                        base::printable(address, 100)));
     }
     diagnose::RecipientAsk ask;
     ask.address = address;

@@ -67,7 +67,7 @@ TEST_CASE("a misspelt line ends with 2 and words that help", "[relay]") {
     };
     const Case c = GENERATE(values<Case>({
         {{"quue"}, "unknown command \"quue\"; did you mean \"queue\"?\nSee: relay --help"},
-        {{"zzzzzzzz"}, "there are run, check, send"},
+        {{"zzzzzzzz"}, "there are run, diagnose, explain, check, send"},
         {{"queue", "lst"}, "did you mean \"list\"?\nSee: relay queue --help"},
         {{"queue"}, "a command is missing: list, show"},
         {{"queue", "show"}, "ID is required"},

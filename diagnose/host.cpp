@@ -203,7 +203,8 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
                           [](const std::string& a) { return a.find(':') == a.npos; });
     const std::vector<std::string> own = interface_addresses();
     identity.behind_nat = !is_one_of(own, identity.public_addresses.front());
-    for (const std::string& address : identity.public_addresses) {
+    const std::vector<std::string> addresses = identity.public_addresses;
+    for (const std::string& address : addresses) {
         const auto parsed = asio::ip::make_address(address);
         const auto answer = co_await resolver.ptr(parsed);
         if (answer.status != net::DnsStatus::ok || answer.records.empty()) continue;

@@ -37,6 +37,7 @@ struct Job {
     SteadyClock::time_point began = SteadyClock::now();
     asio::steady_timer gate;  // expires with the time-out; cancelled when a phase is done
     std::size_t pending = 0;
+    bool host_known = false;  // identify_host has written seen.host
     std::optional<tls::ClientContext> observer;
     Observations seen;
 
@@ -128,6 +129,7 @@ asio::awaitable<void> host_task(JobPointer job) {
     tell_began(job, "Where this host stands");
     HostIdentity identity = co_await identify_host(job->executor, job->resolver);
     job->seen.host = std::move(identity);
+    job->host_known = true;
     tell_ended(job, "host");
 }
 
@@ -164,7 +166,17 @@ asio::awaitable<void> local_task(JobPointer job, PortEvidence item) {
     tell_ended(job, "local-firewall");
 }
 
+// Where every port answers at once the second phase begins while metadata services are still
+// waited for; what they say and what the network says go into the same record, one after the other.
+asio::awaitable<void> wait_for_host(JobPointer job) {
+    while (!job->host_known && job->left() > base::Duration{1}) {
+        asio::steady_timer pause{job->executor, base::Duration{20}};
+        co_await pause.async_wait(asio::use_awaitable);
+    }
+}
+
 asio::awaitable<void> network_task(JobPointer job) {
+    co_await wait_for_host(job);
     std::set<std::string> echoed;
     for (const PortEvidence& item : job->seen.ports) {
         if (!item.greeting) continue;

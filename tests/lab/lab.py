@@ -195,7 +195,7 @@ def play_all(chosen, beds):
         print(f"  not as expected: {label}")
     for label in tally.mended:
         print(f"  no longer pending: {label}")
-    return 1 if tally.bad or tally.mended else 0
+    return 1 if tally.bad else 0
 
 
 # --- the command -------------------------------------------------------------------------------------
@@ -248,7 +248,8 @@ def show_list():
     for group, situations in GROUPS.items():
         print(group)
         for s in situations:
-            print(f"  {s.name:40} {s.expected.code:26} {' '.join(s.users)}"
+            code = s.expected.code if isinstance(s.expected.code, str) else s.expected.code[0]
+            print(f"  {s.name:40} {code:26} {' '.join(s.users)}"
                   f"{'  pending: ' + s.pending if s.pending else ''}")
 
 

@@ -19,7 +19,8 @@ class Stage:
         """Call it first thing in a process of its own: it takes new namespaces."""
         namespaces.unshare(namespaces.CLONE_NEWNS)
         namespaces.mount(None, "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
-        folder = tempfile.mkdtemp(prefix="relay-lab-")
+        # Empty for everybody else; whoever made the certificates' folder removes it.
+        folder = tempfile.mkdtemp(dir=world.certificates.folder)
         namespaces.mount("lab", folder, "tmpfs", data="mode=755")
         self.folder = pathlib.Path(folder)
         self.bed, self.world = Bed(), world
@@ -30,7 +31,6 @@ class Stage:
 
     def close(self):
         namespaces.unmount(self.folder)
-        os.rmdir(self.folder)
 
     def prepare(self, situation, user):
         self.reset()

@@ -59,12 +59,16 @@ def _verdict(blocked):
 
 
 def _expected(cloud, ports):
+    weak = cloud["detect"].get("weak") and cloud["id"] not in _SAME_MARKS
     own = CLOUDS[_SAME_MARKS.get(cloud["id"], cloud["id"])]
     # The port to advise: the first of the cloud's own that is open here.
     usable = [p for p in own["relay_ports"] if p not in ports]
     return Expected(
-        _verdict(ports), kind="cloud", name=_name_pattern(cloud["id"]), leaves=False,
-        platform=_name_pattern(cloud["id"]), confidence=("certain", "likely"),
+        _verdict(ports), leaves=False,
+        # A weak mark is a hint and no proof.
+        kind=("cloud", "unknown", "isp") if weak else "cloud",
+        name=None if weak else _name_pattern(cloud["id"]),
+        platform=None if weak else _name_pattern(cloud["id"]), confidence=("certain", "likely"),
         config=rf"port = ({'|'.join(map(str, usable))})\b" if usable else None,
         no_fix=rf"port = ({'|'.join(map(str, sorted(ports)))})\b")
 

@@ -1,7 +1,7 @@
 """`--to`, `--domain` and `--inbound`: one recipient, one domain, and mail the other way."""
 
-from bed import CLIENT
-from setups import block, home, listening, record, replies, rule
+from bed import GATEWAY
+from setups import VANTAGE, block, forwarded, home, listening, record, replies, rule, vantage
 from situation import Expected, Situation
 
 _MX = Expected("recipient-mx", status=1, direct=None)
@@ -34,14 +34,35 @@ _TO = [
 _INBOUND_AT = ("--inbound", "client.example")
 _MX_HERE = (record("client.example", "MX", "10 vm7.rack.example"),)
 
+_LISTENING = (listening("0.0.0.0"), listening("::"))
+_HOME_MX = (record("client.example", "MX", "10 home.client.example"),
+            record("home.client.example", "A", GATEWAY[0]))
+
 _INBOUND = [
     Situation("inbound-not-listening", _MX_HERE,
               Expected("inbound-not-listening", status=1), _INBOUND_AT),
     Situation("inbound-loopback-only", (*_MX_HERE, listening("127.0.0.1")),
               Expected("inbound-loopback-only", status=1), _INBOUND_AT),
-    Situation("inbound-mx-elsewhere", (listening("0.0.0.0"), listening("::"),
-                                       record("client.example", "MX", "10 mx1.partner.example")),
+    Situation("inbound-mx-elsewhere",
+              (*_LISTENING, record("client.example", "MX", "10 mx1.partner.example")),
               Expected("inbound-mx-elsewhere", status=1), _INBOUND_AT),
+    Situation("inbound-unproven", (*_MX_HERE, *_LISTENING),
+              Expected("inconclusive", status=1, fix="vantage"), _INBOUND_AT),
+    Situation("inbound-proven", (*_MX_HERE, *_LISTENING, vantage),
+              Expected("ok-direct", status=0), (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-vantage-unreachable", (*_MX_HERE, *_LISTENING),
+              Expected("inconclusive", status=1), (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-firewalled-here",
+              (*_MX_HERE, *_LISTENING, vantage, rule("client", "input", "tcp dport 25 drop")),
+              Expected("inbound-firewalled", status=1), (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-firewalled-by-provider",
+              (*_MX_HERE, *_LISTENING, vantage,
+               rule("isp", "forward", "iifname uplink tcp dport 25 drop")),
+              Expected("inbound-firewalled", status=1), (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-nat-not-forwarded", (home, *_HOME_MX, *_LISTENING, vantage),
+              Expected("inbound-firewalled", status=1, fix="forward"), (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-nat-forwarded", (home, *_HOME_MX, *_LISTENING, vantage, forwarded()),
+              Expected("ok-direct", status=0), (*_INBOUND_AT, *VANTAGE)),
 ]
 
 SITUATIONS = _TO + _INBOUND

@@ -30,7 +30,7 @@ bool answers_on(const Observations& seen, std::uint16_t port) {
 // The smarthost block with a port that answered; a configured host keeps its name.
 std::string smarthost_block(const Observations& seen, std::uint16_t port) {
     std::string host = "smtp.example.com", user = "app@example.com";
-    std::string hint = "  # your provider's submission server: relay providers";
+    std::string hint = "  # your provider's submission server";
     const bool usual = port == 587 || port == 465;
     if (!seen.smarthosts.empty() && (usual || answers_on(seen, port))) {
         host = seen.smarthosts.front().host;
@@ -73,17 +73,16 @@ Fix use_smarthost(const Observations& seen) {
     fix.title = fmt::format("Send through an authenticated smarthost on port {}", ports.front());
     const bool usual = ports.front() == 587 || ports.front() == 465;
     if (usual) {
-        fix.steps.push_back(
-            "Take your mail provider's submission server, or a sending service; what each needs: "
-            "relay providers");
+        fix.steps.push_back("Take your mail provider's submission server, or a sending service");
     } else {
         fix.steps.push_back(fmt::format(
-            "Take a provider with an alternate port; open from here: {} (relay providers shows who "
-            "has which; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail and Zoho have none)",
+            "Take a provider with an alternate port; open from here: {} (SendGrid, Mailgun, "
+            "Postmark, Brevo and SMTP2GO have 2525; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail "
+            "and Zoho have none)",
             open_words(ports)));
     }
     if (seen.host.cloud != nullptr && !seen.host.cloud->native_relay.empty()) {
-        fix.steps.push_back(fmt::format("{} has a sending service of its own: relay providers {}",
+        fix.steps.push_back(fmt::format("{} has a sending service of its own: {}",
                                         seen.host.cloud->name, seen.host.cloud->native_relay));
     }
     fix.steps.push_back(

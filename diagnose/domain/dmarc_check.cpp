@@ -131,8 +131,7 @@ CheckTask check_free_mail(DomainContext& context) {
                         ask.domain, owner->name));
         result.fixes.push_back(make_fix(
             "Do not send as a mailbox service's address through somebody else",
-            {fmt::format("Either send through {} itself (relay providers {}),",
-                         owner->hosts.front(), owner->id),
+            {fmt::format("Either send through {} itself ({}),", owner->hosts.front(), owner->id),
              "or use a From address of a domain of your own and put the mailbox into Reply-To."}));
     } else {
         conclude(result, CheckStatus::ok,

@@ -63,6 +63,7 @@ class Bed {
     template <class T>
     T ask(const std::function<void(spool::Done<T>)>& start);
     spool::Leased add(std::vector<std::string> to, const std::string& content, bool take);
+    void write(spool::BodyWriter& body, std::string_view content);
 
     void open();
 

@@ -316,9 +316,8 @@ TEST_CASE("a refusal is reported to the sender, and the report is delivered", "[
     CHECK(report.find("Subject: x") != std::string::npos);
 }
 
-// On request only: on a busy machine the reset that follows the close can overtake the reply.
 TEST_CASE("a refusal in the midst of the content is read although the smarthost closes",
-          "[.][delivery]") {
+          "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};
     host.break_content(100'000, "552 5.3.4 message too big for us");

@@ -18,12 +18,14 @@ std::vector<std::string> texts(const toml::table& table, std::string_view key) {
 }
 
 // "email-smtp.{region}.amazonaws.com" as a glob.
-std::string host_glob(std::string host) {
-    for (std::size_t open = host.find('{'); open != std::string::npos; open = host.find('{')) {
-        const std::size_t close = host.find('}', open);
-        host.replace(open, close == std::string::npos ? 1 : close - open + 1, "*");
+std::string host_glob(std::string_view host) {
+    std::string glob;
+    for (bool inside = false; const char c : host) {
+        if (c == '{') glob += '*';
+        inside = c == '{' || (inside && c != '}');
+        if (!inside && c != '}') glob += c;
     }
-    return host;
+    return glob;
 }
 
 ProviderFacts read_provider(const toml::table& table) {

@@ -4,8 +4,12 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "tls/context_state.hpp"
 
@@ -105,17 +109,42 @@ base::Result<> load_pair(SSL_CTX* context, const std::string& certificate, const
     return load_key(context, key, certificate);
 }
 
-base::Result<> load_anchors(SSL_CTX* context, const ClientOptions& options) {
-    if (options.ca_file.empty()) {
-        if (SSL_CTX_set_default_verify_paths(context) == 1) return {};
-        return base::error(
-            fmt::format("cannot load the system's trust store: {}", take_openssl_error()));
+// Names as OpenSSL gives them to the certificates of a folder: a hash of eight digits and ".0".
+bool is_hashed_name(std::string_view name) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return name.size() == 10 && name.ends_with(".0") &&
+           name.find_first_not_of(digits) == name.size() - 2;
+}
+
+bool is_hashed_folder(const std::filesystem::path& folder) {
+    std::error_code failed;
+    const std::filesystem::directory_iterator entries{folder, failed}, none;
+    return !failed && std::any_of(entries, none, [](const auto& entry) {
+        return is_hashed_name(entry.path().filename().native());
+    });
+}
+
+// A hashed folder is read a certificate at a time, as chains ask for them. The file with all of
+// them costs 50 ms and several MB, so it is read only where there is no folder or somebody named
+// it. What is missing shows as an issuer that is not trusted.
+void load_system_anchors(SSL_CTX* context) {
+    const bool file_named = std::getenv(X509_get_default_cert_file_env()) != nullptr;
+    const char* const named = std::getenv(X509_get_default_cert_dir_env());
+    const char* const folder = named != nullptr ? named : X509_get_default_cert_dir();
+    if (!file_named && is_hashed_folder(folder)) {
+        SSL_CTX_set_default_verify_dir(context);
+    } else {
+        SSL_CTX_set_default_verify_paths(context);
     }
-    const base::Result<FilePtr> readable = open_file("CA file", options.ca_file);
+    ERR_clear_error();
+}
+
+base::Result<> load_anchors(SSL_CTX* context, const std::string& ca_file) {
+    const base::Result<FilePtr> readable = open_file("CA file", ca_file);
     if (!readable) return readable.error();
     ERR_clear_error();
-    if (SSL_CTX_load_verify_file(context, options.ca_file.c_str()) != 1) {
-        return bad_file("CA certificate", options.ca_file, "CERTIFICATE");
+    if (SSL_CTX_load_verify_file(context, ca_file.c_str()) != 1) {
+        return bad_file("CA certificate", ca_file, "CERTIFICATE");
     }
     // Who names an intermediate as the CA file trusts it, without its root.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
@@ -142,7 +171,10 @@ ClientSession::ClientSession(ClientContext context_used, const std::string& host
                              unsigned short port)
     : context(std::move(context_used)),
       cache_key(fmt::format("{}:{}", plain_host(host), port)),
-      verification(context.state().options, context.state().pins, plain_host(host)) {}
+      verification(context.state().options, context.state().pins, plain_host(host)) {
+    ClientContext::State& state = context.state();
+    if (std::exchange(state.system_anchors_wanted, false)) load_system_anchors(context.native());
+}
 
 SSL_CTX* ClientContext::native() const { return state_->context.get(); }
 
@@ -168,7 +200,9 @@ base::Result<ClientContext> ClientContext::load(const ClientOptions& options) {
     made.state_->context = new_context(TLS_client_method());
     SSL_CTX* context = made.native();
     if (context == nullptr) return no_context();
-    if (const base::Result<> anchors = load_anchors(context, options); !anchors) {
+    if (options.ca_file.empty()) {
+        made.state_->system_anchors_wanted = true;
+    } else if (const auto anchors = load_anchors(context, options.ca_file); !anchors) {
         return anchors.error();
     }
     if (!options.certificate.empty() || !options.private_key.empty()) {

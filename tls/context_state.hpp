@@ -15,6 +15,8 @@ struct ClientContext::State {
     std::vector<KeyDigest> pins;
     SessionCache sessions;
     std::shared_ptr<SSL_CTX> context;
+    // The system's trust store is loaded with the first handshake: many never make one.
+    bool system_anchors_wanted = false;
 };
 
 // What OpenSSL's callbacks need to know of one client connection: the SSL's application data.

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "base/base64.hpp"
@@ -49,7 +51,49 @@ tls::ClientOptions pinned(std::string fingerprint, bool verify) {
     return options;
 }
 
+// The name that OpenSSL looks a certificate's issuer up by.
+std::string hashed_name(const std::string& pem) {
+    BIO* const text = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+    X509* const certificate = PEM_read_bio_X509(text, nullptr, nullptr, nullptr);
+    const unsigned long hash = X509_subject_name_hash(certificate);
+    X509_free(certificate);
+    BIO_free(text);
+    return fmt::format("{:08x}.0", hash);
+}
+
+// The system's trust store is elsewhere for as long as this lives.
+class SystemStore {
+ public:
+    SystemStore(const char* variable, const std::string& value) : variable_(variable) {
+        ::setenv(variable, value.c_str(), 1);
+    }
+    SystemStore(const SystemStore&) = delete;
+    SystemStore& operator=(const SystemStore&) = delete;
+    ~SystemStore() { ::unsetenv(variable_); }
+
+ private:
+    const char* variable_;
+};
+
 }  // namespace
+
+TEST_CASE("the system's trust store is its folder, or the file that is named", "[tls]") {
+    const Folder folder;
+    const tls::ServerContext server = server_for(for_names({"mx.example"}));
+    SECTION("a folder of certificates by their hashes") {
+        folder.write(hashed_name(authority().certificate), authority().certificate);
+        const SystemStore store{"SSL_CERT_DIR", folder.file("")};
+        success(server, tls::ClientContext::load({}).value());
+    }
+    SECTION("a file") {
+        const SystemStore store{"SSL_CERT_FILE", folder.write("all.pem", authority().certificate)};
+        success(server, tls::ClientContext::load({}).value());
+    }
+    SECTION("neither") {
+        const SystemStore none{"SSL_CERT_DIR", folder.file("")};
+        CHECK_THAT(refusal(server, tls::ClientContext::load({}).value()), Contains("Test CA"));
+    }
+}
 
 TEST_CASE("a right certificate is accepted and described", "[tls]") {
     const tls::HandshakeInfo info =

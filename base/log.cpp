@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "base/text.hpp"
 
@@ -14,6 +16,7 @@ namespace base {
 namespace {
 
 constexpr std::size_t longest_value = 2048;
+constexpr std::size_t most_gathered = 64 * 1024;
 
 struct Log {
     std::shared_ptr<spdlog::logger> logger;
@@ -37,6 +40,20 @@ std::shared_ptr<const Log> active_log() {
     return current_log.load();
 }
 
+// Lines that wait to be written together.
+struct Gathered {
+    std::mutex mutex;
+    std::function<void(std::function<void()>)> later;
+    std::string lines;
+    LogLevel level = LogLevel::debug;  // of the last line
+    bool asked = false;                // `later` was called for them
+};
+
+Gathered& gathered() {
+    static auto* const lines = new Gathered;  // never destroyed: the last words come late
+    return *lines;
+}
+
 std::string_view level_name(LogLevel level) {
     switch (level) {
         case LogLevel::debug:
@@ -55,47 +72,58 @@ bool needs_quotes(std::string_view value) {
     return value.empty() || value.find_first_of(" \"=") != std::string_view::npos;
 }
 
+// printable() leaves valid UTF-8 without control characters: quotes and backslashes remain.
 void append_quoted(std::string& line, std::string_view value) {
     line += '"';
-    for (const char c : value) {
-        if (c == '"' || c == '\\') line += '\\';
-        line += c;
+    const std::size_t start = line.size();
+    append_printable(line, value, longest_value);
+    for (std::size_t at = start;; at += 2) {
+        at = line.find_first_of("\"\\", at);
+        if (at == std::string::npos) break;
+        line.insert(at, 1, '\\');
     }
     line += '"';
 }
 
-std::string text_line(LogLevel level, std::string_view message,
+void append_text_line(std::string& line, LogLevel level, std::string_view message,
                       std::initializer_list<LogField> fields) {
-    std::string line = fmt::format("{} {:<7} {}", format_iso8601(SystemClock{}.now()),
-                                   level_name(level), printable(message, longest_value));
+    constexpr std::size_t level_width = 7;
+    line += format_iso8601(SystemClock{}.now());
+    line += ' ';
+    line += level_name(level);
+    line.append(level_width - level_name(level).size() + 1, ' ');
+    append_printable(line, message, longest_value);
     for (const LogField& field : fields) {
-        const std::string value = printable(field.value, longest_value);
-        line += fmt::format(" {}=", field.name);
-        if (!field.bare && needs_quotes(value)) {
-            append_quoted(line, value);
+        line += ' ';
+        line += field.name;
+        line += '=';
+        if (!field.bare && needs_quotes(field.value())) {
+            append_quoted(line, field.value());
         } else {
-            line += value;
+            append_printable(line, field.value(), longest_value);
         }
     }
-    return line;
 }
 
-std::string json_line(LogLevel level, std::string_view message,
+void append_json_line(std::string& line, LogLevel level, std::string_view message,
                       std::initializer_list<LogField> fields) {
-    // printable() leaves valid UTF-8 without control characters: quotes and backslashes remain.
-    std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":)",
-                                   format_iso8601(SystemClock{}.now()), level_name(level));
-    append_quoted(line, printable(message, longest_value));
+    line += R"({"time":")";
+    line += format_iso8601(SystemClock{}.now());
+    line += R"(","level":")";
+    line += level_name(level);
+    line += R"(","message":)";
+    append_quoted(line, message);
     for (const LogField& field : fields) {
-        line += fmt::format(",\"{}\":", field.name);
+        line += ",\"";
+        line += field.name;
+        line += "\":";
         if (field.bare) {
-            line += field.value;
+            line += field.value();
         } else {
-            append_quoted(line, printable(field.value, longest_value));
+            append_quoted(line, field.value());
         }
     }
     line += '}';
-    return line;
 }
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
@@ -112,7 +140,23 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
     return spdlog::level::info;
 }
 
+// The mutex is held.
+void write_out(Gathered& waiting, const Log& log) {
+    if (waiting.lines.empty()) return;
+    log.logger->log(spdlog_level(waiting.level), spdlog::string_view_t{waiting.lines});
+    waiting.lines.clear();
+}
+
 }  // namespace
+
+void gather_log(std::function<void(std::function<void()>)> later) {
+    Gathered& waiting = gathered();
+    const std::shared_ptr<const Log> log = active_log();
+    const std::lock_guard lock{waiting.mutex};
+    write_out(waiting, *log);
+    waiting.later = std::move(later);
+    waiting.asked = false;
+}
 
 Result<void> open_log(const LogOptions& options) {
     auto log = std::make_shared<Log>();
@@ -144,9 +188,25 @@ bool log_enabled(LogLevel level) { return level >= current_level.load(std::memor
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
     if (!log_enabled(level)) return;
     const std::shared_ptr<const Log> log = active_log();
-    const std::string line = log->format == LogFormat::json ? json_line(level, message, fields)
-                                                            : text_line(level, message, fields);
-    log->logger->log(spdlog_level(level), "{}", line);
+    Gathered& waiting = gathered();
+    const std::lock_guard lock{waiting.mutex};
+    if (!waiting.lines.empty()) waiting.lines += '\n';
+    waiting.level = level;
+    if (log->format == LogFormat::json) {
+        append_json_line(waiting.lines, level, message, fields);
+    } else {
+        append_text_line(waiting.lines, level, message, fields);
+    }
+    const bool gathers = waiting.later != nullptr && level < LogLevel::warning;
+    if (!gathers || waiting.lines.size() >= most_gathered) return write_out(waiting, *log);
+    if (std::exchange(waiting.asked, true)) return;
+    waiting.later([] {
+        Gathered& lines = gathered();
+        const std::shared_ptr<const Log> current = active_log();
+        const std::lock_guard held{lines.mutex};
+        lines.asked = false;
+        write_out(lines, *current);
+    });
 }
 
 }  // namespace base

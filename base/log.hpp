@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -20,25 +21,39 @@ struct LogOptions {
     std::string file;  // empty: stderr
 };
 
-// One named value of a log line. Holds its text; a number stays a number in JSON.
-struct LogField {
-    LogField(std::string_view field_name, std::string_view text) : name(field_name), value(text) {}
+// One named value of a log line. Refers to the text it is made from, so it lives no longer than the
+// call it is made for; a number stays a number in JSON.
+class LogField {
+ public:
+    LogField(std::string_view field_name, std::string_view text) : name(field_name), text_(text) {}
     LogField(std::string_view field_name, const std::string& text)
-        : name(field_name), value(text) {}
-    LogField(std::string_view field_name, const char* text) : name(field_name), value(text) {}
-    LogField(std::string_view field_name, MessageId id) : name(field_name), value(id.text()) {}
+        : name(field_name), text_(text) {}
+    LogField(std::string_view field_name, const char* text) : name(field_name), text_(text) {}
+    LogField(std::string_view field_name, MessageId id) : name(field_name), own_(id.text()) {}
     LogField(std::string_view field_name, bool flag)
-        : name(field_name), value(flag ? "true" : "false"), bare(true) {}
+        : name(field_name), bare(true), text_(flag ? "true" : "false") {}
     LogField(std::string_view field_name, std::integral auto number)
-        : name(field_name), value(std::to_string(number)), bare(true) {}
+        : name(field_name), bare(true), own_(std::to_string(number)) {}
+
+    [[nodiscard]] std::string_view value() const {
+        return own_.empty() ? text_ : std::string_view{own_};
+    }
 
     std::string_view name;
-    std::string value;
     bool bare = false;  // a number or truth value: JSON writes it without quotes
+
+ private:
+    std::string_view text_;
+    std::string own_;
 };
 
 // Opens the log for the process. Safe to call again (a reload); the old log stays on failure.
 [[nodiscard]] Result<void> open_log(const LogOptions& options);
+
+// From now on lines gather: `later` is given the work of writing them, once for all that come until
+// it is done, and does it when the turn of whoever writes the log ends. Warnings and errors are
+// written at once with what came before. nullptr writes what has gathered, and each line at once.
+void gather_log(std::function<void(std::function<void()>)> later);
 
 // Writes one line: time, level, message, then name=value pairs (text) or members
 // (JSON). Any thread. Values are made printable; callers never pass secrets.

@@ -35,6 +35,11 @@ bool is_control(std::string_view sequence) {
     return first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
 }
 
+// Printable ASCII, as nearly everything is that is asked to become printable.
+bool is_plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+}
+
 // Letters added, dropped, changed, or two neighbours swapped: the slips of typing.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     const auto same = [&](std::size_t i, std::size_t j) { return lower(a[i]) == lower(b[j]); };
@@ -101,20 +106,31 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 
 std::string printable(std::string_view text, std::size_t limit) {
     std::string result;
-    result.reserve(std::min(text.size(), limit));
+    append_printable(result, text, limit);
+    return result;
+}
+
+void append_printable(std::string& out, std::string_view text, std::size_t limit) {
+    if (text.size() <= limit && is_plain(text)) {
+        out += text;
+        return;
+    }
+    const std::size_t start = out.size();
     while (!text.empty()) {
-        if (result.size() >= limit) return result + "...";
+        if (out.size() - start >= limit) {
+            out += "...";
+            return;
+        }
         const std::size_t length = utf8_length(text);
         const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
         if (length == 0 || is_control(sequence)) {
             for (const char c : sequence)
-                result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+                out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
         } else {
-            result += sequence;
+            out += sequence;
         }
         text.remove_prefix(sequence.size());
     }
-    return result;
 }
 
 bool is_ascii(std::string_view text) {

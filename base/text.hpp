@@ -18,6 +18,7 @@ namespace base {
 // For log lines and terminals: control characters and invalid UTF-8 become "\x1b"; cut at limit
 // bytes.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t limit = 512);
+void append_printable(std::string& out, std::string_view text, std::size_t limit);
 
 [[nodiscard]] bool is_ascii(std::string_view text);
 [[nodiscard]] bool is_valid_utf8(std::string_view text);

@@ -331,7 +331,9 @@ asio::awaitable<void> Service::stop() {
 }
 
 void Service::run() {
+    base::gather_log([this](std::function<void()> write) { asio::post(loop_, std::move(write)); });
     loop_.run();
+    base::gather_log(nullptr);
     // What the spool still has to write is written by its destruction; nobody waits for answers
     // now.
     spool_.reset();

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "base/message_id.hpp"
 #include "tests/support/catch.hpp"
@@ -119,4 +122,36 @@ TEST_CASE("a log that cannot be opened leaves the old one in place", "[base]") {
     CHECK(opened.error().message.find(nowhere) != std::string::npos);
     base::log_info("still here");
     CHECK(file.text().find("still here") != std::string::npos);
+}
+
+TEST_CASE("gathered lines are written when their time comes, and before a warning", "[base]") {
+    const LogFile file;
+    file.open(base::LogLevel::info, base::LogFormat::text);
+    std::vector<std::function<void()>> later;
+    base::gather_log([&](std::function<void()> write) { later.push_back(std::move(write)); });
+    base::log_info("one");
+    base::log_info("two");
+    CHECK(file.text().empty());
+    REQUIRE(later.size() == 1);
+    SECTION("asked for once") {
+        later[0]();
+        CHECK(file.text().find("one\n2") != std::string::npos);
+        CHECK(file.text().ends_with("two\n"));
+        base::log_info("three");
+        CHECK(later.size() == 2);
+    }
+    SECTION("in order, all of them") {
+        base::log_warning("three");
+        CHECK(file.text().find("two\n2") != std::string::npos);
+        CHECK(file.text().ends_with("three\n"));
+        later[0]();
+        CHECK(file.text().ends_with("three\n"));
+    }
+    SECTION("at the end") {
+        base::gather_log(nullptr);
+        CHECK(file.text().ends_with("two\n"));
+        base::log_info("three");
+        CHECK(file.text().ends_with("three\n"));
+    }
+    base::gather_log(nullptr);
 }

@@ -185,15 +185,20 @@ asio::awaitable<bool> Connection::flush() {
 // write.
 asio::awaitable<void> Connection::hear_last_words() {
     if (cancelled_ || stream_->close_reason() == tls::CloseReason::timeout) co_return;
-    if (buffer_.empty()) buffer_.resize(buffer_size);
+    const std::span<char> buffer = read_buffer();
     stream_->expires_after(last_words_limit);
     for (std::size_t heard = 0; heard < most_last_words;) {
-        const base::Result<std::size_t> count = co_await stream_->read_some(buffer_);
+        const base::Result<std::size_t> count = co_await stream_->read_some(buffer);
         if (!count) co_return;
         heard_ = true;
         heard += *count;
-        session_->receive(std::string_view{buffer_.data(), *count});
+        session_->receive(std::string_view{buffer.data(), *count});
     }
+}
+
+std::span<char> Connection::read_buffer() {
+    if (!buffer_) buffer_ = std::make_unique_for_overwrite<char[]>(buffer_size);
+    return {buffer_.get(), buffer_size};
 }
 
 asio::awaitable<void> Connection::exchange() {
@@ -203,9 +208,9 @@ asio::awaitable<void> Connection::exchange() {
         session_->connection_lost("relay is stopping");
         co_return;
     }
-    if (buffer_.empty()) buffer_.resize(buffer_size);
+    const std::span<char> buffer = read_buffer();
     stream_->expires_after(time_limit());
-    const base::Result<std::size_t> count = co_await stream_->read_some(buffer_);
+    const base::Result<std::size_t> count = co_await stream_->read_some(buffer);
     if (!count) {
         std::string problem = count.error().message;
         if (stream_->close_reason() == tls::CloseReason::timeout) {
@@ -216,7 +221,7 @@ asio::awaitable<void> Connection::exchange() {
         co_return;
     }
     heard_ = true;
-    session_->receive(std::string_view{buffer_.data(), *count});
+    session_->receive(std::string_view{buffer.data(), *count});
 }
 
 // RFC 5321 section 4.5.3.2, as configured.
@@ -260,8 +265,7 @@ asio::awaitable<bool> Connection::wait_idle(base::Duration limit) {
         woken_ = false;
         co_return true;
     }
-    buffer_.clear();
-    buffer_.shrink_to_fit();
+    buffer_.reset();
     char byte = 0;
     stream_->expires_after(limit);
     // A server has nothing to say now: whatever comes (421, end of file) ends the connection.

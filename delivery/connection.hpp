@@ -3,7 +3,9 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +61,7 @@ class Connection {
     boost::asio::awaitable<void> exchange();  // writes what is due, reads what comes
     boost::asio::awaitable<bool> flush();
     boost::asio::awaitable<void> hear_last_words();
+    [[nodiscard]] std::span<char> read_buffer();
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> encrypt();
     boost::asio::awaitable<void> send_body(BodySource& body);
     [[nodiscard]] base::Duration time_limit() const;
@@ -77,7 +80,7 @@ class Connection {
     bool cancelled_ = false;
     bool heard_ = false;  // a byte came in the present transaction
     bool lost_before_reply_ = false;
-    std::vector<char> buffer_;
+    std::unique_ptr<char[]> buffer_;  // none while idle
 };
 
 }  // namespace delivery

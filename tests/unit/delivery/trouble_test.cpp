@@ -46,7 +46,7 @@ TEST_CASE("a closed port fails over, and a recovered smarthost is used again", "
     first.listen_again();
     first.on("connect", held("220 smarthost.example"));
     bed.advance(1min);  // beyond the longest jitter
-    bed.submit();  // first is tried again, and this does not wait for what comes of it
+    bed.submit();       // first is tried again, and this does not wait for what comes of it
     bed.run_until([&] { return second.taken().size() == 2; });
     bed.run_until([&] { return first.connections() == 1; });
     first.normal("connect");

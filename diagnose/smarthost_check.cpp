@@ -10,6 +10,7 @@
 #include "diagnose/provider_catalogue.hpp"
 #include "net/dial.hpp"
 #include "smtp/client_session.hpp"
+#include "smtp/credential_mask.hpp"
 #include "tls/context.hpp"
 
 namespace diagnose {
@@ -297,11 +298,15 @@ class Walk {
     }
 
     asio::awaitable<bool> ask_command(Dialogue& dialogue, smtp::Stage stage, std::string line) {
-        const base::Result<smtp::Reply> reply = co_await dialogue.command(line);
+        base::Result<smtp::Reply> reply = co_await dialogue.command(line);
+        const smtp::CredentialMask mask{ask_.password};
         if (!reply.has_value()) {
-            fail(stage, reply.error().message);
+            std::string problem = reply.error().message;
+            mask.apply(problem);
+            fail(stage, std::move(problem));
             co_return false;
         }
+        mask.apply(reply->text);
         if (!reply->positive()) {
             const bool proves = !found_.sender_guessed || wants_sign_in(*reply);
             if (proves) {

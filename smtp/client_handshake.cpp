@@ -99,6 +99,7 @@ void ClientSession::State::sign_in() {
 
 void ClientSession::State::send_initial(const SaslMechanism& chosen) {
     mechanism = chosen.name;
+    mask = CredentialMask{options.password};
     sasl = chosen.make(
         {options.username, options.password, options.host, options.port, channel_binding});
     const base::Result<std::optional<base::Secret>> initial = sasl->initial();
@@ -107,6 +108,7 @@ void ClientSession::State::send_initial(const SaslMechanism& chosen) {
     output += mechanism;
     if (initial->has_value()) {
         const base::Secret encoded{base::base64_encode((*initial)->reveal())};
+        mask.add_sent(encoded);
         output += ' ';
         // RFC 4954 section 4: "=" stands for a response of no bytes.
         output += encoded.empty() ? "=" : encoded.reveal();
@@ -145,6 +147,7 @@ void ClientSession::State::answer_challenge(const Reply& reply) {
     const base::Result<base::Secret> response = sasl->respond(*challenge);
     if (!response) return fail(Stage::auth, {}, response.error().message);
     const base::Secret encoded{base::base64_encode(response->reveal())};
+    mask.add_sent(encoded);
     output += encoded.reveal();
     output += "\r\n";
 }

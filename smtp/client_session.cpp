@@ -12,8 +12,8 @@ ClientSession::State::State(ClientOptions session_options) : options(std::move(s
 
 ClientEvent ClientSession::State::next_event() {
     while (events.empty() && phase != Phase::closed) {
-        if (const std::optional<Reply> reply = parser.next()) {
-            handle(*reply);
+        if (std::optional<Reply> reply = parser.next()) {
+            handle(std::move(*reply));
         } else if (parser.failed()) {
             fail(phase == Phase::transaction ? transaction_stage() : stage, {},
                  fmt::format("the server's answer cannot be read: {}", parser.problem()));
@@ -48,7 +48,9 @@ std::string ClientSession::State::take_output() {
     return std::exchange(output, {});
 }
 
-void ClientSession::State::handle(const Reply& reply) {
+void ClientSession::State::handle(Reply reply) {
+    // A challenge is for the mechanism alone, which needs it as it is.
+    if (phase != Phase::auth || reply.code / 100 != 3) mask.apply(reply.text);
     switch (phase) {
         case Phase::greeting:
             return on_greeting(reply);
@@ -87,6 +89,7 @@ void ClientSession::State::enter(Phase next, Stage where) {
 
 void ClientSession::State::fail(Stage where, const Reply& reply, std::string problem) {
     if (phase == Phase::closed) return;
+    mask.apply(problem);  // it may quote the server
     if (phase == Phase::transaction) lose_transaction(where, reply, problem);
     phase = Phase::closed;
     stage = where;
@@ -148,9 +151,9 @@ void ClientSession::connection_lost(std::string problem) {
     }
     // A server may refuse in the midst of the content and close: its reply is the result.
     while (state.phase != State::Phase::closed) {
-        const std::optional<Reply> reply = state.parser.next();
+        std::optional<Reply> reply = state.parser.next();
         if (!reply) break;
-        state.handle(*reply);
+        state.handle(std::move(*reply));
     }
     state.fail(stage(), {}, std::move(problem));
 }

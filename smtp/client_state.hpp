@@ -10,6 +10,7 @@
 
 #include "smtp/body_encoder.hpp"
 #include "smtp/client_session.hpp"
+#include "smtp/credential_mask.hpp"
 #include "smtp/sasl_client.hpp"
 
 namespace smtp {
@@ -73,7 +74,7 @@ struct ClientSession::State {
     // client_session.cpp
     ClientEvent next_event();
     std::string take_output();
-    void handle(const Reply& reply);
+    void handle(Reply reply);
     void fail(Stage where, const Reply& reply, std::string problem);
     void enter(Phase next, Stage where);
     void unexpected(const Reply& reply);
@@ -133,6 +134,7 @@ struct ClientSession::State {
     std::string channel_binding;
     std::unique_ptr<SaslClient> sasl;
     std::string mechanism;
+    CredentialMask mask;  // of every reply from the sign-in on
     Reply auth_reply;
     std::deque<ClientEvent> events;
     ClientTransaction transaction;

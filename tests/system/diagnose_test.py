@@ -11,6 +11,7 @@ import sys
 import unittest
 
 from support.case import SystemCase
+from support.fake_smarthost import PASSWORD
 from support.relay import BINARY
 
 INSIDE = "RELAY_TEST_INSIDE_NAMESPACE"
@@ -58,6 +59,14 @@ class DiagnoseTest(SystemCase):
         self.assertIn("What to do", done.stdout)
         self.assertIn("Test again", done.stdout)
         self.assertNotIn("wrong", done.stdout + done.stderr)
+
+    def test_a_smarthost_that_repeats_the_password_does_not_get_it_shown(self):
+        for step in ("auth", "mail"):
+            server = self.fake()
+            server.faults.replies[step] = f"535 5.7.8 not with {PASSWORD}"
+            done = self.configured(server).command("diagnose", "--json", check=False)
+            self.assertIn("not with ***", done.stdout)
+            self.assertNotIn(PASSWORD, done.stdout + done.stderr)
         self.assertNotIn("\x1b", done.stdout + done.stderr)  # a pipe is no terminal
         self.assertEqual([], server.messages)
 

@@ -1,6 +1,7 @@
 """Passwords and tokens stay out of logs, answers, arguments, environments and core dumps."""
 
 import base64
+import json
 import os
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import subprocess
 import unittest
 
 from support.case import SystemCase
-from support.fake_smarthost import PASSWORD
+from support.fake_smarthost import PASSWORD, USER
 from support.relay import BINARY
 
 TOKEN = "token-that-nobody-may-see"
@@ -52,6 +53,30 @@ class SecretsTest(SystemCase):
             server.faults.replies.clear()
             relay.stop()
             self.assert_absent(relay.log(), f"the log at {level} as {form}")
+
+    def test_a_smarthost_that_repeats_them_does_not_get_them_shown(self):
+        blob = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+        encoded = base64.b64encode(PASSWORD.encode()).decode()
+        for step, reply in (("auth", f"535 5.7.8 no such password {PASSWORD}"),
+                            ("auth", f"535-5.7.8 AUTH PLAIN {blob}\r\n535 5.7.8 or {encoded}"),
+                            ("auth", f"echo {blob}"),
+                            ("mail", f"451 4.7.1 {PASSWORD} may not send")):
+            with self.subTest(reply=reply):
+                server = self.fake()
+                server.faults.replies[step] = reply
+                relay = self.relay(self.smarthost(server), log={"level": "debug"},
+                                   admin={"listen": ["127.0.0.1:0"], "token": TOKEN})
+                identifier = self.send(relay, "hello")
+                relay.wait_for_log(r"\*\*\*")
+                outputs = [relay.command("status", "--json", check=False),
+                           relay.command("check", "--online", check=False),
+                           relay.command("queue", "list", "--json"),
+                           relay.command("queue", "show", identifier, "--json")]
+                for done in outputs:
+                    self.assert_absent(done.stdout + done.stderr, " ".join(done.args))
+                self.assert_absent(json.dumps(relay.message(identifier)), "the API")
+                relay.stop()
+                self.assert_absent(relay.log(), "the log")
 
     def test_faults_of_the_configuration_do_not_quote_them(self):
         relay = self.relay(self.smarthost(self.fake()), start=False)

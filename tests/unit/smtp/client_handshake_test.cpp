@@ -230,6 +230,54 @@ TEST_CASE("signing in goes through each mechanism's dialogue", "[smtp]") {
     REQUIRE(log.find("geheim") == std::string::npos);
 }
 
+TEST_CASE("a server that repeats our password does not get it shown", "[smtp]") {
+    const std::string head =
+        "S: 220 mx\nC: EHLO me.example\nS: 250-mx\nS: 250 AUTH PLAIN OAUTHBEARER\n";
+    const std::string plain = head + "C: AUTH PLAIN AHVzZXIAZ2VoZWlt\n";
+    const auto failure = [](AuthMechanism auth, const std::string& script) {
+        test::ScriptedServer server{with_password(ClientTls::implicit, auth), script, 4096};
+        server.run();
+        return server.failure;
+    };
+    SECTION("in its refusal") {
+        const auto found = failure(AuthMechanism::plain, plain + "S: 535 5.7.8 no geheim here");
+        REQUIRE(found.reply == smtp::Reply{535, "5.7.8", "no *** here"});
+    }
+    SECTION("as the command it does not like") {
+        const auto found = failure(AuthMechanism::plain,
+                                   plain + "S: 501-AUTH PLAIN AHVzZXIAZ2VoZWlt\nS: 501 is odd");
+        REQUIRE(found.reply.text == "AUTH PLAIN ***\nis odd");
+    }
+    SECTION("in what is no reply") {
+        const auto found = failure(AuthMechanism::plain, plain + "S: echo AHVzZXIAZ2VoZWlt");
+        REQUIRE(found.problem ==
+                "the server's answer cannot be read: not an SMTP reply: \"echo ***\"");
+    }
+    SECTION("in the challenge that tells why a token is bad") {
+        const auto found =
+            failure(AuthMechanism::oauthbearer,
+                    head +
+                        "C: AUTH OAUTHBEARER bixhPXVzZXIsAWhvc3Q9bXguZXhhbXBsZQFwb3J0PTU4NwFh"
+                        "dXRoPUJlYXJlciBnZWhlaW0BAQ==\n"
+                        "S: 334 eyJ0b2tlbiI6ImdlaGVpbSJ9\nC: AQ==\nS: 535 5.7.8 no");
+        REQUIRE(found.problem ==
+                "the server refuses the sign-in by OAUTHBEARER: {\"token\":\"***\"}");
+    }
+    SECTION("later, once it knows it") {
+        smtp::ClientSession session{with_password(ClientTls::implicit)};
+        session.receive("220 mx\r\n");
+        (void)session.next_event();
+        session.receive("250-mx\r\n250 AUTH PLAIN\r\n");
+        (void)session.next_event();
+        session.receive("235 2.7.0 hello geheim\r\n");
+        REQUIRE(std::holds_alternative<smtp::event::Ready>(session.next_event()));
+        REQUIRE(session.auth_reply().text == "hello ***");
+        session.receive("421 bye geheim\r\n");
+        const smtp::ClientEvent event = session.next_event();
+        REQUIRE(std::get<smtp::event::SessionFailed>(event).failure.reply.text == "bye ***");
+    }
+}
+
 TEST_CASE("credentials need TLS, or a caller who vouches for the way", "[smtp]") {
     const std::string head = "S: 220 mx\nC: EHLO me.example\nS: 250-mx\nS: 250 AUTH PLAIN\n";
     ClientOptions options = with_password(ClientTls::none);

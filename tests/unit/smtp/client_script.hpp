@@ -32,6 +32,7 @@ class ScriptedServer {
     std::vector<Message> messages;
     std::string channel_binding;
     smtp::ClientSession session;
+    smtp::SessionFailure failure;  // the one noted as FAILED
 
     // Runs to the end; what happened, one word or line each, parted by '\n'.
     std::string run() {
@@ -85,7 +86,7 @@ class ScriptedServer {
         return true;
     }
     bool operator()(const smtp::event::SessionFailed& failed) {
-        const smtp::SessionFailure& f = failed.failure;
+        const smtp::SessionFailure& f = failure = failed.failure;
         note("FAILED " + std::string{smtp::stage_name(f.stage)} + " " +
              std::to_string(f.reply.code) + (f.permanent ? " permanent: " : ": ") + f.problem);
         return false;

@@ -169,7 +169,11 @@ asio::awaitable<bool> ClientConnection::read() {
         session_.close_with(shutting_down());
         co_return true;
     }
-    stream_.expires_after(services_->idle_timeout);
+    // A line that has begun keeps its deadline, or a client that sends a byte now and then would
+    // hold its connection for ever.
+    const bool within_line = session_.within_line();
+    if (!within_line || !line_begun_) stream_.expires_after(services_->idle_timeout);
+    line_begun_ = within_line;
     base::Result<> ready = base::Result<>{};
     if (session_.idle()) ready = co_await stream_.wait_readable();
     BufferPool::Buffer buffer = buffers().borrow();

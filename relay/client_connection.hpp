@@ -70,6 +70,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     std::shared_ptr<const ConnectionServices> services_;
     smtp::ServerSession session_;
     bool implicit_tls_;
+    bool line_begun_ = false;  // and the deadline for its end is set
     bool draining_ = false;
     bool cut_ = false;  // the grace is over, also for a transaction
     std::string client_;

@@ -177,6 +177,12 @@ bool ServerSession::in_transaction() const {
     return state_->transaction || state_->pending != State::Request::none || state_->body_open;
 }
 
+bool ServerSession::within_line() const {
+    const bool reads_lines =
+        state_->phase == State::Phase::command || state_->phase == State::Phase::auth;
+    return reads_lines && (!state_->input.empty() || state_->input.inside_line());
+}
+
 bool ServerSession::idle() const { return state_->input.empty() && state_->output.empty(); }
 
 }  // namespace smtp

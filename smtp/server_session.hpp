@@ -80,6 +80,8 @@ class ServerSession {
     [[nodiscard]] std::string_view protocol()
         const;  // RFC 3848/6531: "SMTP", "ESMTP", "ESMTPSA", "UTF8SMTPS" ...
     [[nodiscard]] bool in_transaction() const;  // between MAIL and its last reply
+    // A command or sign-in line has begun and its end is due (RFC 5321 section 4.5.3.2).
+    [[nodiscard]] bool within_line() const;
     // True while neither input nor output is held: the caller may release its read buffer.
     [[nodiscard]] bool idle() const;
 

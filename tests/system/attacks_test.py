@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import resource
+import select
 import socket
 import stat
 import subprocess
@@ -209,6 +210,18 @@ class ExhaustionTest(SystemCase):
             client.expect("DATA", 354)
             client.write(b"Subject: never ends\r\n")
             self.assertEqual(421, client.reply()[0])
+
+    def test_a_byte_now_and_then_does_not_keep_a_connection(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"idle_timeout": "2s"})
+        for begun in (b"NOOP ", b"AUTH PLAIN ", b"NOOP " + b"x" * 100_000):
+            with self.subTest(begun[:12]), RawClient(relay.port) as client:
+                client.write(begun)
+
+                def ended():
+                    client.write(b"x")
+                    return select.select([client.socket], [], [], 0.1)[0]
+                wait_until(ended, "421 for a line that does not end", step=0)
+                self.assertEqual(421, client.reply()[0])
 
     def test_running_out_of_descriptors_is_said_and_passes(self):
         relay = self.relay(self.smarthost(self.fake()))

@@ -51,6 +51,25 @@ TEST_CASE("a pipelined message comes through whole", "[smtp]") {
     CHECK(talk.session.idle());
 }
 
+TEST_CASE("a line whose end is due is told from content and from silence", "[smtp]") {
+    const smtp::ServerOptions options;
+    smtp::ServerContext context;
+    context.options = &options;
+    test::Conversation talk{context};
+    CHECK_FALSE(talk.session.within_line());
+    talk.say("NO");
+    CHECK(talk.session.within_line());
+    talk.say("OP\r\n");
+    CHECK_FALSE(talk.session.within_line());
+    talk.say(std::string(100'000, 'x'));  // dropped, and no end yet
+    CHECK(talk.session.within_line());
+    talk.say(
+        "\r\nEHLO app.example\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    CHECK_FALSE(talk.session.within_line());
+    talk.say("Subject: no line of a command");
+    CHECK_FALSE(talk.session.within_line());
+}
+
 TEST_CASE("no broken newline ends the content and lets a second message in", "[smtp]") {
     const std::string end =
         GENERATE("\n.\n"s, "\n.\r\n"s, "\r.\r"s, "\r\n.\n"s, "\r\n.\r"s, "\r.\r\n"s,

@@ -23,9 +23,19 @@ struct Driver {
         if (!encrypted) written_in_clear += output;
     }
 
+    // From the sign-in on the server knows the password, and may say it.
+    void check_words(std::string_view words) const {
+        if (session.auth_mechanism().empty()) return;
+        for (const std::string_view secret : secrets) {
+            fuzz::require(words.find(secret) == std::string_view::npos, "no credentials are shown");
+        }
+    }
+
     void results(const std::vector<smtp::RecipientResult>& found) {
         fuzz::require(found.size() == 2, "each recipient has a result");
         for (const smtp::RecipientResult& result : found) {
+            check_words(result.reply.text);
+            check_words(result.problem);
             if (result.outcome != smtp::Outcome::delivered) continue;
             fuzz::require(result.reply.code / 100 == 2, "delivered means that the server said so");
         }
@@ -59,7 +69,11 @@ struct Driver {
             } else if (const auto* done = std::get_if<smtp::event::TransactionDone>(&event)) {
                 results(done->results);
                 if (session.ready()) session.quit();
-            } else if (!std::holds_alternative<smtp::event::FinalDotSent>(event)) {
+            } else if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
+                check_words(failed->failure.reply.text);
+                check_words(failed->failure.problem);
+                finished = true;
+            } else if (std::holds_alternative<smtp::event::SessionClosed>(event)) {
                 finished = true;
             }
             take();

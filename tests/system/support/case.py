@@ -8,6 +8,7 @@ from .certificates import Authority
 from .fake_smarthost import PASSWORD, USER, FakeSmarthost
 from .relay import BINARY, Relay
 from .scratch import Scratch
+from .waiting import PATIENCE
 
 
 def message(subject="hello", body=b"A line.\r\n", recipient="ada@dest.example"):
@@ -55,7 +56,7 @@ class SystemCase(unittest.TestCase):
              sender="app@example.com", **options):
         """Sends by smtplib; returns the id in relay's reply."""
         octets = message(subject) if octets is None else octets
-        with smtplib.SMTP("127.0.0.1", relay.port, timeout=30, **options) as client:
+        with smtplib.SMTP("127.0.0.1", relay.port, timeout=30 * PATIENCE, **options) as client:
             client.ehlo()
             code, reply = client.mail(sender)
             self.assertEqual(250, code, reply)

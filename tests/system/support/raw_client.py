@@ -2,10 +2,12 @@
 
 import socket
 
+from .waiting import PATIENCE
+
 
 class RawClient:
     def __init__(self, port, timeout=60):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout * PATIENCE)
         self.file = self.socket.makefile("rb")
         try:
             self.greeting = self.reply()

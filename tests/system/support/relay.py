@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("RELAY_BIN", str(ROOT / "build/debug/bin/relay"))
@@ -47,12 +47,12 @@ def toml_text(settings):
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=10 * PATIENCE)
         self.path = str(path)
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(10 * PATIENCE)
         self.sock.connect(self.path)
 
 
@@ -127,7 +127,7 @@ class Relay:
             raise AssertionError(f"relay ended by itself with {by_itself}:\n{self.log()[-4000:]}")
 
     def _ended(self, timeout):
-        status = self.process.wait(timeout)
+        status = self.process.wait(timeout * PATIENCE)
         self.process = None
         return status
 
@@ -138,7 +138,7 @@ class Relay:
         """Runs another relay command, on this configuration unless told otherwise."""
         option = ["--config", str(self.config)] if config else []
         done = subprocess.run([BINARY, *words, *option], capture_output=True, text=True,
-                              timeout=timeout)
+                              timeout=timeout * PATIENCE)
         if check and done.returncode != 0:
             raise AssertionError(f"relay {' '.join(words)} ended with {done.returncode}:\n"
                                  f"{done.stdout}{done.stderr}")

@@ -35,12 +35,14 @@ void CredentialMask::add_sent(const base::Secret& line) {
 
 void CredentialMask::add(base::Secret text, std::size_t enough) {
     const std::size_t length = text.reveal().size();
+    beginnings_.set(static_cast<unsigned char>(text.reveal().front()));
     needles_.push_back({std::move(text), std::min(length, enough)});
 }
 
 void CredentialMask::apply(std::string& text) const {
     if (needles_.empty()) return;
     for (std::size_t at = 0; at < text.size(); ++at) {
+        if (!beginnings_[static_cast<unsigned char>(text[at])]) continue;
         const std::size_t length = match(std::string_view{text}.substr(at));
         if (length == 0) continue;
         text.replace(at, length, base::masked_secret);

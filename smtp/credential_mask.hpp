@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ class CredentialMask {
     [[nodiscard]] std::size_t match(std::string_view text) const;
 
     std::vector<Needle> needles_;
+    std::bitset<256> beginnings_;  // first bytes of needles: each reply is looked through
 };
 
 }  // namespace smtp

@@ -25,7 +25,7 @@ METADATA = ("169.254.169.254", "169.254.42.42", "100.100.100.200", "169.254.0.23
 # Hops from the client: a packet's TTL must be as large to get there.
 HOP = {"client": 0, "gateway": 1, "isp": 2, "internet": 3}
 
-_CHAINS = """
+CHAINS = """
 table inet lab {
     chain output { type filter hook output priority 0;
     }
@@ -113,7 +113,7 @@ class Bed:
                 "add rule inet translate postrouting oifname wan ip saddr 192.168.1.0/24 "
                 "masquerade\nadd rule inet lab prerouting ip daddr { "
                 + ", ".join(METADATA) + " } drop\n")
-            namespace.nft("flush ruleset\n" + _CHAINS + more)
+            namespace.nft("flush ruleset\n" + CHAINS + more)
         if self.dirty_client:
             self.place_client(self.plan)
             self.dirty_client = False

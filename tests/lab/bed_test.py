@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import lab
+import namespaces
 import setups
 from bed import CLIENT, CLIENT_GATEWAY, GATEWAY, ISP, RESOLVER
 from certificates import Certificates
@@ -21,6 +22,7 @@ from situation import Expected, Situation
 from stage import Stage
 from world import World
 
+FOLDER = None
 IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
 
 
@@ -68,9 +70,7 @@ def queued_error(sock, six):
 class BedTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="relay-lab-")
-        cls.addClassCleanup(cls.folder.cleanup)
-        cls.stage = Stage(World(Certificates(cls.folder.name)), "/bin/true")
+        cls.stage = Stage(World(Certificates(FOLDER)), "/bin/true")
         cls.addClassCleanup(cls.stage.close)
         cls.google = cls.stage.world.addresses_of("gmail-smtp-in.l.google.com")
         cls.google_submission = cls.stage.world.addresses_of("smtp.gmail.com")
@@ -217,7 +217,12 @@ class BedTest(unittest.TestCase):
         self.assertFalse((self.stage.host.root / "sys/class/dmi").exists())
 
 
-if __name__ == "__main__":
+def main():
+    global FOLDER
     lab.become_able()
-    sys.argv = [word for word in sys.argv if word != "--"]
-    unittest.main()
+    with tempfile.TemporaryDirectory(prefix="relay-lab-") as FOLDER:
+        return namespaces.in_a_child(unittest.main)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

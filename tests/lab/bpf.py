@@ -5,7 +5,9 @@ import contextlib
 import ctypes
 import os
 import platform
+import secrets
 import struct
+import subprocess
 
 _SYSCALL = {"x86_64": 321, "aarch64": 280}
 _PROG_LOAD, _PROG_ATTACH = 5, 8
@@ -17,7 +19,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def _bpf(command, attributes):
     buffer = ctypes.create_string_buffer(attributes, max(len(attributes), 128))
-    number = _SYSCALL[platform.machine()]
+    number = _SYSCALL.get(platform.machine())
+    if number is None:
+        raise OSError(f"the lab does not know the bpf call of {platform.machine()}")
     result = _libc.syscall(number, command, buffer, len(buffer))
     if result < 0:
         code = ctypes.get_errno()
@@ -79,20 +83,34 @@ class Cgroup:
         top = unified_hierarchy()
         if top is None:
             raise OSError("there is no cgroup2 hierarchy")
-        self.folder = f"{top}/relay-lab-{os.getpid()}"
-        os.makedirs(self.folder, exist_ok=True)
+        self.folder = f"{top}/relay-lab-{os.getpid()}-{secrets.token_hex(4)}"
         self.descriptors = []
-        group = os.open(self.folder, os.O_RDONLY)
-        programs = [(_CGROUP_SKB, _EGRESS, _drop_tcp_25())] if how == "drop" else [
-            (_CGROUP_SOCK_ADDR, _CONNECT4, _deny_connect_25()),
-            (_CGROUP_SOCK_ADDR, _CONNECT6, _deny_connect_25())]
+        os.mkdir(self.folder)
         try:
+            self._attach(how)
+            self._try_to_join()
+        except OSError:
+            self.close()
+            raise
+
+    def _attach(self, how):
+        group = os.open(self.folder, os.O_RDONLY)
+        try:
+            programs = [(_CGROUP_SKB, _EGRESS, _drop_tcp_25())] if how == "drop" else [
+                (_CGROUP_SOCK_ADDR, _CONNECT4, _deny_connect_25()),
+                (_CGROUP_SOCK_ADDR, _CONNECT6, _deny_connect_25())]
             for kind, attach, instructions in programs:
                 program = _load(kind, attach, instructions)
                 self.descriptors.append(program)
                 _bpf(_PROG_ATTACH, struct.pack("<IIII", group, program, attach, 0))
         finally:
             os.close(group)
+
+    def _try_to_join(self):
+        joined = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs"', self.folder],
+                                capture_output=True, text=True)
+        if joined.returncode != 0:
+            raise OSError(joined.stderr.strip())
 
     def close(self):
         for descriptor in self.descriptors:

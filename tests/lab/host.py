@@ -33,7 +33,7 @@ class Result:
 class Host:
     def __init__(self, namespace, binary, trusted, folder):
         self.namespace, self.root = namespace, pathlib.Path(folder)
-        self.really_root = _maps_other_users()
+        self.really_root = maps_other_users()
         self.root.mkdir(parents=True)
         namespaces.mount("lab", self.root, "tmpfs", data="mode=755")
         self._lay_out()
@@ -50,12 +50,10 @@ class Host:
                 (self.root / name).symlink_to(os.readlink(source))
             elif source.is_dir():
                 (self.root / name).mkdir()
-                namespaces.mount(source, self.root / name,
-                                 flags=namespaces.MS_BIND | namespaces.MS_REC)
+                namespaces.bind(source, self.root / name)
         for name in ("proc", "dev"):
             (self.root / name).mkdir()
-            namespaces.mount(f"/{name}", self.root / name,
-                             flags=namespaces.MS_BIND | namespaces.MS_REC)
+            namespaces.bind(f"/{name}", self.root / name)
         for name in ("lab", "etc", "run", "var", "root", "tmp", "home", "home/user"):
             (self.root / name).mkdir()
         os.chmod(self.root / "tmp", 0o1777)
@@ -69,7 +67,7 @@ class Host:
             source = pathlib.Path("/etc") / name
             if source.is_dir():
                 (etc / name).mkdir()
-                namespaces.mount(source, etc / name, flags=namespaces.MS_BIND | namespaces.MS_REC)
+                namespaces.bind(source, etc / name)
             elif source.exists():
                 shutil.copy(source, etc / name)
         (etc / "passwd").write_text("root:x:0:0::/root:/bin/sh\n"
@@ -117,14 +115,15 @@ class Host:
 
     def command(self, user, words):
         """A command line that runs inside as "root" or as "nobody", who has no capabilities."""
-        if user == "root":
-            drop = []
-        elif self.really_root:
-            drop = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups",
-                    "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
-        else:
-            drop = ["unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}"]
-        command = ["chroot", str(self.root), *drop, *words]
+        command = ["chroot", str(self.root)]
+        if user != "root" and self.really_root:
+            command += ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups",
+                        "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+        elif user != "root":
+            # Who is in a changed root may make no user namespace, so it is made first.
+            command = ["unshare", "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}",
+                       f"--root={self.root}"]
+        command += words
         if self.cgroup is None:
             return command
         return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', self.cgroup, *command]
@@ -140,6 +139,7 @@ class Host:
             self.command(user, words), env=environment, **options))
 
 
-def _maps_other_users():
+def maps_other_users():
+    """Whether a process here may become another user: that takes root's namespace."""
     lines = pathlib.Path("/proc/self/uid_map").read_text().split()
     return int(lines[2]) > 1

@@ -27,8 +27,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 
 import namespaces  # noqa: E402
+from bed import CHAINS  # noqa: E402
 from bpf import Cgroup  # noqa: E402
 from certificates import Certificates  # noqa: E402
+from host import maps_other_users  # noqa: E402
 from situation import Comparison, fixes_text  # noqa: E402
 from situations import GROUPS  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -51,19 +53,39 @@ def missing_tool():
     return None
 
 
+# Of each kind of rule that situations make, one; and of the policy routes.
+_RULES = """
+add rule inet lab forward tcp dport { 25, 587 } counter drop
+add rule inet lab output meta skuid 65534 tcp dport 25 reject with tcp reset
+add rule inet lab forward meta nfproto ipv4 tcp dport 25 reject with icmp type net-prohibited
+add rule inet lab forward tcp dport 25 reject with icmpx type admin-prohibited
+add rule inet lab output icmpv6 type time-exceeded drop
+add rule inet translate prerouting iifname lan tcp dport 25 redirect to :10025
+add rule inet translate prerouting ip daddr 192.0.2.1 tcp dport 25 dnat ip to 192.0.2.2
+add rule inet translate postrouting oifname wan ip saddr 192.168.1.0/24 masquerade
+"""
+_ROUTES = ("rule add ipproto tcp dport 25 prohibit", "-6 rule add ipproto tcp dport 25 blackhole")
+
+
+def make_one_of_each():
+    namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
+    namespaces.mount(None, "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
+    namespaces.mount("lab", "/tmp", "tmpfs")
+    one, two = namespaces.Namespace("one"), namespaces.Namespace("two")
+    one.link("a", two, "b")
+    one.nft(CHAINS + _RULES)
+    one.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+    for route in _ROUTES:
+        one.command(["ip", *route.split()])
+
+
 def try_namespaces():
     """Makes in a child what a bed is made of; None, or what went wrong."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            namespaces.unshare(namespaces.CLONE_NEWNS)
-            namespaces.mount(None, "/", flags=namespaces.MS_REC | namespaces.MS_PRIVATE)
-            namespaces.mount("lab", "/tmp", "tmpfs")
-            one, two = namespaces.Namespace("one"), namespaces.Namespace("two")
-            one.link("a", two, "b")
-            one.nft("table inet lab {\nchain c {\ntype filter hook forward priority 0\n}\n}\n")
-            one.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+            make_one_of_each()
         except Exception as error:
             os.write(write, str(error).encode()[:4000])
         os._exit(0)
@@ -87,15 +109,15 @@ def become_able():
     trial = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"],
                            capture_output=True, text=True)
     if trial.returncode != 0:
-        skip(f"{problem.strip()}; and as an ordinary user: {trial.stderr.strip()}")
+        skip(f"{problem.strip()}; and with a user namespace: {trial.stderr.strip()}")
     os.environ[INSIDE] = "1"
     os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--mount", sys.executable,
                           *sys.argv])
 
 
 def skip(reason):
-    print(f"SKIPPED: the lab needs network namespaces, and this machine allows none: {reason}",
-          flush=True)
+    print("SKIPPED: the lab needs network namespaces with packet filters, and this machine does not "
+          f"let us make them: {reason.strip()}", flush=True)
     sys.exit(SKIPPED)
 
 
@@ -142,9 +164,12 @@ def able(situation):
     """Why this machine cannot play it, or None."""
     if situation.needs == "bpf":
         try:
-            Cgroup("deny").close()
+            for how in ("deny", "drop"):
+                Cgroup(how).close()
         except OSError as error:
             return f"this machine lets us attach no BPF program to a control group: {error}"
+    if situation.needs == "users" and not maps_other_users():
+        return "whoever is not root cannot be two users"
     return None
 
 
@@ -266,8 +291,10 @@ def main():
         show_list()
         return 0
     become_able()
+    if not os.access(BINARY, os.X_OK):
+        sys.exit(f"lab.py: there is no relay at {BINARY}; build it, or set RELAY_BIN")
     with tempfile.TemporaryDirectory(prefix="relay-lab-") as folder:
-        return perform(options, folder)
+        return namespaces.in_a_child(lambda: perform(options, folder))
 
 
 if __name__ == "__main__":

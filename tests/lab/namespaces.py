@@ -5,12 +5,16 @@ thread is its own, so whatever has to happen inside one runs on a thread that ha
 sockets made there stay there, and commands started there inherit it.
 """
 
+import contextlib
 import ctypes
 import os
 import subprocess
+import sys
 import threading
+import traceback
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
 CLONE_NEWNET = 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND, MS_RDONLY, MS_REMOUNT = 0x4000, 1 << 18, 4096, 1, 32
 
@@ -41,8 +45,36 @@ def unmount(target):
     _checked(f"unmount {target}", _libc.umount2(str(target).encode(), 2))
 
 
+def bind(source, target):
+    """Shows a tree at another place as well; nothing can be removed through it where the kernel
+    lets us say so."""
+    mount(source, target, flags=MS_BIND | MS_REC)
+    with contextlib.suppress(OSError):
+        mount(None, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
 def die_with_parent():
     _libc.prctl(1, 9, 0, 0, 0)
+
+
+def in_a_child(function):
+    """Runs it in a child of this process and returns its exit status. What it mounts goes with it:
+    the parent, which removes the folder, never sees the machine's own files in there."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            die_with_parent()
+            status = function()
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status or 0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _on_a_thread(function):

@@ -3,7 +3,7 @@
 from bed import CLIENT, GATEWAY, HOME_CLIENT
 from bpf import Cgroup
 from names import reverse_name
-from world import PORTAL_PORT, PROXY_PORT, data
+from world import BLOCK_LISTS, PORTAL_PORT, PROXY_PORT, data
 
 
 # --- filters ---------------------------------------------------------------------------------------
@@ -115,6 +115,15 @@ def name_server(mode):
 
 def record(name, kind, *values):
     return lambda stage: stage.world.zone.put(name, kind, *values)
+
+
+def every_block_list(answer):
+    """Every list gives this answer, to its own test entry as well."""
+    def action(stage):
+        for name in BLOCK_LISTS:
+            stage.world.zone.put("2.0.0.127." + name, "A", answer)
+            stage.world.zone.put(".".join(reversed(CLIENT[0].split("."))) + "." + name, "A", answer)
+    return action
 
 
 def no_name(name):

@@ -5,6 +5,10 @@ import re
 from typing import Callable
 
 
+PROMISED = 15.0   # seconds, the default of --timeout
+GRACE = 2.0       # for starting and ending a process on a busy machine
+
+
 @dataclasses.dataclass(frozen=True)
 class Expected:
     """Only what is given is compared. Texts in `fix`, `no_fix`, `name`, `summary`, `explained` are
@@ -31,6 +35,7 @@ class Expected:
     findings: tuple = ()
     summary: str = None
     evidence: tuple = ()              # texts somewhere in the checks' JSON
+    checks: dict = None               # status by check id: {"spf": "fail"}
     platform: str = None
     public: str = None                # among host.public_addresses
     status: int = None                # exit; by default as mail_leaves says
@@ -47,7 +52,7 @@ class Situation:
     root: dict = None                 # what Expected differs in when root runs it
     everyday: tuple = None            # users of the everyday selection; None: all of `users`
     pending: str = None               # why the program does not give this yet
-    needs: str = None                 # what the machine must allow: "bpf"
+    needs: str = None                 # what the machine must allow: "bpf", "users"
 
     def expected_for(self, user):
         changes = self.root if user == "root" else None
@@ -55,6 +60,12 @@ class Situation:
 
     def players(self, everything):
         return self.users if everything or self.everyday is None else self.everyday
+
+
+def by_nobody(situations):
+    """Every day as an ordinary user only: root would see nothing more there."""
+    return [dataclasses.replace(s, everyday=tuple(u for u in s.users if u == "nobody"))
+            if s.everyday is None else s for s in situations]
 
 
 def search(pattern, text):
@@ -107,6 +118,9 @@ class Comparison:
         self.matches("verdict.summary", expected.summary, verdict["summary"])
         self.equal("mail_leaves", expected.leaves, report["mail_leaves"])
         self.same("via", expected.via, report["via"])
+        for what, spent in (("report", report["ms"] / 1000), ("run", self.result.seconds - GRACE)):
+            if spent > PROMISED:
+                self.wrong.append(f"the {what} took {spent:.1f} s, {PROMISED} are promised")
         usual = 0 if report["mail_leaves"] else 1
         self.equal("exit status", usual if expected.status is None else expected.status,
                    self.result.status)
@@ -147,6 +161,9 @@ class Comparison:
         for code in expected.findings:
             if code not in codes:
                 self.wrong.append(f"findings {codes} lack {code!r}")
+        states = {check["id"]: check["status"] for check in report["checks"]}
+        for check, state in (expected.checks or {}).items():
+            self.equal(f"check {check}", state, states.get(check))
         checks = str(report["checks"])
         for text in expected.evidence:
             self.matches("checks", text, checks)

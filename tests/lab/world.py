@@ -20,6 +20,7 @@ DATA = ROOT / "config" / "data"
 PROXY_PORT = 10025
 PORTAL_PORT = 10080
 IMPLICIT = (443, 465, 2465, 8465)
+BLOCK_LISTS = ("zen.spamhaus.org", "bl.spamcop.net", "b.barracudacentral.org", "psbl.surriel.com")
 
 
 def data(name):
@@ -164,6 +165,8 @@ class World:
             self.zone.add(reverse_name(address), "PTR", "vm7.rack.example")
         self.zone.add("vm7.rack.example", "A", CLIENT[0])
         self.zone.add("vm7.rack.example", "AAAA", CLIENT[1])
+        for blocklist in BLOCK_LISTS:   # each has the entry that proves that it answers (RFC 5782)
+            self.zone.add("2.0.0.127." + blocklist, "A", "127.0.0.2")
         self.zone.add("240.10.85.in-addr.arpa", "SOA",
                       "ns1.hoster.example hostmaster.hoster.example 1 3600 900 86400 60")
 

@@ -1,7 +1,7 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
 from setups import every_exchanger, exchangers_by_family, home, redirect, replies
-from situation import Expected, Situation
+from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
 
@@ -22,7 +22,7 @@ _GMX = ("554-gmx.net (mxgmx016) Nemesis ESMTP Service not available\n554-No SMTP
         "554-Bad DNS PTR resource record.\n554 For explanation visit "
         "https://postmaster.gmx.net/en/error-messages?ip={client}&c=rdns")
 
-SITUATIONS = [
+SITUATIONS = by_nobody([
     Situation("proxy-with-own-banner", (redirect("own-banner"),),
               intercepted(evidence=("mail filter",))),
     Situation("proxy-masks-as-pix", (redirect("pix"),), intercepted(summary="Cisco|PIX|inspect")),
@@ -45,4 +45,4 @@ SITUATIONS = [
     Situation("refused-over-ipv6", (exchangers_by_family(6, greeting=_NO_PTR),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6="reputation",
                        findings=("reputation",))),
-]
+])

@@ -2,12 +2,12 @@
 
 from setups import (captive_portal, client_ip, failing_name, name_server, no_network, only_family, rule)
 from bed import RESOLVER6
-from situation import Expected, Situation
+from situation import Expected, Situation, by_nobody
 
 _NONE = Expected("no-network", leaves=False, fix="route|network|cable|interface|gateway")
 _DNS = Expected("dns-broken", leaves=False, fix="resolv|DNS|name server")
 
-SITUATIONS = [
+SITUATIONS = by_nobody([
     Situation("no-addresses", (no_network,), _NONE),
     Situation("no-default-route", (client_ip("route del default"),
                                    client_ip("-6 route del default")), _NONE),
@@ -36,4 +36,4 @@ SITUATIONS = [
     Situation("captive-portal", (captive_portal,),
               Expected(("no-network", "inconclusive"), leaves=False,
                        fix="log in|sign in|portal|browser")),
-]
+])

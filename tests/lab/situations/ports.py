@@ -2,7 +2,7 @@
 
 from bed import CLIENT, CLIENT_GATEWAY, HOME_GATEWAY, ISP
 from setups import block, cgroup, client_ip, home, only_mail_ports, operator_down, replies, rule
-from situation import Expected, Situation
+from situation import Expected, Situation, by_nobody
 
 DROPPED, REJECTED = "outbound-25-dropped", "outbound-25-rejected"
 PROVIDER = ("isp", "unknown")                 # no mark says who the provider is
@@ -26,11 +26,11 @@ OPEN = Expected("ok-direct", leaves=True, via="direct", ipv4="ok-direct", ipv6="
                 confidence="certain", public=CLIENT[0])
 
 _ON_THE_WAY = [
-    Situation("open", (), OPEN),
+    Situation("open", (), OPEN, everyday=("nobody", "root")),
     Situation("open-behind-nat", (home,), Expected("ok-direct", leaves=True, ipv4="ok-direct",
                                                    public="84.150.10.22")),
     Situation("drop-isp-forward", (block("isp"),),
-              dropped(2, kind=PROVIDER, hop_address=ISP)),
+              dropped(2, kind=PROVIDER, hop_address=ISP), everyday=("nobody", "root")),
     Situation("drop-isp-prerouting", (block("isp", chain="prerouting"),),
               dropped(1, kind=FIRST_ROUTER, hop_address=CLIENT_GATEWAY)),
     Situation("drop-gateway-forward", (block("gateway"),),
@@ -131,7 +131,7 @@ _ON_THIS_HOST = [
               root={"code": "local-firewall", "kind": "local-firewall", "hop": 0, **_QUOTED}),
     Situation("local-drop-of-one-user",
               (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),), _LOCAL,
-              users=("nobody",)),
+              users=("nobody",), needs="users"),
     Situation("local-drop-of-all-mail-ports",
               (block("client", (25, 465, 587, 2525), chain="output"),),
               Expected("local-firewall", kind="local-firewall", hop=0, leaves=False)),
@@ -148,4 +148,4 @@ _ON_THIS_HOST = [
                client_ip("-6 rule add ipproto tcp dport 25 blackhole")), _LOCAL),
 ]
 
-SITUATIONS = _ON_THE_WAY + _REJECTED + _PORTS + _ON_THIS_HOST
+SITUATIONS = by_nobody(_ON_THE_WAY + _REJECTED + _PORTS) + _ON_THIS_HOST

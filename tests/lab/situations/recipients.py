@@ -2,7 +2,7 @@
 
 from bed import GATEWAY
 from setups import VANTAGE, block, forwarded, home, listening, record, replies, rule, vantage
-from situation import Expected, Situation
+from situation import Expected, Situation, by_nobody
 
 _MX = Expected("recipient-mx", status=1, direct=None)
 
@@ -65,4 +65,4 @@ _INBOUND = [
               Expected("ok-direct", status=0), (*_INBOUND_AT, *VANTAGE)),
 ]
 
-SITUATIONS = _TO + _INBOUND
+SITUATIONS = by_nobody(_TO) + _INBOUND

@@ -5,7 +5,7 @@ import re
 from setups import (block, certificate, failing_name, home, host_blocked, no_name, redirect,
                     replies, server)
 from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE
-from situation import Expected, Situation
+from situation import Expected, Situation, by_nobody
 from world import data
 
 HOST = "smtp.hoster.example"
@@ -66,7 +66,8 @@ _REACHING = [
     Situation("smarthost-blocked-here",
               (block("client", 587, chain="output"),),
               Expected(("smarthost-unreachable", "local-firewall"), leaves=False,
-                       smarthost="smarthost-unreachable"), config=config()),
+                       smarthost="smarthost-unreachable"), config=config(),
+              everyday=("nobody", "root")),
 ]
 
 _GREETING = [
@@ -180,4 +181,5 @@ def _catalogue():
                 config=config(host), everyday=("nobody",) if reply["id"] in _EVERYDAY else ())
 
 
-SITUATIONS = _GOOD + _REACHING + _GREETING + _TLS + _SIGNING_IN + _SENDING + list(_catalogue())
+SITUATIONS = by_nobody(_GOOD + _REACHING + _GREETING + _TLS + _SIGNING_IN + _SENDING
+                       + list(_catalogue()))

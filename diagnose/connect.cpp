@@ -10,6 +10,7 @@
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -201,6 +202,17 @@ ConnectOutcome finish(Attempt& attempt) {
     return std::move(outcome);
 }
 
+// No packet left. With a route to the rest of the world that is a rule or route of this host
+// against the port or the address (`ip rule ... unreachable` says ENETUNREACH, such a route
+// EHOSTUNREACH); without one it is no network in this family.
+void judge_at_once(const asio::any_io_executor& executor, const asio::ip::address& address,
+                   ConnectOutcome& outcome) {
+    if (outcome.error_number != ENETUNREACH && outcome.error_number != EHOSTUNREACH) return;
+    const net::Family family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+    const bool connected = route_exists(executor, address) || has_route(executor, family);
+    outcome.result = connected ? ConnectResult::denied : ConnectResult::no_route;
+}
+
 void arm(const std::shared_ptr<Attempt>& attempt) {
     attempt->timer.expires_after(attempt->ask.timeout);
     attempt->timer.async_wait([attempt](const boost::system::error_code& cancelled) {
@@ -258,6 +270,22 @@ ConnectResult classify_connect(int error_number, const std::optional<IcmpError>&
     }
 }
 
+// Connecting a UDP socket asks the kernel for the route, and whatever a rule holds against port 25
+// does not hold against this.
+bool route_exists(asio::any_io_executor executor, const asio::ip::address& address) {
+    boost::system::error_code failure;
+    asio::ip::udp::socket socket{executor};
+    socket.open(address.is_v4() ? asio::ip::udp::v4() : asio::ip::udp::v6(), failure);
+    if (!failure) socket.connect({address, 53}, failure);
+    return !failure;
+}
+
+// The addresses are those for documentation.
+bool has_route(asio::any_io_executor executor, net::Family family) {
+    const bool v4 = family == net::Family::ipv4;
+    return route_exists(executor, asio::ip::make_address(v4 ? "192.0.2.1" : "2001:db8::1"));
+}
+
 asio::awaitable<ConnectOutcome> connect_once(asio::any_io_executor executor, ConnectAsk ask) {
     const auto attempt = std::make_shared<Attempt>(executor, ask);
     const int started = start(*attempt);
@@ -265,9 +293,7 @@ asio::awaitable<ConnectOutcome> connect_once(asio::any_io_executor executor, Con
         attempt->outcome.error_number = started;
         if (attempt->socket.is_open()) read_error_queue(*attempt);
         ConnectOutcome ended = finish(*attempt);
-        // No packet left: an unreachable route of this host's own.
-        const bool routed = started == EHOSTUNREACH && !ended.icmp;
-        if (routed) ended.result = ConnectResult::denied;
+        if (!ended.icmp) judge_at_once(executor, ask.address, ended);
         co_return ended;
     }
     arm(attempt);

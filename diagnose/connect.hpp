@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "diagnose/report.hpp"
+#include "net/resolver.hpp"
 #include "tls/stream.hpp"
 
 namespace diagnose {
@@ -55,6 +56,13 @@ struct ConnectOutcome {
     std::string local_address;
     std::optional<tls::Stream> stream;  // when open
 };
+
+// Whether this host has a route to the address. Asks the kernel, sends nothing.
+[[nodiscard]] bool route_exists(boost::asio::any_io_executor executor,
+                                const boost::asio::ip::address& address);
+
+// Whether it has one to the world in this family.
+[[nodiscard]] bool has_route(boost::asio::any_io_executor executor, net::Family family);
 
 // One connect, unprivileged, with the evidence of the error queue (IP_RECVERR). The socket is
 // closed when the time is over, so that one probe is few SYNs.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -319,18 +318,6 @@ void mark_missing_routes(Run& run) {
 }
 
 }  // namespace
-
-// Connecting a UDP socket asks the kernel for the route and sends nothing; the addresses are those
-// for documentation.
-bool has_route(asio::any_io_executor executor, net::Family family) {
-    const bool v4 = family == net::Family::ipv4;
-    const auto address = asio::ip::make_address(v4 ? "192.0.2.1" : "2001:db8::1");
-    boost::system::error_code failure;
-    asio::ip::udp::socket socket{executor};
-    socket.open(v4 ? asio::ip::udp::v4() : asio::ip::udp::v6(), failure);
-    if (!failure) socket.connect({address, 53}, failure);
-    return !failure;
-}
 
 std::vector<std::uint16_t> smarthost_ports(const SmarthostTarget& smarthost) {
     std::vector<std::uint16_t> ports;

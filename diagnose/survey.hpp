@@ -35,9 +35,6 @@ struct SurveyAsk {
 [[nodiscard]] boost::asio::awaitable<std::vector<PortEvidence>> survey_ports(
     boost::asio::any_io_executor executor, net::Resolver& resolver, SurveyAsk ask);
 
-// Whether this host has a route to the world in this family. Sends nothing.
-[[nodiscard]] bool has_route(boost::asio::any_io_executor executor, net::Family family);
-
 // The configured ports first, then the other usual ones; none for a unix socket.
 [[nodiscard]] std::vector<std::uint16_t> smarthost_ports(const SmarthostTarget& smarthost);
 

@@ -4,13 +4,19 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
+#include <future>
 #include <memory>
+#include <thread>
 
 #include "config/syntax.hpp"
 
 namespace config {
 namespace {
+
+// Dead name servers keep getaddrinfo() for 10 s and more, and nothing may wait so long for a name.
+constexpr std::chrono::seconds longest_wait{2};
 
 std::string canonical_name(const std::string& name) {
     addrinfo hints{};
@@ -22,12 +28,24 @@ std::string canonical_name(const std::string& name) {
     return found->ai_canonname == nullptr ? name : found->ai_canonname;
 }
 
+// The name itself when there is no answer in time. The thread that still waits then owns all that
+// it touches, and ends with the process.
+std::string canonical_name_in_time(const std::string& name) {
+    std::promise<std::string> promise;
+    std::future<std::string> answer = promise.get_future();
+    std::thread{[name, promise = std::move(promise)]() mutable {
+        promise.set_value(canonical_name(name));
+    }}.detach();
+    const bool told = answer.wait_for(longest_wait) == std::future_status::ready;
+    return told ? answer.get() : name;
+}
+
 std::string ask_hostname() {
     std::array<char, 256> buffer{};
     if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "localhost";
     std::string name = buffer.data();
     if (name.find('.') == std::string::npos) {
-        const std::string full = canonical_name(name);
+        const std::string full = canonical_name_in_time(name);
         // Containers map their name to an address or to localhost: then the short name says more.
         if (is_host_name(full) && full != "localhost") name = full;
     }

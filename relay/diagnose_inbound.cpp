@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <fstream>
 #include <utility>
 
@@ -39,7 +40,9 @@ base::Result<diagnose::VantageAsk> vantage_ask(const InboundFlags& flags) {
 
 asio::awaitable<diagnose::Report> diagnose_here(asio::any_io_executor executor,
                                                 net::Resolver& resolver, diagnose::InboundAsk ask) {
+    const auto began = std::chrono::steady_clock::now();
     ask.host = co_await diagnose::identify_host(executor, resolver);
+    ask.timeout = time_left(ask.timeout, began);
     diagnose::Report report =
         co_await diagnose::diagnose_inbound(executor, resolver, std::move(ask));
     co_return report;

@@ -1,5 +1,6 @@
 #include "relay/diagnose_run.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -74,6 +75,12 @@ base::Result<diagnose::Report> run_diagnosis(const Diagnosis& diagnosis, bool li
     loop.run();
     if (broken) return base::error("the diagnosis ended early by an internal error");
     return report;
+}
+
+base::Duration time_left(base::Duration timeout, std::chrono::steady_clock::time_point began) {
+    const auto spent =
+        std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
+    return std::max(timeout - spent, base::Duration{1});
 }
 
 }  // namespace relay

@@ -2,8 +2,10 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <functional>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "diagnose/report.hpp"
 #include "net/resolver.hpp"
@@ -19,5 +21,10 @@ using Diagnosis = std::function<boost::asio::awaitable<diagnose::Report>(
 // standard error; nothing of that stays.
 [[nodiscard]] base::Result<diagnose::Report> run_diagnosis(const Diagnosis& diagnosis, bool live,
                                                            std::string_view color);
+
+// What is left of a time-out that began then; a moment, when it is over, so that whatever is known
+// is still told.
+[[nodiscard]] base::Duration time_left(base::Duration timeout,
+                                       std::chrono::steady_clock::time_point began);
 
 }  // namespace relay

@@ -25,6 +25,14 @@ bool wants_sign_in(const smtp::Reply& reply) {
            base::to_lower(reply.text).find("authenticat") != std::string::npos;
 }
 
+// Relaying is refused whoever the sender is, so that proves something even about a made-up one.
+bool refuses_to_relay(const smtp::Reply& reply) {
+    return base::to_lower(reply.text).find("relay") != std::string::npos;
+}
+
+// A recipient that no smarthost keeps itself (RFC 2606), asked about where nothing else is known.
+constexpr const char* outsider = "postmaster@example.com";
+
 // One walk through a smarthost's stages; lives in the frame of check_smarthost().
 class Walk {
  public:
@@ -43,11 +51,7 @@ class Walk {
         if (found_.sender.empty() && ask.username.find('@') != std::string::npos) {
             found_.sender = ask.username;
         }
-        // Whether a server wants a sign-in shows at MAIL or RCPT only.
-        if (found_.sender.empty() && ask.helo.find('.') != std::string::npos) {
-            found_.sender = "postmaster@" + ask.helo;
-            found_.sender_guessed = true;
-        }
+        guess_sender();
     }
 
     asio::awaitable<SmarthostStages> run() {
@@ -59,6 +63,16 @@ class Walk {
     }
 
  private:
+    // Whether a server wants a sign-in shows at MAIL or RCPT only. The null sender does where this
+    // host has no full name.
+    void guess_sender() {
+        if (!found_.sender.empty()) return;
+        const bool named = ask_.helo.find('.') != std::string::npos;
+        if (!named && found_.signing_in) return;
+        found_.sender_guessed = true;
+        if (named) found_.sender = "postmaster@" + ask_.helo;
+    }
+
     [[nodiscard]] base::Duration left() const {
         const auto rest =
             std::chrono::duration_cast<base::Duration>(deadline_ - SteadyClock::now());
@@ -282,14 +296,15 @@ class Walk {
     // MAIL FROM the real sender and RCPT to itself, both taken back by RSET.
     asio::awaitable<void> ask_about_sender() {
         Dialogue dialogue{*stream_};
-        if (found_.sender.empty()) {
+        const std::string recipient = found_.sender.empty() ? outsider : found_.sender;
+        if (found_.sender.empty() && !found_.sender_guessed) {
             row("mail", "skipped").detail = "no sender address is known";
         } else {
             const bool mail = co_await ask_command(dialogue, smtp::Stage::mail,
                                                    "MAIL FROM:<" + found_.sender + ">");
             if (!mail) co_return;
-            const bool rcpt = co_await ask_command(dialogue, smtp::Stage::rcpt,
-                                                   "RCPT TO:<" + found_.sender + ">");
+            const bool rcpt =
+                co_await ask_command(dialogue, smtp::Stage::rcpt, "RCPT TO:<" + recipient + ">");
             if (!rcpt) co_return;
             [[maybe_unused]] const auto reset = co_await dialogue.command("RSET");
         }
@@ -308,7 +323,8 @@ class Walk {
         }
         mask.apply(reply->text);
         if (!reply->positive()) {
-            const bool proves = !found_.sender_guessed || wants_sign_in(*reply);
+            const bool proves =
+                !found_.sender_guessed || wants_sign_in(*reply) || refuses_to_relay(*reply);
             if (proves) {
                 fail(stage, line + " was refused", *reply);
                 co_return false;

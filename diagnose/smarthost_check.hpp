@@ -28,8 +28,8 @@ struct SmarthostStages {
     std::string tls, auth;
     bool auth_offered = false;       // the server named mechanisms
     bool signing_in = false;         // credentials are configured
-    std::string sender;              // asked about; "" when none is known
-    bool sender_guessed = false;     // then its refusal proves nothing, but for want of a sign-in
+    std::string sender;              // asked about; "" when none is known, or guessed: null sender
+    bool sender_guessed = false;     // then a refusal proves only want of a sign-in, or no relaying
     bool implicit_seen = false;      // a port set to STARTTLS was silent, and took a TLS handshake
     std::vector<Evidence> evidence;  // a row for each stage
     base::Duration took{};

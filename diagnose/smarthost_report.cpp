@@ -69,6 +69,9 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
             // 530 here: no sign-in was made, and the server wants one (RFC 4954 section 6).
             return stages.reply.code == 530 ? VerdictCode::smarthost_auth
                                             : VerdictCode::smarthost_sender;
+        case smtp::Stage::rcpt:
+            return stages.reply.code == 530 ? VerdictCode::smarthost_auth
+                                            : VerdictCode::smarthost_rejected;
         default:
             return VerdictCode::smarthost_rejected;
     }

@@ -195,6 +195,7 @@ void add_findings(const InboundFacts& facts, Report& report) {
     // The two families can differ, and senders try IPv6 first.
     if (outside_view(facts) != OutsideView::open) return;
     for (const VantageView& view : facts.vantage) {
+        if (!mail_comes_over(facts, view.family)) continue;
         const VantagePort* port = view.port(25);
         if (port == nullptr || port->result == "open") continue;
         add(VerdictCode::inbound_firewalled,
@@ -204,6 +205,18 @@ void add_findings(const InboundFacts& facts, Report& report) {
 }
 
 }  // namespace
+
+bool mail_comes_over(const InboundFacts& facts, net::Family family) {
+    bool any = false;
+    for (const MailExchanger& exchanger : facts.exchangers) {
+        for (const std::string& address : exchanger.addresses) {
+            any = true;
+            const bool v6 = address.find(':') != std::string::npos;
+            if (v6 == (family == net::Family::ipv6)) return true;
+        }
+    }
+    return !any;  // where nothing is known, both may
+}
 
 std::vector<std::string> public_addresses(const InboundFacts& facts) {
     std::vector<std::string> addresses;
@@ -242,6 +255,7 @@ OutsideView outside_view(const InboundFacts& facts) {
     if (!facts.vantage_asked) return OutsideView::not_asked;
     OutsideView result = OutsideView::no_answer;
     for (const VantageView& view : facts.vantage) {
+        if (!mail_comes_over(facts, view.family)) continue;
         const VantagePort* port = view.problem.empty() ? view.port(25) : nullptr;
         if (port == nullptr) continue;
         if (port->result == "open") return OutsideView::open;

@@ -61,7 +61,11 @@ enum class MxDirection : std::uint8_t { here, elsewhere, nowhere, unknown };
 enum class Listening : std::uint8_t { nobody, loopback_only, outside };
 [[nodiscard]] Listening listening(const InboundFacts& facts);
 
-// What the vantage says of port 25, over both families.
+// Whether the domain's mail exchangers have addresses of the family: how open port 25 is over
+// another one helps no sender.
+[[nodiscard]] bool mail_comes_over(const InboundFacts& facts, net::Family family);
+
+// What the vantage says of port 25, over the families that mail comes over.
 enum class OutsideView : std::uint8_t { not_asked, no_answer, open, closed };
 [[nodiscard]] OutsideView outside_view(const InboundFacts& facts);
 

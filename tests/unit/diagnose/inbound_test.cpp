@@ -269,6 +269,11 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
              ask_vantage(f, {view("203.0.113.5", "open")});
          },
          VerdictCode::ok_direct, Confidence::certain},
+        {"open only over a family that no MX has an address of",
+         [](F& f) {
+             ask_vantage(f, {view("203.0.113.5", "rejected"), view("2001:db8::5", "open")});
+         },
+         VerdictCode::inbound_firewalled, Confidence::certain},
         {"DNS dead is no verdict about the MX",
          [](F& f) {
              f.exchangers.clear();
@@ -395,6 +400,7 @@ TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") 
         CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
     }
     SECTION("closed over one family") {
+        facts.exchangers = {exchanger("mail.example.com", {"203.0.113.5", "2001:db8::5"})};
         ask_vantage(facts, {view("203.0.113.5", "open"), view("2001:db8::5", "dropped")});
         const Report report = report_inbound(facts);
         REQUIRE(report.findings.size() == 1);

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/text.hpp"
 #include "config/system_defaults.hpp"
 #include "diagnose/domain/domain.hpp"
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/host.hpp"
+#include "diagnose/inbound/listeners.hpp"
+#include "relay/diagnose_run.hpp"
 #include "smtp/address.hpp"
 
 namespace relay {
@@ -36,11 +39,23 @@ std::string hostname_of(const std::optional<config::Settings>& settings) {
     return settings ? settings->server.hostname : config::system_hostname();
 }
 
+// Addresses of this host's own that the world sees as they are.
+void add_own_addresses(std::vector<std::string>& addresses) {
+    for (const diagnose::HostAddress& own : diagnose::host_addresses()) {
+        if (diagnose::scope_of(own.address) != diagnose::AddressScope::global) continue;
+        if (std::find(addresses.begin(), addresses.end(), own.address) != addresses.end()) continue;
+        addresses.push_back(own.address);
+    }
+}
+
 asio::awaitable<diagnose::Report> diagnose_domain_here(asio::any_io_executor executor,
                                                        net::Resolver& resolver,
                                                        diagnose::DomainAsk ask) {
+    const auto began = std::chrono::steady_clock::now();
     const diagnose::HostIdentity host = co_await diagnose::identify_host(executor, resolver);
     ask.public_addresses = host.public_addresses;
+    add_own_addresses(ask.public_addresses);
+    ask.timeout = time_left(ask.timeout, began);
     diagnose::Report report =
         co_await diagnose::diagnose_domain(executor, resolver, std::move(ask));
     co_return report;

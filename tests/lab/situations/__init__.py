@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from . import clouds, interception, names, ports, recipients, smarthosts
+from . import clouds, domains, interception, names, ports, recipients, smarthosts
 
 GROUPS = {
     "ports": ports.SITUATIONS,
@@ -10,6 +10,7 @@ GROUPS = {
     "clouds": clouds.SITUATIONS,
     "smarthosts": smarthosts.SITUATIONS,
     "recipients": recipients.SITUATIONS,
+    "domains": domains.SITUATIONS,
 }
 
 # Not yet given by the program; played all the same, and reported as pending.

@@ -7,6 +7,8 @@ behind the gateway's address translation ("home"). One bed serves many situation
 everything back.
 """
 
+import contextlib
+
 from namespaces import Namespace
 
 # Who has which address, IPv4 and IPv6.
@@ -67,6 +69,10 @@ class Bed:
             namespace.sysctl(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
         for namespace in self.all[1:]:
             namespace.sysctl(ipv4__ip_forward=1, ipv6__conf__all__forwarding=1)
+        # A router that has rejected much answers nothing for a while: true to life, and of no use.
+        for namespace in self.all:
+            with contextlib.suppress(OSError):
+                namespace.sysctl(ipv4__icmp_ratelimit=0, ipv6__icmp__ratelimit=0)
 
     def _address_routers(self):
         self.gateway.ip(

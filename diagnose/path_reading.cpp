@@ -23,12 +23,15 @@ bool denied_here(const Trace& trace) {
             trace.hops.front().result == ConnectResult::no_route);
 }
 
-// A box that names itself by an ICMP error stands where its address was seen as a router, or behind
-// the last one that let the SYN pass.
-PathReading read_filter(const PathTrace& path, const IcmpError& icmp, PathReading reading) {
+// A box that names itself by an ICMP error stands where its address was seen as a router. Routers
+// limit how many errors they send, so it may have kept silent there; then it is a TTL nearer than
+// the first SYN that it rejected, as a router decrements before it filters.
+PathReading read_filter(const PathTrace& path, const Trace::Hop& filter, PathReading reading) {
+    const IcmpError& icmp = *filter.icmp;
+    const int rejected_at = static_cast<int>(&filter - path.direct.hops.data()) + 1;
     reading.finding = PathFinding::rejected;
     reading.hop_address = icmp.from;
-    reading.hop = path.direct.last_router();
+    reading.hop = std::max(path.direct.last_router(), rejected_at - 1);
     for (std::size_t i = 0; i < path.control.hops.size(); ++i) {
         const int ttl = static_cast<int>(i) + 1;
         if (router_of_either(path, ttl) == icmp.from) reading.hop = ttl;
@@ -47,7 +50,7 @@ PathReading read_path(const PathTrace& path) {
     const bool control_seen = control_routers > 0 || reading.hops.has_value();
 
     if (const Trace::Hop* filter = path.direct.filter(); filter != nullptr) {
-        return read_filter(path, *filter->icmp, reading);
+        return read_filter(path, *filter, reading);
     }
     if (reached) {
         const int far = reading.hops.value_or(control_routers + 1);

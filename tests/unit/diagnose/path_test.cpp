@@ -98,6 +98,8 @@ TEST_CASE("a box that rejects by ICMP is found by its address", "[diagnose]") {
     CHECK(by_router.finding == PathFinding::rejected);
     CHECK(by_router.hop == 2);
     CHECK(by_router.hop_address == "10.0.0.2");
+    // Routers limit their errors: its own "time exceeded" need not come.
+    CHECK(read("e.pp", "e.eo", "10.0.0.2").hop == 2);
     const diagnose::PathReading by_stranger = read("epp", "eeeo", "192.0.2.77");
     CHECK(by_stranger.hop == 1);
     CHECK(by_stranger.hop_address == "192.0.2.77");

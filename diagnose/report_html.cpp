@@ -70,7 +70,7 @@ std::string cause_html(const Report& report) {
     if (!has_cause(report.cause)) return "";
     return fmt::format("<dl>\n{}{}{}</dl>\n", definition("Who", who_words(report.cause)),
                        definition("Where", where_words(report)),
-                       definition("Policy", report.cause.policy));
+                       definition("Policy", policy_words(report)));
 }
 
 std::string paths_html(const Report& report) {

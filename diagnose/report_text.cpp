@@ -151,7 +151,7 @@ class TextWriter {
         heading("Cause");
         labelled("Who", who_words(cause));
         labelled("Where", where_words(report_));
-        labelled("Policy", cause.policy);
+        labelled("Policy", policy_words(report_));
     }
 
     void fixes() {
@@ -200,9 +200,11 @@ class TextWriter {
     }
 
     void findings() {
-        if (report_.findings.empty()) return;
-        heading("Also found");
+        bool begun = false;
         for (const Finding& finding : report_.findings) {
+            if (finding.summary == report_.verdict.summary) continue;
+            if (!begun) heading("Also found");
+            begun = true;
             const std::string code = clean(finding.code);
             paragraph("  - ", finding.summary + (code.empty() ? "" : fmt::format(" [{}]", code)));
         }

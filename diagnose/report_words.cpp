@@ -57,12 +57,29 @@ CheckStatus status_of(VerdictCode code) {
     return code == VerdictCode::inconclusive ? CheckStatus::skip : CheckStatus::fail;
 }
 
-WayOut direct_way(const DirectReport& direct) {
+// What the headline has said is not said again.
+WayOut direct_way(const Report& report) {
+    const DirectReport& direct = report.direct;
     const std::string families = family_words(direct);
-    const bool told = direct.summary.empty();
-    std::string text = told ? std::string{verdict_name(direct.code)} : clean(direct.summary);
-    if (!families.empty()) text += fmt::format(" ({})", families);
-    return {"directly on port 25", status_of(direct.code), std::move(text), ""};
+    const bool said = !families.empty() && !direct.summary.empty() &&
+                      report.verdict.summary.starts_with(direct.summary);
+    std::string text = families;
+    if (!said) {
+        text =
+            direct.summary.empty() ? std::string{verdict_name(direct.code)} : clean(direct.summary);
+        if (!families.empty()) text += fmt::format(" ({})", families);
+    }
+    const CheckStatus status = status_of(direct.code);
+    if (status == CheckStatus::ok && !report.smarthosts.empty() && report.via != "direct") {
+        text += "; not used, as a smarthost is configured";
+    }
+    return {"directly on port 25", status, std::move(text), ""};
+}
+
+bool among_steps(const Report& report, const std::string& text) {
+    return std::any_of(report.fixes.begin(), report.fixes.end(), [&](const Fix& fix) {
+        return std::find(fix.steps.begin(), fix.steps.end(), text) != fix.steps.end();
+    });
 }
 
 std::string ports_words(const SmarthostReport& smarthost) {
@@ -157,7 +174,9 @@ std::string_view status_words(CheckStatus status) {
 }
 
 bool answers_outbound(const Report& report) {
-    return !report.direct.summary.empty() || !report.smarthosts.empty();
+    const DirectReport& direct = report.direct;
+    const bool judged = direct.code != VerdictCode::inconclusive || direct.ipv4 || direct.ipv6;
+    return (judged && !direct.summary.empty()) || !report.smarthosts.empty();
 }
 
 std::string verdict_words(const Report& report) {
@@ -176,10 +195,11 @@ std::string verdict_words(const Report& report) {
 std::vector<WayOut> ways_out(const Report& report) {
     std::vector<WayOut> ways;
     if (!answers_outbound(report)) return ways;
-    ways.push_back(direct_way(report.direct));
+    ways.push_back(direct_way(report));
     for (const SmarthostReport& smarthost : report.smarthosts) {
+        const bool said = among_steps(report, smarthost.explained);
         ways.push_back({"through smarthost " + clean(smarthost.name), status_of(smarthost.code),
-                        smarthost_words(smarthost), clean(smarthost.explained)});
+                        smarthost_words(smarthost), said ? "" : clean(smarthost.explained)});
     }
     return ways;
 }
@@ -198,6 +218,13 @@ std::string who_words(const Cause& cause) {
     if (cause.name.empty()) return std::string{kind_words(cause.kind)};
     if (cause.kind == CauseKind::unknown) return clean(cause.name);
     return fmt::format("{} ({})", clean(cause.name), kind_words(cause.kind));
+}
+
+std::string policy_words(const Report& report) {
+    const std::string& policy = report.cause.policy;
+    const bool said = std::any_of(report.smarthosts.begin(), report.smarthosts.end(),
+                                  [&](const auto& item) { return item.explained == policy; });
+    return said ? "" : policy;
 }
 
 std::string where_words(const Report& report) {

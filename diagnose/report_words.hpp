@@ -33,6 +33,8 @@ struct WayOut {
 [[nodiscard]] bool has_cause(const Cause& cause);
 // "Amazon EC2, the cloud that this host runs in"
 [[nodiscard]] std::string who_words(const Cause& cause);
+// Its policy, unless a smarthost's explanation says the same.
+[[nodiscard]] std::string policy_words(const Report& report);
 // Where packets end, or who answers in the servers' name; "" when it is not known.
 [[nodiscard]] std::string where_words(const Report& report);
 

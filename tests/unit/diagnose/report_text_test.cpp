@@ -84,3 +84,60 @@ TEST_CASE("a stranger's escape sequences do not reach the terminal", "[diagnose]
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK_THAT(text, Catch::Contains("\\x1b[31m"));
 }
+
+TEST_CASE("a report says each thing once", "[diagnose]") {
+    const std::string blocked = "Port 25 is blocked.", retype = "Enter both again.";
+    const auto times = [](const std::string& text, const std::string& part) {
+        std::size_t count = 0;
+        for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) {
+            ++count;
+        }
+        return count;
+    };
+    Report report;
+    report.verdict.code = VerdictCode::outbound_25_dropped;
+    report.verdict.summary = blocked;
+    report.direct = {VerdictCode::outbound_25_dropped, blocked, VerdictCode::outbound_25_dropped,
+                     std::nullopt};
+    CHECK(times(report_text(report, TextStyle{}), blocked) == 1);
+
+    report.findings = {{"reputation", blocked}};
+    const std::string found = report_text(report, TextStyle{});
+    CHECK(times(found, blocked) == 1);
+    CHECK(times(found, "Also found") == 0);
+
+    SmarthostReport smarthost;
+    smarthost.name = smarthost.host = "smtp.example.com";
+    smarthost.code = VerdictCode::smarthost_auth;
+    smarthost.explained = retype;
+    report.smarthosts.push_back(smarthost);
+    report.cause.policy = retype;
+    CHECK(times(report_text(report, TextStyle{}), retype) == 1);
+    Fix fix;
+    fix.title = "Make it work";
+    fix.steps = {retype};
+    report.fixes.push_back(fix);
+    CHECK(times(report_text(report, TextStyle{}), retype) == 1);
+}
+
+TEST_CASE("an open port 25 that a smarthost makes unused is no contradiction", "[diagnose]") {
+    Report report;
+    report.verdict.summary = "The smarthost does not accept the sign-in.";
+    report.direct = {VerdictCode::ok_direct, "Port 25 is open.", VerdictCode::ok_direct,
+                     std::nullopt};
+    CHECK_THAT(report_text(report, TextStyle{}), !Catch::Contains("not used"));
+    report.smarthosts.resize(1);
+    CHECK_THAT(report_text(report, TextStyle{}), Catch::Contains("not used"));
+    report.via = "direct";
+    CHECK_THAT(report_text(report, TextStyle{}), !Catch::Contains("not used"));
+}
+
+TEST_CASE("a report about something else does not say whether mail leaves", "[diagnose]") {
+    Report report;
+    report.verdict.code = VerdictCode::reputation;
+    report.verdict.summary = "The SPF record does not cover the smarthost.";
+    report.direct.summary = "Not tested.";
+    const std::string text = report_text(report, TextStyle{});
+    CHECK_THAT(text, !Catch::Contains("Mail leaves"));
+    CHECK_THAT(text, !Catch::Contains("Ways out"));
+}

@@ -1,23 +1,7 @@
-# bash completion for relay: commands, verbs and options as the program's own --help names them.
+# bash completion for relay. Commands, verbs, options and the kind of an option's value are those
+# that the program's own --help names, so that there is no list here to fall behind.
 _relay() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    case $previous in
-        --config | --password-file | --attach | --file | --output | -o | --ca-out | --ready-file)
-            compopt -o filenames
-            mapfile -t COMPREPLY < <(compgen -f -- "$current")
-            return
-            ;;
-        --directory)
-            compopt -o filenames
-            mapfile -t COMPREPLY < <(compgen -d -- "$current")
-            return
-            ;;
-        --color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$current"); return ;;
-        --state)
-            mapfile -t COMPREPLY < <(compgen -W "queued held unknown delivered failed all" -- "$current")
-            return
-            ;;
-    esac
     # The command, and the verb if the command has verbs: "relay queue list".
     local words=() word help
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -26,6 +10,20 @@ _relay() {
     done
     help=$("${COMP_WORDS[0]}" "${words[@]}" --help 2>/dev/null) ||
         help=$("${COMP_WORDS[0]}" "${words[@]:0:1}" --help 2>/dev/null) || return
+    local value=
+    if [[ $previous =~ ^(--[a-z-]+|-[a-z])$ ]]; then
+        # "  -o,--output FILE ..." gives FILE, "  --json    Print JSON" nothing.
+        value=$(sed -nE "s/^  (-[a-z],)?$previous ([][A-Za-z|:=]+)( .*)?\$/\2/p
+                         s/^  $previous,--[a-z-]+ ([][A-Za-z|:=]+)( .*)?\$/\1/p" <<<"$help" | head -n 1)
+    fi
+    case $value in
+        FILE) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        DIR) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        STATE) mapfile -t COMPREPLY < <(compgen -W "queued held unknown delivered failed all" -- "$current"); return ;;
+        *"|"*) mapfile -t COMPREPLY < <(compgen -W "${value//|/ }" -- "$current"); return ;;
+        "" | "["*) ;;  # no value, or one that may be left out
+        *) return ;;
+    esac
     local choices
     if [[ $current == -* ]]; then
         choices=$(grep -oE '^  (-[a-z],)?--[a-z-]+' <<<"$help" | grep -oE -- '--[a-z-]+')

@@ -136,6 +136,7 @@ class DebianPackageTest(SystemCase):
         for path in ("usr/share/man/man1/relay.1.gz", "usr/share/man/man5/relay.toml.5.gz",
                      "usr/share/doc/relay/copyright", "usr/share/doc/relay/examples/relay.toml",
                      "usr/share/bash-completion/completions/relay",
+                     "usr/share/doc/relay/diagnosis.md",
                      "usr/lib/systemd/system/relay.socket", "usr/lib/sysusers.d/relay.conf"):
             self.assertTrue((root / path).is_file(), path)
         unit = (root / "usr/lib/systemd/system/relay.service").read_text()
@@ -162,6 +163,22 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(["--attach"], self.complete("send", "--to", "a@example.com", "--at"))
         self.assertEqual(["--yes"], self.complete("queue", "delete", "--y"))
         self.assertEqual(["never"], self.complete("status", "--color", "n"))
+        self.assertEqual(["--inbound"], self.complete("diagnose", "--in"))
+
+    def test_each_command_of_the_help_is_offered(self):
+        listed = run(BINARY, "--help").stdout.split("Subcommands:")[1]
+        commands = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
+        self.assertIn("diagnose", commands)
+        self.assertEqual(sorted(commands), sorted(self.complete("")))
+
+    def test_values_are_offered_as_the_help_names_them(self):
+        here = str(COMPLETION)
+        for words in (["diagnose", "--html"], ["diagnose", "--inbound", "--vantage-token-file"],
+                      ["vantage", "--certificate"], ["queue", "export", "-o"]):
+            with self.subTest(words=words):
+                self.assertEqual([here], self.complete(*words, here[:-2]))
+        self.assertEqual([], self.complete("diagnose", "--to", "rel"))
+        self.assertEqual(["held"], self.complete("queue", "list", "--state", "h"))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "diagnose/check_names.hpp"
 #include "diagnose/observations.hpp"
 
 namespace diagnose {
@@ -14,10 +15,10 @@ using Names = std::set<std::string>;
 
 std::string list(const Names& names) { return base::join({names.begin(), names.end()}, ", "); }
 
-Check make(std::string id, std::string title) {
+Check make(const CheckName& name) {
     Check check;
-    check.id = std::move(id);
-    check.title = std::move(title);
+    check.id = name.id;
+    check.title = name.title;
     return check;
 }
 
@@ -30,7 +31,7 @@ void add_rows(const Observations& seen, ProbeRole role, Check& check) {
 }
 
 Check network_check(const Observations& seen) {
-    Check check = make("network", "Routes and the way to the web");
+    Check check = make(check_name::network);
     Evidence v4, v6;
     v4.target = "default route";
     v4.family = net::Family::ipv4;
@@ -57,7 +58,7 @@ Check network_check(const Observations& seen) {
 }
 
 Check dns_check(const Observations& seen) {
-    Check check = make("dns", "Names of mail servers");
+    Check check = make(check_name::dns);
     std::size_t asked = 0, silent = 0, missing = 0;
     Names hosts;
     for (const PortEvidence& item : seen.ports) {
@@ -101,7 +102,7 @@ struct Tally {
 };
 
 Check direct_check(const Observations& seen, const Report& report) {
-    Check check = make("port-25", "Port 25 of unrelated mail operators");
+    Check check = make(check_name::port_25);
     add_rows(seen, ProbeRole::direct, check);
     Tally tally;
     bool asked = false;
@@ -128,7 +129,7 @@ Check direct_check(const Observations& seen, const Report& report) {
 }
 
 Check control_check(const Observations& seen) {
-    Check check = make("submission", "Other mail ports of the same operators and of relays");
+    Check check = make(check_name::submission);
     add_rows(seen, ProbeRole::control, check);
     std::map<std::uint16_t, std::pair<Names, Names>> ports;  // open, not
     for (const PortEvidence& item : seen.ports) {
@@ -157,7 +158,7 @@ Check control_check(const Observations& seen) {
 }
 
 Check identity_check(const Observations& seen) {
-    Check check = make("interception", "Whether the servers that answer on 25 are genuine");
+    Check check = make(check_name::interception);
     Names strange, genuine;
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::direct || !item.open()) continue;
@@ -182,7 +183,7 @@ Check identity_check(const Observations& seen) {
 }
 
 Check local_check(const Observations& seen, const Report& report) {
-    Check check = make("local-firewall", "This host's own rules for port 25");
+    Check check = make(check_name::local_firewall);
     const LocalSigns& local = seen.local;
     Evidence counter;
     counter.target = "TCPRetransFail";
@@ -267,7 +268,7 @@ std::string reading_words(const PathReading& reading) {
 }
 
 Check path_check(const Observations& seen) {
-    Check check = make("path", "Where on the path port 25 stops");
+    Check check = make(check_name::path);
     for (const PathTrace& path : seen.paths) {
         const PathPicture picture = picture_of(path);
         for (const PathHop& hop : picture.hops) {

@@ -12,17 +12,14 @@
 #include <sstream>
 
 #include "base/text.hpp"
-#include "diagnose/connect.hpp"
+#include "diagnose/check_names.hpp"
 #include "diagnose/host_catalogue.hpp"
-#include "net/http_client.hpp"
+#include "diagnose/metadata.hpp"
 
 namespace diagnose {
 namespace {
 
 namespace asio = boost::asio;
-
-constexpr base::Duration metadata_time{1000};
-constexpr const char* metadata_address = "169.254.169.254";
 
 std::string contents(const std::filesystem::path& path) {
     std::ifstream file{path};
@@ -67,89 +64,6 @@ HostMarks gather_marks() {
     return marks;
 }
 
-// "Name: value", or a name alone whose value is the token.
-void add_header(net::HttpRequest& request, const std::string& header, const std::string& token) {
-    if (header.empty()) return;
-    const std::size_t colon = header.find(':');
-    if (colon == header.npos) {
-        request.headers.emplace_back(header, token);
-        return;
-    }
-    std::string value{base::trim(std::string_view{header}.substr(colon + 1))};
-    if (value == "Bearer" && !token.empty()) value += " " + token;
-    request.headers.emplace_back(header.substr(0, colon), std::move(value));
-}
-
-asio::awaitable<std::string> ask_metadata(asio::any_io_executor executor, net::Resolver& resolver,
-                                          std::string url, MetadataService service,
-                                          std::string token) {
-    net::HttpRequest request{"GET", std::move(url)};
-    request.timeout = metadata_time;
-    add_header(request, service.header, token);
-    const base::Result<net::HttpResponse> answer =
-        co_await net::http_request(executor, resolver, request);
-    if (!answer.has_value() || answer->status != 200 || answer->body.empty())
-        co_return std::string{};
-    const std::size_t colon = service.answer_header.find(':');
-    const std::string name = service.answer_header.substr(0, colon);
-    if (!name.empty() && answer->header(name).empty()) co_return std::string{};
-    if (!answer->body.starts_with(service.answer_prefix)) co_return std::string{};
-    co_return std::string{base::trim(answer->body)};
-}
-
-asio::awaitable<std::string> fetch_token(asio::any_io_executor executor, net::Resolver& resolver,
-                                         MetadataService service) {
-    if (service.put_first.empty()) co_return std::string{};
-    net::HttpRequest request{"PUT", service.put_first};
-    request.timeout = metadata_time;
-    add_header(request, service.put_header, "");
-    const base::Result<net::HttpResponse> answer =
-        co_await net::http_request(executor, resolver, request);
-    if (!answer.has_value() || answer->status != 200) co_return std::string{};
-    co_return std::string{base::trim(answer->body)};
-}
-
-// True when the service is this cloud's; the public address is noted when it tells one.
-asio::awaitable<bool> try_service(asio::any_io_executor executor, net::Resolver& resolver,
-                                  const CloudMarks* cloud, HostIdentity* identity) {
-    const MetadataService& service = cloud->metadata;
-    const std::string token = co_await fetch_token(executor, resolver, service);
-    if (!service.put_first.empty() && token.empty()) co_return false;
-    const std::string answer =
-        co_await ask_metadata(executor, resolver, service.url, service, token);
-    if (answer.empty()) co_return false;
-    if (identity->cloud == nullptr) {
-        identity->cloud = cloud->policy;
-        identity->cloud_certain = true;
-        identity->cloud_how = "its metadata service answers at " + service.url;
-    }
-    if (service.public_ip.empty()) co_return true;
-    MetadataService plain = service;
-    plain.answer_prefix.clear();
-    const std::string address =
-        co_await ask_metadata(executor, resolver, service.public_ip, plain, token);
-    boost::system::error_code failure;
-    const auto parsed = asio::ip::make_address(address, failure);
-    if (!failure) identity->public_addresses.push_back(parsed.to_string());
-    co_return true;
-}
-
-asio::awaitable<bool> link_local_answers(asio::any_io_executor executor) {
-    const auto address = asio::ip::make_address(metadata_address);
-    const ConnectAsk ask{address, 80, base::Duration{400}};
-    const ConnectOutcome outcome = co_await connect_once(executor, ask);
-    co_return outcome.result == ConnectResult::open;
-}
-
-bool worth_asking(const CloudMarks& cloud, const HostIdentity& identity, bool link_local) {
-    if (cloud.metadata.url.empty()) return false;
-    if (identity.cloud != nullptr) {
-        return cloud.policy == identity.cloud && !cloud.metadata.public_ip.empty();
-    }
-    // Several clouds call the link-local service by a name of their own.
-    return link_local;
-}
-
 std::vector<std::string> interface_addresses() {
     std::vector<std::string> addresses;
     ifaddrs* list = nullptr;
@@ -176,15 +90,22 @@ bool is_one_of(const std::vector<std::string>& list, const std::string& item) {
 
 }  // namespace
 
-asio::awaitable<HostIdentity> identify_host(asio::any_io_executor executor,
-                                            net::Resolver& resolver) {
+asio::awaitable<HostIdentity> identify_host(asio::any_io_executor executor, net::Resolver& resolver,
+                                            Metadata metadata) {
     HostIdentity identity;
-    match_marks(gather_marks(), identity);
-    const bool link_local = co_await link_local_answers(executor);
-    for (const CloudMarks& cloud : host_catalogue().clouds) {
-        if (!worth_asking(cloud, identity, link_local)) continue;
-        const bool found = co_await try_service(executor, resolver, &cloud, &identity);
-        if (found) break;
+    const HostMarks marks = gather_marks();
+    match_marks(marks, identity);
+    if (metadata == Metadata::leave_alone) co_return identity;
+    const std::vector<const CloudMarks*> worth = worth_asking(marks, identity.cloud);
+    const MetadataAnswer answer = co_await ask_metadata(executor, resolver, worth);
+    if (answer.cloud == nullptr) co_return identity;
+    if (identity.cloud == nullptr) {
+        identity.cloud = answer.cloud->policy;
+        identity.cloud_certain = true;
+        identity.cloud_how = "its metadata service answers at " + answer.cloud->metadata.url;
+    }
+    if (!answer.public_address.empty()) {
+        identity.public_addresses.push_back(answer.public_address);
     }
     co_return identity;
 }
@@ -214,8 +135,8 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
 
 Check host_check(const HostIdentity& identity) {
     Check check;
-    check.id = "host";
-    check.title = "Where this host stands";
+    check.id = check_name::host.id;
+    check.title = check_name::host.title;
     check.status = CheckStatus::ok;
     std::vector<std::string> parts;
     if (!identity.container.empty()) parts.push_back("a " + identity.container);

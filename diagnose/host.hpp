@@ -46,9 +46,13 @@ struct HostIdentity {
     bool behind_nat = false;  // the public address is none of this host's
 };
 
-// What is learnt without the network's help but for link-local metadata services; 1.5 s at most.
+enum class Metadata : std::uint8_t { ask, leave_alone };
+
+// What is learnt without the network's help but for a cloud's link-local metadata services, which
+// are asked only where the hardware can be a cloud's; 1.5 s at most.
 [[nodiscard]] boost::asio::awaitable<HostIdentity> identify_host(
-    boost::asio::any_io_executor executor, net::Resolver& resolver);
+    boost::asio::any_io_executor executor, net::Resolver& resolver,
+    Metadata metadata = Metadata::ask);
 
 // Adds what the addresses tell that mail servers echoed to us: PTR, ISP, cloud by its PTR, NAT.
 [[nodiscard]] boost::asio::awaitable<void> identify_network(

@@ -7,10 +7,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <set>
 
 #include "base/text.hpp"
+#include "diagnose/check_names.hpp"
 #include "diagnose/local_signs.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/portal.hpp"
@@ -25,7 +27,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr base::Duration survey_time{4000};  // of one connect: three SYNs
 constexpr base::Duration name_time{2500};    // of what is asked about our own address
-constexpr base::Duration reserve{500};       // for concluding
+constexpr base::Duration reserve{500};                       // for concluding
 
 // One diagnosis. Shared, so that a task that comes late writes into memory that is still there.
 struct Job {
@@ -37,7 +39,10 @@ struct Job {
     SteadyClock::time_point began = SteadyClock::now();
     asio::steady_timer gate;  // expires with the time-out; cancelled when a phase is done
     std::size_t pending = 0;
-    bool host_known = false;  // identify_host has written seen.host
+    std::map<std::string, std::size_t, std::less<>> running;  // tasks of each check, by title
+    bool surveyed = false;                                    // survey_ports has written seen.ports
+    bool host_known = false;                                  // identify_host has written seen.host
+    bool over = false;  // the report is made: nothing more is begun or told
     std::optional<tls::ClientContext> observer;
     Observations seen;
 
@@ -49,21 +54,26 @@ struct Job {
 
 using JobPointer = std::shared_ptr<Job>;
 
+// A check begins with the first of its tasks and ends with the last.
 void tell_began(const JobPointer& job, const std::string& title) {
-    if (job->ask.progress.began) job->ask.progress.began(title);
+    const bool first = job->running[title]++ == 0;
+    if (first && job->ask.progress.began) job->ask.progress.began(title);
 }
 
-void tell_ended(const JobPointer& job, std::string_view id) {
-    if (!job->ask.progress.ended) return;
+void tell_ended(const JobPointer& job, const std::string& title) {
+    if (--job->running[title] > 0 || job->over || !job->ask.progress.ended) return;
     for (const Check& check : conclude(job->seen).checks) {
-        if (check.id == id) job->ask.progress.ended(check);
+        if (check.title == title) job->ask.progress.ended(check);
     }
 }
 
-void spawn(const JobPointer& job, asio::awaitable<void> task) {
+void spawn(const JobPointer& job, std::string_view name, asio::awaitable<void> task) {
+    const std::string title{name};
     ++job->pending;
-    asio::co_spawn(job->executor, std::move(task), [job](std::exception_ptr) {
+    tell_began(job, title);
+    asio::co_spawn(job->executor, std::move(task), [job, title](std::exception_ptr) {
         // A task that failed has seen nothing; its check says so.
+        tell_ended(job, title);
         if (--job->pending == 0) job->gate.cancel();
     });
 }
@@ -110,44 +120,6 @@ const PortEvidence* to_trace(const Observations& seen, net::Family family) {
     return best;
 }
 
-asio::awaitable<void> survey_task(JobPointer job) {
-    tell_began(job, "Port 25 of unrelated mail operators");
-    SurveyAsk ask;
-    ask.options = job->ask.probe;
-    ask.options.timeout = std::min(survey_time, job->ask.timeout / 3);
-    ask.smarthosts = targets_of(job->ask);
-    ask.thorough = job->observer.has_value();
-    ask.observer = job->observer ? &*job->observer : nullptr;
-    if (!job->ask.hostname.empty()) ask.helo = job->ask.hostname;
-    std::vector<PortEvidence> ports = co_await survey_ports(job->executor, job->resolver, ask);
-    job->seen.ports = std::move(ports);
-    job->seen.smarthost_ports = smarthost_results(job->seen.ports, targets_of(job->ask));
-    tell_ended(job, "port-25");
-}
-
-asio::awaitable<void> host_task(JobPointer job) {
-    tell_began(job, "Where this host stands");
-    HostIdentity identity = co_await identify_host(job->executor, job->resolver);
-    job->seen.host = std::move(identity);
-    job->host_known = true;
-    tell_ended(job, "host");
-}
-
-asio::awaitable<void> portal_task(JobPointer job) {
-    std::string portal = co_await find_portal(job->executor, job->resolver);
-    job->seen.portal = std::move(portal);
-    job->seen.portal_asked = true;
-}
-
-asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
-    const SmarthostAsk& ask = job->ask.smarthosts[index];
-    tell_began(job, "Smarthost " + ask.name);
-    SmarthostStages stages =
-        co_await check_smarthost(job->executor, job->resolver, ask, job->left());
-    job->seen.smarthosts[index] = std::move(stages);
-    tell_ended(job, "smarthost");
-}
-
 asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
     TraceAsk ask;
     ask.target = item.host;
@@ -156,27 +128,15 @@ asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
     ask.timeout = std::min(ask.timeout, job->left() - std::min(job->left(), base::Duration{1000}));
     PathTrace path = co_await trace_path(job->executor, ask);
     job->seen.paths.push_back(std::move(path));
-    tell_ended(job, "path");
 }
 
 asio::awaitable<void> local_task(JobPointer job, PortEvidence item) {
     const auto address = asio::ip::make_address(item.address);
     LocalSigns signs = co_await look_at_this_host(job->executor, address, item.port);
     job->seen.local = std::move(signs);
-    tell_ended(job, "local-firewall");
-}
-
-// Where every port answers at once the second phase begins while metadata services are still
-// waited for; what they say and what the network says go into the same record, one after the other.
-asio::awaitable<void> wait_for_host(JobPointer job) {
-    while (!job->host_known && job->left() > base::Duration{1}) {
-        asio::steady_timer pause{job->executor, base::Duration{20}};
-        co_await pause.async_wait(asio::use_awaitable);
-    }
 }
 
 asio::awaitable<void> network_task(JobPointer job) {
-    co_await wait_for_host(job);
     std::set<std::string> echoed;
     for (const PortEvidence& item : job->seen.ports) {
         if (!item.greeting) continue;
@@ -188,36 +148,72 @@ asio::awaitable<void> network_task(JobPointer job) {
     co_await identify_network(job->executor, job->resolver, addresses, limit, job->seen.host);
 }
 
-void start_first_phase(const JobPointer& job) {
-    spawn(job, survey_task(job));
-    spawn(job, host_task(job));
-    // One's own targets are asked alone: nothing else is touched then.
-    if (job->ask.probe.targets.empty()) spawn(job, portal_task(job));
-    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
-        spawn(job, smarthost_task(job, i));
-    }
+// Once both are known: what the mail servers echoed, and what this host says of itself. Both go
+// into the same record, one after the other.
+void look_at_addresses(const JobPointer& job) {
+    if (!job->surveyed || !job->host_known || job->over) return;
+    spawn(job, check_name::host.title, network_task(job));
 }
 
+// What needs the survey's outcome. Slow smarthosts go on beside it.
 void start_second_phase(const JobPointer& job) {
-    spawn(job, network_task(job));
+    if (job->over) return;
+    look_at_addresses(job);
     const PortEvidence* silent = nullptr;
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(job->seen, family);
         if (item == nullptr) continue;
-        tell_began(job, "The path to " + item->host);
-        spawn(job, path_task(job, *item));
+        spawn(job, check_name::path.title, path_task(job, *item));
         if (!item->open() && silent == nullptr) silent = item;
     }
     if (silent == nullptr) return;
-    tell_began(job, "This host's own rules");
-    spawn(job, local_task(job, *silent));
+    spawn(job, check_name::local_firewall.title, local_task(job, *silent));
 }
 
-// The survey's end starts the second phase; slow smarthosts go on beside it.
-asio::awaitable<void> wait_for_survey(JobPointer job) {
-    while (job->seen.ports.empty() && job->left() > base::Duration{1} && job->pending > 0) {
-        asio::steady_timer pause{job->executor, base::Duration{20}};
-        co_await pause.async_wait(asio::use_awaitable);
+asio::awaitable<void> survey_task(JobPointer job) {
+    SurveyAsk ask;
+    ask.options = job->ask.probe;
+    ask.options.timeout = std::min(survey_time, job->ask.timeout / 3);
+    ask.smarthosts = targets_of(job->ask);
+    ask.thorough = job->observer.has_value();
+    ask.observer = job->observer ? &*job->observer : nullptr;
+    if (!job->ask.hostname.empty()) ask.helo = job->ask.hostname;
+    std::vector<PortEvidence> ports = co_await survey_ports(job->executor, job->resolver, ask);
+    job->seen.ports = std::move(ports);
+    job->seen.smarthost_ports = smarthost_results(job->seen.ports, targets_of(job->ask));
+    job->surveyed = true;
+    start_second_phase(job);
+}
+
+asio::awaitable<void> host_task(JobPointer job) {
+    // One's own targets are asked alone: nothing else is touched then.
+    const bool alone = !job->ask.probe.targets.empty();
+    const Metadata metadata = alone ? Metadata::leave_alone : Metadata::ask;
+    HostIdentity identity = co_await identify_host(job->executor, job->resolver, metadata);
+    job->seen.host = std::move(identity);
+    job->host_known = true;
+    look_at_addresses(job);
+}
+
+asio::awaitable<void> portal_task(JobPointer job) {
+    std::string portal = co_await find_portal(job->executor, job->resolver);
+    job->seen.portal = std::move(portal);
+    job->seen.portal_asked = true;
+}
+
+asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
+    const SmarthostAsk& ask = job->ask.smarthosts[index];
+    SmarthostStages stages =
+        co_await check_smarthost(job->executor, job->resolver, ask, job->left());
+    job->seen.smarthosts[index] = std::move(stages);
+}
+
+void start_first_phase(const JobPointer& job) {
+    spawn(job, check_name::port_25.title, survey_task(job));
+    spawn(job, check_name::host.title, host_task(job));
+    if (job->ask.probe.targets.empty()) spawn(job, check_name::network.title, portal_task(job));
+    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
+        spawn(job, smarthost_title(job->ask.smarthosts[i].name), smarthost_task(job, i));
     }
 }
 
@@ -252,9 +248,8 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     if (observer.has_value()) job->observer = *observer;
 
     start_first_phase(job);
-    co_await wait_for_survey(job);
-    start_second_phase(job);
     co_await wait_for_all(job);
+    job->over = true;
     fill_unfinished(*job);
     Report report = conclude(job->seen);
     report.started = started;

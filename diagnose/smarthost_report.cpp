@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "diagnose/check_names.hpp"
 #include "diagnose/reply_catalogue.hpp"
 #include "diagnose/smarthost_check.hpp"
 
@@ -112,7 +113,7 @@ SmarthostReport report_of(const SmarthostStages& stages) {
 Check check_of(const SmarthostStages& stages) {
     Check check;
     check.id = "smarthost";
-    check.title = "Smarthost " + stages.name;
+    check.title = smarthost_title(stages.name);
     check.status = stages.ok ? CheckStatus::ok : CheckStatus::fail;
     check.evidence = stages.evidence;
     check.took = stages.took;

@@ -27,7 +27,14 @@ Style style_of(diagnose::CheckStatus status) {
 }  // namespace
 
 void ProgressLines::began(const std::string& title, Clock::time_point now) {
-    lines_.push_back({base::printable(title), now});
+    const std::string shown = base::printable(title);
+    const auto same = [&](const Line& line) { return line.title == shown; };
+    const auto known = std::find_if(lines_.begin(), lines_.end(), same);
+    if (known == lines_.end()) {
+        lines_.push_back({shown, now});
+    } else {
+        known->running = true;  // a check that found more to do goes on on its own line
+    }
 }
 
 void ProgressLines::ended(const diagnose::Check& check) {

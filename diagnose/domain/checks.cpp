@@ -14,10 +14,10 @@ bool could_not_ask(net::DnsStatus status) {
            status != net::DnsStatus::no_such_name;
 }
 
-CheckOutcome outcome(std::string id, std::string title) {
+CheckOutcome outcome(const CheckName& name) {
     CheckOutcome result;
-    result.check.id = std::move(id);
-    result.check.title = std::move(title);
+    result.check.id = name.id;
+    result.check.title = name.title;
     return result;
 }
 

@@ -5,12 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "diagnose/check_names.hpp"
 #include "diagnose/domain/domain.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/report.hpp"
 #include "net/resolver.hpp"
 
-// The checks that domain.cpp runs side by side, a file each.
+// The checks that domain.cpp runs side by side, a file each. Their names are those of its table.
 namespace diagnose {
 
 // What the checks share; outlives them.
@@ -47,7 +48,7 @@ using CheckTask = boost::asio::awaitable<CheckOutcome>;
 // No answer at all, as against the answer that there is nothing.
 [[nodiscard]] bool could_not_ask(net::DnsStatus status);
 
-[[nodiscard]] CheckOutcome outcome(std::string id, std::string title);
+[[nodiscard]] CheckOutcome outcome(const CheckName& name);
 [[nodiscard]] Evidence record_evidence(std::string target, std::string result, std::string detail);
 [[nodiscard]] Fix make_fix(std::string title, std::vector<std::string> steps);
 void conclude(CheckOutcome& result, CheckStatus status, std::string summary);

@@ -53,7 +53,7 @@ void conclude_dane(CheckOutcome& result, const DaneTally& tally, bool local) {
 }  // namespace
 
 CheckTask check_dane(DomainContext& context) {
-    CheckOutcome result = outcome("dane", "DANE (TLSA)");
+    CheckOutcome result;
     const auto answer = co_await context.resolver.mx(context.ask.domain);
     DaneTally tally;
     if (could_not_ask(answer.status)) ++tally.unasked;

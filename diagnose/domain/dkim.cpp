@@ -168,7 +168,7 @@ DkimKey parse_dkim_key(std::string_view text) {
 }
 
 CheckTask check_dkim(DomainContext& context) {
-    CheckOutcome result = outcome("dkim", "DKIM key");
+    CheckOutcome result;
     const std::vector<std::string> selectors = selectors_to_ask(context.ask);
     if (selectors.empty()) {
         conclude(result, CheckStatus::skip,

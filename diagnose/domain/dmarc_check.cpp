@@ -71,7 +71,7 @@ void conclude_found(CheckOutcome& result, const DmarcFound& found, const DomainA
 }  // namespace
 
 CheckTask check_dmarc(DomainContext& context) {
-    CheckOutcome result = outcome("dmarc", "DMARC and alignment");
+    CheckOutcome result;
     const DomainAsk& ask = context.ask;
     const DmarcFound found = co_await find_dmarc(context.resolver, ask.domain);
     for (const std::string& text : found.texts) {
@@ -106,7 +106,7 @@ CheckTask check_dmarc(DomainContext& context) {
 }
 
 CheckTask check_free_mail(DomainContext& context) {
-    CheckOutcome result = outcome("free-mail", "Sender domain of a mailbox service");
+    CheckOutcome result;
     const DomainAsk& ask = context.ask;
     const ProviderFacts* owner = provider_of_free_domain(ask.domain);
     if (owner == nullptr) {

@@ -183,7 +183,7 @@ DnsblReading read_dnsbl(const DnsblZone& zone, const DnsblAnswer& answer) {
 }
 
 CheckTask check_dnsbl(DomainContext& context) {
-    CheckOutcome result = outcome("dnsbl", "Block lists");
+    CheckOutcome result;
     if (context.ask.public_addresses.empty()) {
         conclude(result, CheckStatus::skip, "This host's public address is not known.");
         co_return result;

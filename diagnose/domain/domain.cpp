@@ -8,7 +8,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/domain/checks.hpp"
-#include "diagnose/domain/together.hpp"
+#include "diagnose/together.hpp"
 
 namespace diagnose {
 namespace {
@@ -16,25 +16,25 @@ namespace {
 namespace asio = boost::asio;
 
 struct Row {
-    const char* id;
-    const char* title;
+    CheckName name;
     CheckTask (*run)(DomainContext&);
     VerdictCode code;  // when it fails
 };
 
 // In the order of the report; the first that fails is the headline.
 constexpr std::array rows{
-    Row{"mx", "Mail servers (MX)", check_mx, VerdictCode::recipient_mx},
-    Row{"free-mail", "Sender domain of a mailbox service", check_free_mail,
+    Row{check_name::mx, check_mx, VerdictCode::recipient_mx},
+    Row{{"free-mail", "Sender domain of a mailbox service"},
+        check_free_mail,
         VerdictCode::reputation},
-    Row{"spf", "SPF for the way the mail goes", check_spf_record, VerdictCode::reputation},
-    Row{"dkim", "DKIM key", check_dkim, VerdictCode::reputation},
-    Row{"dmarc", "DMARC and alignment", check_dmarc, VerdictCode::reputation},
-    Row{"mta-sts", "MTA-STS", check_mta_sts, VerdictCode::recipient_mx},
-    Row{"tls-rpt", "TLS reports (TLS-RPT)", check_tls_rpt, VerdictCode::recipient_mx},
-    Row{"dane", "DANE (TLSA)", check_dane, VerdictCode::recipient_mx},
-    Row{"ptr", "Reverse name (PTR) of this host", check_ptr, VerdictCode::reputation},
-    Row{"dnsbl", "Block lists", check_dnsbl, VerdictCode::reputation},
+    Row{{"spf", "SPF for the way the mail goes"}, check_spf_record, VerdictCode::reputation},
+    Row{{"dkim", "DKIM key"}, check_dkim, VerdictCode::reputation},
+    Row{{"dmarc", "DMARC and alignment"}, check_dmarc, VerdictCode::reputation},
+    Row{{"mta-sts", "MTA-STS"}, check_mta_sts, VerdictCode::recipient_mx},
+    Row{{"tls-rpt", "TLS reports (TLS-RPT)"}, check_tls_rpt, VerdictCode::recipient_mx},
+    Row{{"dane", "DANE (TLSA)"}, check_dane, VerdictCode::recipient_mx},
+    Row{{"ptr", "Reverse name (PTR) of this host"}, check_ptr, VerdictCode::reputation},
+    Row{{"dnsbl", "Block lists"}, check_dnsbl, VerdictCode::reputation},
 };
 
 // Kept alive by each check, for those that outlast the deadline.
@@ -42,7 +42,7 @@ struct DomainRun {
     DomainRun(asio::any_io_executor executor, net::Resolver& resolver, DomainAsk ask)
         : context(std::move(executor), resolver, std::move(ask)) {
         for (const Row& row : rows) {
-            results.push_back(outcome(row.id, row.title));
+            results.push_back(outcome(row.name));
             conclude(results.back(), CheckStatus::skip, "There was no answer in time.");
         }
     }
@@ -54,10 +54,12 @@ struct DomainRun {
 asio::awaitable<void> run_check(std::shared_ptr<DomainRun> run, std::size_t index) {
     const Row& row = rows[index];
     const Progress& progress = run->context.ask.progress;
-    if (progress.began) progress.began(row.title);
+    if (progress.began) progress.began(std::string{row.name.title});
     const auto began = std::chrono::steady_clock::now();
     CheckOutcome result = co_await row.run(run->context);
     if (run->over) co_return;
+    result.check.id = row.name.id;
+    result.check.title = row.name.title;
     result.check.took =
         std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
     run->results[index] = std::move(result);

@@ -149,7 +149,7 @@ bool sts_allows(const StsPolicy& policy, std::string_view host) {
 }
 
 CheckTask check_mta_sts(DomainContext& context) {
-    CheckOutcome result = outcome("mta-sts", "MTA-STS");
+    CheckOutcome result;
     const StsRecord record =
         co_await find_record(context.resolver, "_mta-sts." + context.ask.domain, "STSv1");
     if (could_not_ask(record.status)) {
@@ -168,7 +168,7 @@ CheckTask check_mta_sts(DomainContext& context) {
 }
 
 CheckTask check_tls_rpt(DomainContext& context) {
-    CheckOutcome result = outcome("tls-rpt", "TLS reports (TLS-RPT)");
+    CheckOutcome result;
     const StsRecord record =
         co_await find_record(context.resolver, "_smtp._tls." + context.ask.domain, "TLSRPTv1");
     if (could_not_ask(record.status)) {

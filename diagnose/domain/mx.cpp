@@ -216,7 +216,7 @@ Fix mx_fix(const MxFacts& facts, const MxJudgement& judgement) {
 }
 
 CheckTask check_mx(DomainContext& context) {
-    CheckOutcome result = outcome("mx", "Mail servers (MX)");
+    CheckOutcome result;
     const MxFacts facts = co_await look_up_mx(context.resolver, context.ask.domain);
     const MxJudgement judgement = judge_mx(facts);
     conclude(result, judgement.status, judgement.summary);

@@ -118,7 +118,7 @@ bool generic_ptr(std::string_view name, const ip::address& address) {
 }
 
 CheckTask check_ptr(DomainContext& context) {
-    CheckOutcome result = outcome("ptr", "Reverse name (PTR) of this host");
+    CheckOutcome result;
     if (context.ask.public_addresses.empty()) {
         conclude(result, CheckStatus::skip, "This host's public address is not known.");
         co_return result;

@@ -7,12 +7,13 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "diagnose/check_names.hpp"
 #include "diagnose/connect.hpp"
 #include "diagnose/dialogue.hpp"
 #include "diagnose/domain/checks.hpp"
-#include "diagnose/domain/together.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/provider_catalogue.hpp"
+#include "diagnose/together.hpp"
 #include "tls/context.hpp"
 
 namespace diagnose {
@@ -170,8 +171,8 @@ std::vector<asio::awaitable<void>> plan(const std::shared_ptr<RecipientRun>& run
 
 Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdict& verdict) {
     Check check;
-    check.id = "delivery";
-    check.title = "Each mail server, each address, up to RCPT";
+    check.id = check_name::delivery.id;
+    check.title = check_name::delivery.title;
     check.summary = verdict.summary;
     std::size_t accepted = 0;
     for (const RecipientAttempt& attempt : attempts) {
@@ -227,17 +228,17 @@ asio::awaitable<Report> diagnose_recipient(asio::any_io_executor executor, net::
     if (observer.has_value()) run->observer = *observer;
     const Progress& progress = run->ask.progress;
     Report report;
-    if (progress.began) progress.began("Mail servers (MX)");
+    if (progress.began) progress.began(std::string{check_name::mx.title});
     const MxFacts facts = co_await look_up_mx(resolver, address.substr(address.rfind('@') + 1));
     const MxJudgement judgement = judge_mx(facts);
-    CheckOutcome mx = outcome("mx", "Mail servers (MX)");
+    CheckOutcome mx = outcome(check_name::mx);
     conclude(mx, judgement.status, judgement.summary);
     mx.check.evidence = judgement.evidence;
     report.checks.push_back(mx.check);
     if (progress.ended) progress.ended(mx.check);
     Fix fix = mx_fix(facts, judgement);
     if (!judgement.usable.empty()) {
-        if (progress.began) progress.began("Each mail server, each address, up to RCPT");
+        if (progress.began) progress.began(std::string{check_name::delivery.title});
         std::vector<asio::awaitable<void>> tasks = plan(run, judgement);
         co_await run_together(executor, std::move(tasks), limit);
         run->over = true;

@@ -136,7 +136,7 @@ void add_record_fix(const DomainAsk& ask, const SpfTree& tree, CheckOutcome& res
 }  // namespace
 
 CheckTask check_spf_record(DomainContext& context) {
-    CheckOutcome result = outcome("spf", "SPF for the way the mail goes");
+    CheckOutcome result;
     const SpfTree tree = co_await expand_spf(context.resolver, context.ask.domain);
     judge_record(result, tree, context.ask.domain);
     if (tree.records.front().state == SpfResult::temperror) co_return result;

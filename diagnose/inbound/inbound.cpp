@@ -131,28 +131,50 @@ asio::awaitable<void> ask_outside(asio::any_io_executor executor, net::Resolver&
     facts->vantage = co_await ask_vantage(executor, resolver, std::move(ask));
 }
 
-// Runs what it is given side by side; knows when all are through.
+// Runs what it is given side by side; knows when all are through, and tells of each check as it
+// ends.
 class Gathering {
  public:
-    explicit Gathering(asio::any_io_executor executor)
-        : executor_(executor), state_(std::make_shared<State>(executor)) {}
+    Gathering(asio::any_io_executor executor, Facts facts, Progress progress)
+        : executor_(executor), state_(std::make_shared<State>(executor)) {
+        state_->facts = std::move(facts);
+        state_->progress = std::move(progress);
+        if (!state_->progress.began) return;
+        for (const Check& check : inbound_checks(*state_->facts)) {
+            state_->progress.began(check.title);
+        }
+    }
 
-    void add(asio::awaitable<void> work) {
+    void add(std::string check, asio::awaitable<void> work) {
         ++state_->left;
-        asio::co_spawn(executor_, std::move(work), [state = state_](std::exception_ptr) {
+        asio::co_spawn(executor_, std::move(work), [state = state_, check](std::exception_ptr) {
+            state->tell(check);
             if (--state->left == 0) state->timer.cancel();
         });
     }
+    // Those that need no waiting.
+    void known(std::string_view check) { state_->tell(check); }
+
     asio::awaitable<void> wait(base::Duration limit) {
         state_->timer.expires_after(limit);
         if (state_->left > 0) co_await state_->timer.async_wait(as_result);
+        state_->over = true;
     }
 
  private:
     struct State {
         explicit State(asio::any_io_executor executor) : timer(executor) {}
+        void tell(std::string_view id) const {
+            if (over || !progress.ended) return;
+            for (const Check& check : inbound_checks(*facts)) {
+                if (check.id == id) progress.ended(check);
+            }
+        }
         std::size_t left = 0;
+        bool over = false;
         asio::steady_timer timer;
+        Facts facts;
+        Progress progress;
     };
     asio::any_io_executor executor_;
     std::shared_ptr<State> state_;
@@ -186,21 +208,23 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
         facts->mx_status = net::DnsStatus::timeout;  // until it is known
         facts->mx_problem = "DNS gave no answer in time.";
     }
-    if (ask.progress.began) ask.progress.began("Receiving mail on port 25");
-    Gathering gathering{executor};
-    gathering.add(look_up_mx(resolver, facts));
-    gathering.add(greet_self(executor, facts));
-    gathering.add(read_rules(executor, facts));
-    if (ask.vantage) gathering.add(ask_outside(executor, resolver, facts, *ask.vantage));
+    Gathering gathering{executor, facts, ask.progress};
+    gathering.known("listening");
+    gathering.known("addresses");
+    gathering.add("mx", look_up_mx(resolver, facts));
+    gathering.add("greeting", greet_self(executor, facts));
+    gathering.add("firewall", read_rules(executor, facts));
+    if (ask.vantage) {
+        gathering.add("outside", ask_outside(executor, resolver, facts, *ask.vantage));
+    } else {
+        gathering.known("outside");
+    }
     co_await gathering.wait(ask.timeout);
 
     const InboundFacts seen = *facts;  // late answers change nothing any more
     Report report = report_inbound(seen);
     report.started = started;
     report.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
-    if (ask.progress.ended) {
-        for (const Check& check : report.checks) ask.progress.ended(check);
-    }
     co_return report;
 }
 

@@ -57,3 +57,14 @@ TEST_CASE("a title is a stranger's text too", "[relay]") {
     lines.ended(ended("Smarthost \x1b[31m", diagnose::CheckStatus::fail));
     CHECK(lines.draw({}) == "FAIL            Smarthost \\x1b[31m\n");
 }
+
+TEST_CASE("a check that goes on after it had ended keeps its one line", "[relay]") {
+    ProgressLines lines{plain(80), 24};
+    const ProgressLines::Clock::time_point start{};
+    lines.began("Where this host stands", start);
+    lines.ended(ended("Where this host stands", diagnose::CheckStatus::ok));
+    lines.began("Where this host stands", start + 1s);
+    CHECK(lines.draw(start + 2s) == "2 s             Where this host stands\n");
+    lines.ended(ended("Where this host stands", diagnose::CheckStatus::ok));
+    CHECK_THAT(lines.draw(start + 2s), Catch::EndsWith("ok              Where this host stands\n"));
+}

@@ -1,4 +1,4 @@
-#include "diagnose/domain/together.hpp"
+#include "diagnose/together.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>

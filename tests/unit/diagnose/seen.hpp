@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "diagnose/host_catalogue.hpp"
+#include "diagnose/observations.hpp"
+
+// What a diagnosis may have seen, made without any network.
+namespace seen {
+
+using namespace diagnose;
+
+inline constexpr std::array<std::string_view, 5> operators{"Apple", "Fastmail", "Google",
+                                                           "Microsoft", "Yahoo"};
+
+inline PortEvidence port(ProbeRole role, std::string_view name, std::uint16_t number,
+                         std::string_view result) {
+    PortEvidence item;
+    item.role = role;
+    item.operator_name = name;
+    item.host = "mx." + std::string{name} + ".example";
+    item.address = "192.0.2.1";
+    item.port = number;
+    item.result = result == "genuine" || result == "refusing" ? "open" : result;
+    item.genuine = result == "genuine" || result == "refusing";
+    item.identity = result == "refusing"  ? Identity::refusing
+                    : result == "genuine" ? Identity::genuine
+                                          : Identity::unknown;
+    item.connect = item.result == "open"       ? ConnectResult::open
+                   : item.result == "rejected" ? ConnectResult::refused
+                                               : ConnectResult::dropped;
+    return item;
+}
+
+// All operators alike: port 25 as direct says, the others as control and web say.
+inline Observations network(std::string_view direct, std::string_view control,
+                            std::string_view web = "open") {
+    Observations all;
+    all.route_v4 = true;
+    all.hostname = "box.example";
+    all.name_servers = "192.0.2.53";
+    for (const std::string_view name : operators) {
+        all.ports.push_back(port(ProbeRole::direct, name, 25, direct));
+        all.ports.push_back(port(ProbeRole::control, name, 587, control));
+        all.ports.push_back(port(ProbeRole::control, name, 465, control));
+        all.ports.push_back(port(ProbeRole::control, name, 443, web));
+    }
+    all.direct_path = true;
+    return all;
+}
+
+inline void add_smarthost(Observations& all, smtp::Stage stage, int code, std::string text,
+                          std::string problem = "") {
+    SmarthostStages stages;
+    stages.name = stages.host = "smtp.example.com";
+    stages.configured = {587};
+    stages.port = 587;
+    stages.ok = code >= 200 && code < 300;
+    stages.stage = stage;
+    stages.reply.code = code;
+    stages.reply.text = std::move(text);
+    stages.problem = std::move(problem);
+    stages.tls = "TLSv1.3";
+    if (stages.ok) stages.auth = "PLAIN";
+    stages.auth_offered = stages.signing_in = true;
+    all.smarthosts.push_back(std::move(stages));
+    all.direct_path = false;
+}
+
+inline const CloudPolicy* cloud(std::string_view id) {
+    for (const CloudMarks& marks : host_catalogue().clouds) {
+        if (marks.policy->id == id) return marks.policy;
+    }
+    return nullptr;
+}
+
+}  // namespace seen

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/host_catalogue.hpp"
+#include "diagnose/ptr_name.hpp"
 
 namespace diagnose {
 namespace {
@@ -81,49 +82,6 @@ void match_container(const HostMarks& marks, HostIdentity& identity) {
     if (found != environments.end()) identity.container_meaning = found->second;
 }
 
-bool has_token(const std::string& ptr, const std::vector<std::string>& words) {
-    // The registered domain is the operator's name, not a word about the host.
-    std::string parts = base::to_lower(ptr);
-    for (int label = 0; label < 2; ++label) {
-        const std::size_t dot = parts.rfind('.');
-        parts.resize(dot == parts.npos ? 0 : dot);
-    }
-    std::replace(parts.begin(), parts.end(), '-', '.');
-    for (const std::string_view part : base::split(parts, '.')) {
-        const std::string_view name = part.substr(0, part.find_last_not_of("0123456789") + 1);
-        if (std::find(words.begin(), words.end(), name) != words.end()) return true;
-    }
-    return false;
-}
-
-// The four octets of the address stand in the name, in order or reversed, however parted.
-bool embeds(const std::string& ptr, const std::string& address) {
-    boost::system::error_code failure;
-    const auto parsed = boost::asio::ip::make_address_v4(address, failure);
-    if (failure) return false;
-    const auto bytes = parsed.to_bytes();
-    for (const std::string_view separator : {"-", ".", "_", ""}) {
-        const std::string there = fmt::format("{}{}{}{}{}{}{}", bytes[0], separator, bytes[1],
-                                              separator, bytes[2], separator, bytes[3]);
-        const std::string back = fmt::format("{}{}{}{}{}{}{}", bytes[3], separator, bytes[2],
-                                             separator, bytes[1], separator, bytes[0]);
-        if (ptr.find(there) != ptr.npos || ptr.find(back) != ptr.npos) return true;
-    }
-    const std::string hex =
-        fmt::format("{:02x}{:02x}{:02x}{:02x}", bytes[0], bytes[1], bytes[2], bytes[3]);
-    return base::to_lower(ptr).find(hex) != std::string::npos;
-}
-
-bool like_an_end_user(const std::string& ptr, const std::string& address) {
-    bool token = false;
-    for (const PtrToken& row : host_catalogue().tokens) {
-        if (!has_token(ptr, row.words)) continue;
-        if (row.negative) return false;
-        token = true;
-    }
-    return token || embeds(ptr, address);
-}
-
 bool under(const std::string& name, const std::string& suffix) {
     return name == suffix || name.ends_with("." + suffix);
 }
@@ -174,7 +132,10 @@ void match_ptr(const std::string& ptr, const std::string& address, HostIdentity&
         identity.residential = true;
         return;
     }
-    const bool end_user = identity.cloud == nullptr && like_an_end_user(ptr, address);
+    if (identity.cloud != nullptr) return;
+    boost::system::error_code failure;
+    const auto parsed = boost::asio::ip::make_address(address, failure);
+    const bool end_user = !failure && generic_ptr(ptr, parsed);
     identity.residential = identity.residential || end_user;
 }
 

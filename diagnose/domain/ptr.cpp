@@ -1,13 +1,11 @@
-#include "diagnose/domain/ptr.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "base/text.hpp"
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/checks.hpp"
+#include "diagnose/ptr_name.hpp"
 
 namespace diagnose {
 namespace {
@@ -95,27 +93,6 @@ void conclude_ptr(CheckOutcome& result, const PtrTally& tally, const DomainAsk& 
 }
 
 }  // namespace
-
-bool generic_ptr(std::string_view name, const ip::address& address) {
-    const std::string lower = base::to_lower(name);
-    static constexpr std::array words{"dynamic",   "dyn.",     "dyn-",   "dhcp",        "dsl",
-                                      "pool",      "cable",    "dialup", "ppp",         "mobile",
-                                      "broadband", "customer", "client", "residential", "catv"};
-    static constexpr std::array fixed{"static", "mail", "smtp", "mx", "relay"};
-    const auto has = [&](const char* word) { return lower.find(word) != std::string::npos; };
-    if (std::any_of(fixed.begin(), fixed.end(), has)) return false;
-    if (std::any_of(words.begin(), words.end(), has)) return true;
-    if (!address.is_v4()) return false;
-    const auto b = address.to_v4().to_bytes();
-    for (const char separator : {'-', '.', '_'}) {
-        const std::string forward =
-            fmt::format("{1}{0}{2}{0}{3}{0}{4}", separator, b[0], b[1], b[2], b[3]);
-        const std::string backward =
-            fmt::format("{1}{0}{2}{0}{3}{0}{4}", separator, b[3], b[2], b[1], b[0]);
-        if (has(forward.c_str()) || has(backward.c_str())) return true;
-    }
-    return false;
-}
 
 CheckTask check_ptr(DomainContext& context) {
     CheckOutcome result;

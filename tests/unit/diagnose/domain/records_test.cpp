@@ -4,8 +4,8 @@
 #include "diagnose/domain/dmarc.hpp"
 #include "diagnose/domain/dnsbl.hpp"
 #include "diagnose/domain/mta_sts.hpp"
-#include "diagnose/domain/ptr.hpp"
 #include "diagnose/domain/tlsa.hpp"
+#include "diagnose/ptr_name.hpp"
 #include "tests/support/catch.hpp"
 
 // The records of a domain and the answers of block lists, apart from any DNS.
@@ -171,4 +171,8 @@ TEST_CASE("addresses and their reverse names", "[domain]") {
     CHECK(generic_ptr("p1.dynamic.isp.example", address));
     CHECK_FALSE(generic_ptr("mail.example.com", address));
     CHECK_FALSE(generic_ptr("static.192-0-2-7.isp.example", address));
+    CHECK(generic_ptr("c0000207.isp.example", address));
+    CHECK(generic_ptr("customer17.fra.isp.example", address));
+    // The operator's own name is no word about the host.
+    CHECK_FALSE(generic_ptr("gate.dsl.example", address));
 }

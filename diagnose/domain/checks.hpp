@@ -41,6 +41,7 @@ using CheckTask = boost::asio::awaitable<CheckOutcome>;
 [[nodiscard]] CheckTask check_dane(DomainContext& context);
 [[nodiscard]] CheckTask check_ptr(DomainContext& context);
 [[nodiscard]] CheckTask check_dnsbl(DomainContext& context);
+[[nodiscard]] CheckTask check_domain_list(DomainContext& context);
 
 // The preset behind a smarthost; nullptr when it is not known.
 [[nodiscard]] const ProviderFacts* facts_of(const DomainSmarthost& smarthost);

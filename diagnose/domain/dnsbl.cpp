@@ -52,16 +52,34 @@ std::string_view spamhaus_list(unsigned last) {
     }
 }
 
-ip::address_v4::bytes_type bytes_of(const ip::address& address) {
-    return address.is_v4() ? address.to_v4().to_bytes() : ip::address_v4::bytes_type{};
+// Of 127.0.1.x. From 102 on the domain is somebody's who was broken into.
+std::string_view dbl_list(unsigned last) {
+    switch (last) {
+        case 2:
+            return "a spam domain";
+        case 4:
+            return "a phishing domain";
+        case 5:
+            return "a malware domain";
+        case 6:
+            return "a botnet's control domain";
+        case 102:
+            return "an honest domain abused for spam";
+        case 103:
+            return "an honest domain abused as a spammer's redirector";
+        case 104:
+            return "an honest domain abused for phishing";
+        case 105:
+            return "an honest domain abused for malware";
+        case 106:
+            return "an honest domain abused for a botnet's control";
+        default:
+            return "a bad reputation";
+    }
 }
 
-asio::awaitable<DnsblAnswer> ask(net::Resolver& resolver, std::string name) {
-    const auto answer = co_await resolver.query(name, net::RecordType::a);
-    DnsblAnswer result;
-    result.status = answer.status;
-    result.addresses = answer.records.addresses;
-    co_return result;
+ip::address_v4::bytes_type bytes_of(const ip::address& address) {
+    return address.is_v4() ? address.to_v4().to_bytes() : ip::address_v4::bytes_type{};
 }
 
 struct ListTally {
@@ -70,10 +88,8 @@ struct ListTally {
 
 void note(CheckOutcome& result, ListTally& tally, const DnsblZone& zone, const std::string& address,
           const DnsblReading& reading) {
-    static constexpr std::string_view names[] = {"clean", "listed", "policy", "untested"};
     Evidence row = record_evidence(std::string(zone.zone),
-                                   std::string(names[static_cast<std::size_t>(reading.state)]),
-                                   reading.detail);
+                                   std::string(dnsbl_state_name(reading.state)), reading.detail);
     row.address = address;
     result.check.evidence.push_back(std::move(row));
     unsigned* counts[] = {&tally.clean, &tally.listed, &tally.policy, &tally.untested};
@@ -83,8 +99,8 @@ void note(CheckOutcome& result, ListTally& tally, const DnsblZone& zone, const s
 asio::awaitable<void> ask_zone(DomainContext& context, const DnsblZone& zone, CheckOutcome& result,
                                ListTally& tally) {
     const std::string suffix = "." + std::string(zone.zone);
-    const DnsblAnswer listed = co_await ask(context.resolver, "2.0.0.127" + suffix);
-    const DnsblAnswer clean = co_await ask(context.resolver, "1.0.0.127" + suffix);
+    const DnsblAnswer listed = co_await ask_dnsbl(context.resolver, "2.0.0.127" + suffix);
+    const DnsblAnswer clean = co_await ask_dnsbl(context.resolver, "1.0.0.127" + suffix);
     const std::string problem = dnsbl_health(zone, listed, clean);
     for (const std::string& text : context.ask.public_addresses) {
         boost::system::error_code failed;
@@ -94,7 +110,7 @@ asio::awaitable<void> ask_zone(DomainContext& context, const DnsblZone& zone, Ch
         reading.detail = problem;
         if (problem.empty()) {
             const DnsblAnswer answer =
-                co_await ask(context.resolver, reversed_address(address) + suffix);
+                co_await ask_dnsbl(context.resolver, reversed_address(address) + suffix);
             reading = read_dnsbl(zone, answer);
         }
         note(result, tally, zone, text, reading);
@@ -138,12 +154,41 @@ void conclude_lists(CheckOutcome& result, const ListTally& tally, bool direct) {
 
 const std::vector<DnsblZone>& dnsbl_zones() {
     static const std::vector<DnsblZone> zones{
-        {"zen.spamhaus.org", "Spamhaus ZEN", true, "https://check.spamhaus.org/"},
-        {"bl.spamcop.net", "SpamCop", false, "https://www.spamcop.net/bl.shtml"},
-        {"b.barracudacentral.org", "Barracuda", false, "https://www.barracudacentral.org/lookups"},
-        {"psbl.surriel.com", "PSBL", false, "https://psbl.org/"},
+        {"zen.spamhaus.org", "Spamhaus ZEN", DnsblKind::zen, "https://check.spamhaus.org/"},
+        {"bl.spamcop.net", "SpamCop", DnsblKind::addresses, "https://www.spamcop.net/bl.shtml"},
+        {"b.barracudacentral.org", "Barracuda", DnsblKind::addresses,
+         "https://www.barracudacentral.org/lookups"},
+        {"psbl.surriel.com", "PSBL", DnsblKind::addresses, "https://psbl.org/"},
     };
     return zones;
+}
+
+const DnsblZone& domain_zone() {
+    static const DnsblZone dbl{"dbl.spamhaus.org", "Spamhaus DBL", DnsblKind::dbl,
+                               "https://check.spamhaus.org/"};
+    return dbl;
+}
+
+std::string_view dnsbl_state_name(DnsblState state) {
+    switch (state) {
+        case DnsblState::clean:
+            return "clean";
+        case DnsblState::listed:
+            return "listed";
+        case DnsblState::policy:
+            return "policy";
+        case DnsblState::untested:
+            return "untested";
+    }
+    return "untested";
+}
+
+asio::awaitable<DnsblAnswer> ask_dnsbl(net::Resolver& resolver, std::string name) {
+    const auto answer = co_await resolver.query(name, net::RecordType::a);
+    DnsblAnswer result;
+    result.status = answer.status;
+    result.addresses = answer.records.addresses;
+    co_return result;
 }
 
 std::string dnsbl_health(const DnsblZone& zone, const DnsblAnswer& listed,
@@ -172,12 +217,19 @@ DnsblReading read_dnsbl(const DnsblZone& zone, const DnsblAnswer& answer) {
         if (bytes[1] == 255 && bytes[2] == 255) {
             return {DnsblState::untested, std::string(spamhaus_error(bytes[3]))};
         }
-        const bool pbl = zone.spamhaus && (bytes[3] == 10 || bytes[3] == 11);
+        const bool of_domains = zone.kind == DnsblKind::dbl;
+        if (of_domains && (bytes[2] != 1 || bytes[3] == 255)) {
+            return {DnsblState::untested, "the list did not take the name for a domain"};
+        }
+        const bool zen = zone.kind == DnsblKind::zen;
+        const bool pbl = zen && (bytes[3] == 10 || bytes[3] == 11);
         if (reading.state != DnsblState::listed) {
             reading.state = pbl ? DnsblState::policy : DnsblState::listed;
         }
         if (!reading.detail.empty()) reading.detail += ", ";
-        reading.detail += zone.spamhaus ? spamhaus_list(bytes[3]) : zone.name;
+        reading.detail += zen          ? spamhaus_list(bytes[3])
+                          : of_domains ? dbl_list(bytes[3])
+                                       : zone.name;
     }
     return reading;
 }

@@ -34,7 +34,8 @@ constexpr std::array rows{
     Row{{"tls-rpt", "TLS reports (TLS-RPT)"}, check_tls_rpt, VerdictCode::recipient_mx},
     Row{{"dane", "DANE (TLSA)"}, check_dane, VerdictCode::recipient_mx},
     Row{{"ptr", "Reverse name (PTR) of this host"}, check_ptr, VerdictCode::reputation},
-    Row{{"dnsbl", "Block lists"}, check_dnsbl, VerdictCode::reputation},
+    Row{{"dnsbl", "Block lists of addresses"}, check_dnsbl, VerdictCode::reputation},
+    Row{{"domain-list", "Block list of domains"}, check_domain_list, VerdictCode::reputation},
 };
 
 // Kept alive by each check, for those that outlast the deadline.

@@ -247,3 +247,27 @@ TEST_CASE("a recipient without a mail server", "[domain]") {
     CHECK(found.verdict.confidence == Confidence::certain);
     CHECK_FALSE(found.fixes.empty());
 }
+
+TEST_CASE("a domain on a block list of domains is told so, and only by a list that works",
+          "[domain]") {
+    FakeZone zone = good_zone();
+    DomainAsk ask = good_ask();
+    const auto state = [&] { return status(report(zone, ask), "domain-list"); };
+    CHECK(state() == CheckStatus::skip);  // not even its test entry is there
+    zone.address("test.dbl.spamhaus.org", "127.0.1.2");
+    CHECK(state() == CheckStatus::ok);
+    zone.address("d.example.dbl.spamhaus.org", "127.0.1.4");
+    CHECK(state() == CheckStatus::fail);
+    const Report listed = report(zone, ask);
+    CHECK(listed.verdict.code == VerdictCode::reputation);
+    CHECK_THAT(listed.verdict.summary, Catch::Contains("phishing"));
+    zone.address("invalid.dbl.spamhaus.org", "127.0.1.2");  // it lists everything
+    CHECK(state() == CheckStatus::skip);
+}
+
+TEST_CASE("a list that refuses a public resolver could not be asked", "[domain]") {
+    FakeZone zone = good_zone();
+    zone.address("test.dbl.spamhaus.org", "127.255.255.254");
+    zone.address("d.example.dbl.spamhaus.org", "127.255.255.254");
+    CHECK(status(report(zone, good_ask()), "domain-list") == CheckStatus::skip);
+}

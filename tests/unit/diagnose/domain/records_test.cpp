@@ -150,6 +150,19 @@ TEST_CASE("answers of block lists", "[domain]") {
     CHECK_FALSE(dnsbl_health(zen, answer({"127.0.0.2"}), answer({"127.0.0.2"})).empty());
     CHECK_FALSE(dnsbl_health(zen, answer({"127.255.255.254"}), answer({})).empty());
     CHECK_FALSE(dnsbl_health(zen, silent, answer({})).empty());
+
+    const DnsblZone& dbl = domain_zone();
+    CHECK(read_dnsbl(dbl, answer({})).state == DnsblState::clean);
+    CHECK(read_dnsbl(dbl, answer({"127.0.1.2"})).detail == "a spam domain");
+    CHECK(read_dnsbl(dbl, answer({"127.0.1.104"})).state == DnsblState::listed);
+    for (const char* error : {"127.255.255.252", "127.255.255.254", "127.255.255.255",
+                              "127.0.1.255", "127.0.0.2", "198.51.100.9"}) {
+        CAPTURE(error);
+        CHECK(read_dnsbl(dbl, answer({error})).state == DnsblState::untested);
+        CHECK_FALSE(dnsbl_health(dbl, answer({error}), answer({})).empty());
+    }
+    CHECK_THAT(read_dnsbl(dbl, answer({"127.255.255.254"})).detail,
+               Catch::Contains("public or shared resolver"));
 }
 
 TEST_CASE("addresses and their reverse names", "[domain]") {

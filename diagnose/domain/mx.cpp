@@ -19,24 +19,6 @@ bool is_literal(const std::string& name) {
     return !failed;
 }
 
-// Alias and addresses of one host, both families in one list.
-asio::awaitable<void> fill_host(net::Resolver& resolver, MxHost& host) {
-    if (is_literal(host.name)) co_return;
-    for (const net::RecordType type : {net::RecordType::a, net::RecordType::aaaa}) {
-        const auto answer = co_await resolver.query(host.name, type);
-        if (host.aliases.empty()) host.aliases = answer.records.aliases;
-        host.addresses.insert(host.addresses.end(), answer.records.addresses.begin(),
-                              answer.records.addresses.end());
-        // A failure of one family must not hide behind the other's "there is none".
-        const bool worse = answer.status != DnsStatus::ok && !could_not_ask(host.status);
-        if (worse) {
-            host.status = answer.status;
-            host.problem = answer.problem;
-        }
-    }
-    if (!host.addresses.empty()) host.status = DnsStatus::ok;
-}
-
 struct HostVerdict {
     CheckStatus status = CheckStatus::ok;
     std::string result, detail;
@@ -129,6 +111,24 @@ void judge_hosts(const MxFacts& facts, MxJudgement& judgement) {
 
 }  // namespace
 
+// Alias and addresses of one host, both families in one list.
+asio::awaitable<void> look_up_mx_host(net::Resolver& resolver, MxHost& host) {
+    if (is_literal(host.name)) co_return;
+    for (const net::RecordType type : {net::RecordType::a, net::RecordType::aaaa}) {
+        const auto answer = co_await resolver.query(host.name, type);
+        if (host.aliases.empty()) host.aliases = answer.records.aliases;
+        host.addresses.insert(host.addresses.end(), answer.records.addresses.begin(),
+                              answer.records.addresses.end());
+        // A failure of one family must not hide behind the other's "there is none".
+        const bool worse = answer.status != DnsStatus::ok && !could_not_ask(host.status);
+        if (worse) {
+            host.status = answer.status;
+            host.problem = answer.problem;
+        }
+    }
+    if (!host.addresses.empty()) host.status = DnsStatus::ok;
+}
+
 asio::awaitable<MxFacts> look_up_mx(net::Resolver& resolver, std::string domain) {
     MxFacts facts;
     facts.domain = domain;
@@ -151,7 +151,7 @@ asio::awaitable<MxFacts> look_up_mx(net::Resolver& resolver, std::string domain)
         host.implicit = true;
         facts.hosts.push_back(std::move(host));
     }
-    for (MxHost& host : facts.hosts) co_await fill_host(resolver, host);
+    for (MxHost& host : facts.hosts) co_await look_up_mx_host(resolver, host);
     co_return facts;
 }
 

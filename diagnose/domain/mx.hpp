@@ -43,6 +43,9 @@ struct MxJudgement {
 [[nodiscard]] boost::asio::awaitable<MxFacts> look_up_mx(net::Resolver& resolver,
                                                          std::string domain);
 
+// Fills in aliases and addresses of the host by its name. A literal has none.
+[[nodiscard]] boost::asio::awaitable<void> look_up_mx_host(net::Resolver& resolver, MxHost& host);
+
 // What the facts mean for mail to the domain: null MX, no MX, CNAME, literals, dead, loopback and
 // private targets. Pure.
 [[nodiscard]] MxJudgement judge_mx(const MxFacts& facts);

@@ -95,6 +95,7 @@ void add_exchangers(const InboundFacts& facts, Check& check) {
         row.target = exchanger.host;
         row.detail = facts.implicit_mx ? "no MX record, so the domain's own address counts"
                                        : fmt::format("preference {}", exchanger.preference);
+        if (!exchanger.alias_of.empty()) row.detail += ", alias of " + exchanger.alias_of;
         if (exchanger.addresses.empty()) {
             row.result = "no-address";
             row.detail += ": " + exchanger.problem;
@@ -127,6 +128,18 @@ std::string record_fault(const InboundFacts& facts) {
     return {};
 }
 
+// The domain itself may well be an alias; a name that an MX record holds may not.
+std::string alias_fault(const InboundFacts& facts) {
+    for (const MailExchanger& exchanger : facts.exchangers) {
+        if (facts.implicit_mx || exchanger.alias_of.empty()) continue;
+        return fmt::format(
+            "The MX record names {}, an alias (CNAME) of {}, which RFC 2181 section 10.3 "
+            "forbids: some servers do not deliver to it. Name {} in the MX record.",
+            exchanger.host, exchanger.alias_of, exchanger.alias_of);
+    }
+    return {};
+}
+
 Check mx_check(const InboundFacts& facts) {
     Check check = make("mx", facts.domain.empty() ? "Where mail for the domain goes"
                                                   : "Where mail for " + facts.domain + " goes");
@@ -136,7 +149,9 @@ Check mx_check(const InboundFacts& facts) {
             "\"{}\" has no domain; name one: relay diagnose --inbound example.com", facts.hostname);
         return check;
     }
-    const std::string fault = record_fault(facts);
+    const std::string alias = alias_fault(facts);
+    std::string fault = record_fault(facts);
+    if (fault.empty() && mx_direction(facts) == MxDirection::here) fault = alias;
     switch (mx_direction(facts)) {
         case MxDirection::here:
             check.status = fault.empty() ? CheckStatus::ok : CheckStatus::warn;
@@ -173,6 +188,7 @@ Check mx_check(const InboundFacts& facts) {
             }
             break;
     }
+    if (check.summary.find(alias) == std::string::npos) check.summary += " " + alias;
     return check;
 }
 

@@ -186,6 +186,13 @@ void add_findings(const InboundFacts& facts, Report& report) {
     if (listening(facts) == Listening::loopback_only) {
         add(VerdictCode::inbound_loopback_only, "Port 25 listens on loopback only.");
     }
+    for (const MailExchanger& exchanger : facts.exchangers) {
+        if (facts.implicit_mx || exchanger.alias_of.empty()) continue;
+        add(VerdictCode::recipient_mx,
+            fmt::format("The MX {} is an alias (CNAME) of {}; it must be a host's own name "
+                        "(RFC 2181 section 10.3).",
+                        exchanger.host, exchanger.alias_of));
+    }
     for (const auto& rule : {facts.stops4, facts.stops6}) {
         if (!rule || rule->verdict == RuleVerdict::redirect) continue;
         if (report.verdict.code == VerdictCode::inbound_firewalled) continue;

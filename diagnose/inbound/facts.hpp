@@ -17,6 +17,7 @@ namespace diagnose {
 struct MailExchanger {
     std::uint16_t preference = 0;
     std::string host;
+    std::string alias_of;  // a CNAME's target, which an MX must not be (RFC 2181 section 10.3)
     std::vector<std::string> addresses;
     net::DnsStatus status = net::DnsStatus::ok;
     std::string problem;  // why there are none

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/connect.hpp"
+#include "diagnose/domain/mx.hpp"
 #include "diagnose/firewall_listing.hpp"
 #include "diagnose/inbound/facts.hpp"
 
@@ -23,17 +24,20 @@ using Facts = std::shared_ptr<InboundFacts>;
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 asio::awaitable<void> find_addresses(net::Resolver& resolver, Facts facts, std::size_t index) {
-    const std::string host = facts->exchangers[index].host;
-    const auto answer = co_await resolver.addresses(host, net::Family::any);
+    MxHost host;
+    host.name = facts->exchangers[index].host;
+    // As the world sees it: /etc/hosts is not asked.
+    co_await look_up_mx_host(resolver, host);
     MailExchanger& exchanger = facts->exchangers[index];
-    exchanger.status = answer.status;
-    exchanger.problem = base::printable(answer.problem, 300);
-    for (const asio::ip::address& address : answer.records) {
+    exchanger.status = host.status;
+    exchanger.problem = base::printable(host.problem, 300);
+    if (!host.aliases.empty()) exchanger.alias_of = base::printable(host.aliases.back(), 255);
+    for (const asio::ip::address& address : host.addresses) {
         exchanger.addresses.push_back(address.to_string());
     }
 }
 
-asio::awaitable<void> look_up_mx(net::Resolver& resolver, Facts facts) {
+asio::awaitable<void> find_exchangers(net::Resolver& resolver, Facts facts) {
     constexpr std::size_t most_exchangers = 10;
     if (facts->domain.empty()) co_return;
     auto answer = co_await resolver.mx(facts->domain);
@@ -211,7 +215,7 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
     Gathering gathering{executor, facts, ask.progress};
     gathering.known("listening");
     gathering.known("addresses");
-    gathering.add("mx", look_up_mx(resolver, facts));
+    gathering.add("mx", find_exchangers(resolver, facts));
     gathering.add("greeting", greet_self(executor, facts));
     gathering.add("firewall", read_rules(executor, facts));
     if (ask.vantage) {

@@ -437,3 +437,24 @@ TEST_CASE("a vantage's answer is read with care", "[inbound]") {
     CHECK(diagnose::parse_vantage_answer("<html>").has_error());
     CHECK(diagnose::parse_vantage_answer("{}").has_error());
 }
+
+TEST_CASE("an MX that is an alias is reported, though mail may get through", "[inbound]") {
+    InboundFacts facts = good_host();
+    facts.exchangers.front().alias_of = "box.hoster.example";
+    const Report here = report_inbound(facts);
+    CHECK(status_of(here, "mx") == CheckStatus::warn);
+    const auto told = [](const diagnose::Finding& finding) {
+        return finding.code == "recipient-mx" && holds(finding.summary, "RFC 2181");
+    };
+    CHECK(std::any_of(here.findings.begin(), here.findings.end(), told));
+    facts.exchangers.front().addresses = {"203.0.113.99"};
+    for (const Check& check : report_inbound(facts).checks) {
+        if (check.id == "mx") CHECK(holds(check.summary, "an alias (CNAME) of box.hoster.example"));
+    }
+    // Without an MX record the domain's own name counts, and that may be an alias.
+    facts = good_host();
+    facts.implicit_mx = true;
+    facts.exchangers.front().alias_of = "box.hoster.example";
+    const Report implicit = report_inbound(facts);
+    CHECK(std::none_of(implicit.findings.begin(), implicit.findings.end(), told));
+}

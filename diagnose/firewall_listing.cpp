@@ -45,7 +45,7 @@ class Lister {
         if (path.empty()) return {};
         found_ = true;
         arguments.insert(arguments.begin(), path);
-        const base::ChildLimits limits{.time = std::chrono::milliseconds{1500},
+        const base::ChildLimits limits{.time = std::chrono::milliseconds{3000},
                                        .output = std::size_t{32} * 1024 * 1024};
         base::ChildResult child = base::run_child(arguments, limits);
         if (child.succeeded() && !child.output_cut) return std::move(child.output);

@@ -8,8 +8,6 @@
 namespace diagnose {
 namespace {
 
-constexpr std::string_view retest = "Test again: relay diagnose";
-
 bool any_smarthost_works(const Report& report) {
     return std::any_of(report.smarthosts.begin(), report.smarthosts.end(),
                        [](const auto& item) { return item.code == VerdictCode::ok_smarthost; });
@@ -73,22 +71,24 @@ Fix use_smarthost(const Observations& seen) {
     fix.title = fmt::format("Send through an authenticated smarthost on port {}", ports.front());
     const bool usual = ports.front() == 587 || ports.front() == 465;
     if (usual) {
-        fix.steps.push_back("Take your mail provider's submission server, or a sending service");
+        fix.steps.emplace_back(
+            "Have the name of a submission server, a user name and a password from your mail "
+            "provider or from a sending service.");
     } else {
         fix.steps.push_back(fmt::format(
             "Take a provider with an alternate port; open from here: {} (SendGrid, Mailgun, "
             "Postmark, Brevo and SMTP2GO have 2525; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail "
-            "and Zoho have none)",
+            "and Zoho have none).",
             open_words(ports)));
     }
     if (seen.host.cloud != nullptr && !seen.host.cloud->native_relay.empty()) {
-        fix.steps.push_back(fmt::format("{} has a sending service of its own: {}",
+        fix.steps.push_back(fmt::format("{} has a sending service of its own: {}.",
                                         seen.host.cloud->name, seen.host.cloud->native_relay));
     }
-    fix.steps.push_back(
-        "Put the block below into relay.toml (relay diagnose --write offers to), the "
-        "password into the file it names, readable by relay's user only");
-    fix.steps.push_back("Prove it without sending: relay check --online");
+    fix.steps.emplace_back(
+        "Put the block below, with these in it, into relay.toml (`relay diagnose --write` offers "
+        "to), and the password into the file it names, readable by relay's user only.");
+    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
     fix.config = smarthost_block(seen, ports.front());
     return fix;
 }
@@ -99,18 +99,19 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
         const CloudPolicy& cloud = *seen.host.cloud;
         if (cloud.lift == "never") {
             fix.title = fmt::format("{} never lifts this block", cloud.name);
-            fix.steps.push_back("Do not ask support for port 25: use a smarthost");
+            fix.steps.push_back("Do not ask its support for port 25: use a smarthost.");
             return fix;
         }
         fix.title =
             fmt::format("Have {} open port 25, if direct delivery is really wanted", cloud.name);
         if (!cloud.lift_how.empty()) fix.steps.push_back(cloud.lift_how);
-        if (!cloud.lift_url.empty()) fix.steps.push_back("See " + cloud.lift_url);
+        if (!cloud.lift_url.empty()) fix.steps.push_back("Read " + cloud.lift_url);
         if (!cloud.rdns.empty()) {
             fix.steps.push_back("Have a PTR name set for the address first: " + cloud.rdns);
         }
         if (!cloud.checked) {
-            fix.steps.push_back("This is what is reported of the provider; its own pages decide");
+            fix.steps.push_back(
+                "This is what others report of the provider; its own pages decide.");
         }
     } else if (cause.kind == CauseKind::isp) {
         fix.title = "Ask the access provider to open port 25, if direct delivery is really wanted";
@@ -119,25 +120,26 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
         } else {
             fix.steps.push_back(
                 "Most open it for a fixed or business address only; ask for a PTR "
-                "name as well");
+                "name as well.");
         }
         fix.steps.push_back(
             "Even with port 25 open most receivers refuse mail straight from an end "
-            "user's address");
+            "user's address.");
     } else if (cause.kind == CauseKind::gateway) {
         fix.title = fmt::format("Let the router{} pass outbound port 25",
                                 cause.hop_address.empty() ? "" : " at " + cause.hop_address);
         fix.steps.push_back(
             "Look in its firewall or \"mail protection\" settings for a rule or a "
-            "list of allowed mail servers that names port 25");
+            "list of allowed mail servers that names port 25.");
         fix.steps.push_back(
             "If its rules are clean, the next hop is the filter: ask the network "
-            "provider");
+            "provider.");
     } else if (cause.kind == CauseKind::container) {
         fix.title = "Let the container's host forward outbound port 25";
         fix.steps.push_back(
-            "On the host: nft list ruleset, or iptables -S FORWARD and DOCKER-USER; "
-            "in Kubernetes: the namespace's NetworkPolicy and the CNI's egress rules");
+            "On its host look for the rule: `nft list ruleset`, or `iptables -S FORWARD` and "
+            "`iptables -S DOCKER-USER`; in Kubernetes look at the namespace's NetworkPolicy and "
+            "the CNI's egress rules.");
     }
     return fix;
 }
@@ -148,20 +150,22 @@ Fix open_here(const Observations& seen) {
     if (seen.local.rule) {
         RuleQuestion question;
         question.port = 25;
-        fix.steps.push_back("The rule: " + rule_text(*seen.local.rule));
+        fix.steps.push_back("This is the rule: " + rule_text(*seen.local.rule));
         for (const std::string& command : commands_to_allow(*seen.local.rule, question)) {
-            fix.steps.push_back(command);
+            fix.steps.push_back("Run `" + command + "`");
         }
         return fix;
     }
     if (!seen.local.rules_read) {
-        fix.steps.push_back("Run this as root to see the rule: sudo relay diagnose");
+        fix.steps.push_back("Run it as root to see the rule: `sudo relay diagnose`");
     }
-    fix.steps.push_back(
-        "nft list ruleset | grep -n -E 'dport|policy drop'   (or: iptables -S OUTPUT)");
-    fix.steps.push_back(
-        "ip rule; ip route get 192.0.2.1   (a prohibit, unreachable or blackhole route)");
-    fix.steps.push_back("systemctl cat UNIT | grep IPAddress   (the unit's own sandbox)");
+    fix.steps.emplace_back(
+        "Look for a packet filter rule: `nft list ruleset | grep -n -E 'dport|policy drop'` or "
+        "`iptables -S OUTPUT`");
+    fix.steps.emplace_back(
+        "Look for a prohibit, unreachable or blackhole route: `ip rule` and `ip route`");
+    fix.steps.emplace_back(
+        "In a systemd unit, look for its own sandbox: `systemctl cat UNIT | grep IPAddress`");
     return fix;
 }
 
@@ -170,10 +174,10 @@ Fix not_helpful(const Observations& seen) {
     fix.title = "What will not help";
     fix.steps.push_back(
         "Delivering to a recipient's mail exchanger on 587 or 465: an MX takes mail "
-        "from others on 25 only");
-    fix.steps.push_back("Longer time-outs, other recipients, another DNS server");
+        "from others on 25 only.");
+    fix.steps.push_back("Longer time-outs, other recipients, another DNS server.");
     if (seen.smarthosts.empty()) {
-        fix.steps.push_back("A smarthost cures sending only: receiving mail needs inbound port 25");
+        fix.steps.push_back("A smarthost for receiving mail: that needs inbound port 25.");
     }
     return fix;
 }
@@ -186,26 +190,26 @@ void add_tls_steps(const SmarthostReport& smarthost, Fix& fix) {
     if (says("clear text")) {
         fix.steps.emplace_back(
             "This port speaks STARTTLS: set tls = \"starttls\" (or leave tls out), or "
-            "use port 465 for implicit TLS");
+            "use port 465 for implicit TLS.");
     }
     if (says("trust")) {
         fix.steps.emplace_back(
             "If the server is your own: ca_file = \"/path/to/its-ca.pem\" in its "
-            "[smarthost], or pin its key with fingerprint");
+            "[smarthost], or pin its key with fingerprint.");
         fix.steps.emplace_back(
             "If it is a provider's: something on the path (an antivirus, a "
-            "proxy) opens the TLS; have the smarthost excepted there");
+            "proxy) opens the TLS; have the smarthost excepted there.");
     }
     if (says("not for")) {
-        fix.steps.emplace_back("Use a host name that the certificate is for, as listed above");
+        fix.steps.emplace_back("Use a host name that the certificate is for, as listed above.");
     }
-    if (says("not valid before")) fix.steps.emplace_back("Look at this host's clock: timedatectl");
+    if (says("not valid before"))
+        fix.steps.emplace_back("Look at this host's clock: `timedatectl`");
 }
 
 Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
     Fix fix;
     fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
-    if (!smarthost.reply.empty()) fix.steps.push_back("It said: " + smarthost.reply);
     if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
     const bool network = smarthost.code == VerdictCode::smarthost_unreachable ||
                          smarthost.code == VerdictCode::smarthost_tls ||
@@ -215,15 +219,16 @@ Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
         if (port.result == "open" && port.port != smarthost.port) open.push_back(port.port);
     }
     if (network && !open.empty()) {
-        fix.steps.push_back(fmt::format("Port {} of {} is open from here: use it", open_words(open),
-                                        smarthost.host));
+        fix.steps.push_back(fmt::format("Use port {} of {}, which is open from here.",
+                                        open_words(open), smarthost.host));
         fix.config = smarthost_block(seen, open.front());
     }
     if (smarthost.code == VerdictCode::smarthost_tls) add_tls_steps(smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_auth) {
-        fix.steps.push_back("One sign-in was tried; do not try in a loop, providers lock accounts");
+        fix.steps.push_back(
+            "One sign-in was tried. Do not try in a loop: providers lock accounts.");
     }
-    fix.steps.push_back("Then: relay check --online");
+    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
     return fix;
 }
 
@@ -234,18 +239,18 @@ Fix no_network_fix(const Observations& seen) {
         fix.steps.push_back(
             "A captive portal answers in place of the web: open any http:// page in "
             "a browser and sign in (" +
-            seen.portal + ")");
+            seen.portal + ").");
     } else if (!seen.route_v4 && !seen.route_v6) {
         fix.title = "Give this host a route to the network";
-        fix.steps.push_back("ip address; ip route   (there is no default route)");
+        fix.steps.push_back("See what is there: `ip address` and `ip route`");
         fix.steps.push_back("Is the cable, the Wi-Fi, the VPN or the container's network up?");
     } else {
         fix.title = "Restore the network";
         fix.steps.push_back(
-            "No address answers on any port: ask who runs the gateway (ip route), or "
-            "look at the firewall of this host");
+            "No address answers on any port: ask whoever runs the gateway (`ip route` shows it), "
+            "or look at the firewall of this host.");
     }
-    fix.steps.push_back("Mail that relay has accepted waits in its queue meanwhile");
+    fix.steps.push_back("Mail that relay has accepted waits in its queue meanwhile.");
     return fix;
 }
 
@@ -253,10 +258,12 @@ Fix dns_fix(const Observations& seen) {
     Fix fix;
     fix.title = "Mend name resolution";
     fix.steps.push_back(
-        fmt::format("This host asks {} (/etc/resolv.conf)",
+        fmt::format("This host asks {} (/etc/resolv.conf).",
                     seen.name_servers.empty() ? "no name server" : seen.name_servers));
-    fix.steps.push_back("Try: getent hosts gmail.com; resolvectl status");
-    fix.steps.push_back("Until names resolve nothing else can be judged");
+    fix.steps.push_back(
+        "Try `getent hosts gmail.com`, and with systemd-resolved `resolvectl status`");
+    fix.steps.push_back(
+        "Run this again when names resolve: until then nothing else can be judged.");
     return fix;
 }
 
@@ -267,12 +274,12 @@ Fix reputation_fix(const Observations& seen) {
         "Set a PTR name for the address, and have it resolve back to it; only the "
         "address's owner can" +
         (seen.host.cloud != nullptr && !seen.host.cloud->rdns.empty()
-             ? " (" + seen.host.cloud->rdns + ")"
-             : std::string{}));
-    fix.steps.push_back("See whether the address is listed: relay diagnose --domain YOUR-DOMAIN");
+             ? " (" + seen.host.cloud->rdns + ")."
+             : "."));
+    fix.steps.push_back("See whether the address is listed: `relay diagnose --domain YOUR-DOMAIN`");
     fix.steps.push_back(
         "A listing in Spamhaus PBL is no accusation: it says that the range must not "
-        "send itself; a smarthost is the cure");
+        "send itself; a smarthost is the cure.");
     return fix;
 }
 
@@ -289,10 +296,10 @@ Fix hopeless_fix() {
     fix.title = "Send through a provider's HTTPS API";
     fix.steps.push_back(
         "Every mail port is closed here and only 443 is open: no SMTP client can "
-        "send from this host, relay included");
+        "send from this host, relay included.");
     fix.steps.push_back(
         "Use your provider's HTTPS API from the application, or move relay to a host "
-        "outside this network and reach it by VPN");
+        "outside this network and reach it by VPN.");
     return fix;
 }
 
@@ -301,10 +308,10 @@ Fix intercepted_fix() {
     fix.title = "Do not trust port 25 on this network";
     fix.steps.push_back(
         "Something on the path answers in the servers' place: never lower TLS "
-        "verification and never send a password over it");
+        "verification and never send a password over it.");
     fix.steps.push_back(
         "Have the inspection switched off (Cisco ASA: no inspect esmtp; antivirus: "
-        "its mail shield), or go round it by 465 or 587 with verified TLS");
+        "its mail shield), or go round it by 465 or 587 with verified TLS.");
     return fix;
 }
 
@@ -353,7 +360,6 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
             add(fixes, lift_block(seen, report.cause));
         if (blocked) add(fixes, not_helpful(seen));
     }
-    if (!fixes.empty()) fixes.back().steps.emplace_back(retest);
     return fixes;
 }
 

@@ -156,8 +156,7 @@ Cause network_cause(const Observations& seen, bool intercepted) {
 
 Cause smarthost_cause(const SmarthostReport& smarthost) {
     Cause cause;
-    cause.name = smarthost.name;
-    cause.policy = smarthost.explained;
+    cause.name = "smarthost " + smarthost.name;
     switch (smarthost.code) {
         case VerdictCode::smarthost_unreachable:
         case VerdictCode::smarthost_rejected:
@@ -165,8 +164,17 @@ Cause smarthost_cause(const SmarthostReport& smarthost) {
         case VerdictCode::smarthost_no_starttls:
             cause.kind = CauseKind::remote;
             break;
+        case VerdictCode::smarthost_dns:
+            cause.kind = CauseKind::config;
+            cause.name = "host of smarthost " + smarthost.name;
+            break;
+        case VerdictCode::smarthost_sender:
+            cause.kind = CauseKind::config;
+            cause.name = "sender address, or what smarthost " + smarthost.name + " allows it";
+            break;
         default:
             cause.kind = CauseKind::config;
+            cause.name = "sign-in of smarthost " + smarthost.name;
     }
     return cause;
 }

@@ -22,6 +22,8 @@ inline constexpr CheckName interception{"interception",
                                         "Whether the servers that answer on 25 are genuine"};
 inline constexpr CheckName local_firewall{"local-firewall", "This host's own rules for port 25"};
 inline constexpr CheckName path{"path", "How far port 25 gets"};
+inline constexpr CheckName answers{"answers",
+                                   "Whether port 25 is answered from the server's place"};
 inline constexpr CheckName delivery{"delivery", "Each mail server, each address, up to RCPT"};
 inline constexpr CheckName mx{"mx", "Mail servers (MX)"};
 }  // namespace check_name

@@ -78,45 +78,75 @@ Check dns_check(const Observations& seen) {
     }
     const std::size_t bad = silent + missing;
     check.status = bad == asked ? CheckStatus::fail : bad > 0 ? CheckStatus::warn : CheckStatus::ok;
-    check.summary = bad == 0 ? fmt::format("All {} names resolve.", asked)
-                             : fmt::format("{} of {} names do not resolve.", bad, asked);
+    if (bad == 0) {
+        check.summary = asked == 1 ? fmt::format("{} resolves.", *hosts.begin())
+                                   : fmt::format("All {} names resolve.", asked);
+    } else {
+        check.summary = asked == 1 ? fmt::format("{} does not resolve.", *hosts.begin())
+                                   : fmt::format("{} of {} names do not resolve.", bad, asked);
+    }
     return check;
 }
 
+// "Google answers", "Google, Yahoo answer"
+std::string clause(const Names& names, std::string_view one, std::string_view many) {
+    return list(names) + " " + std::string{names.size() == 1 ? one : many};
+}
+
 struct Tally {
-    Names open, dropped, rejected, other;
+    Names open, refusing, dropped, rejected, other;
     void count(const PortEvidence& item) {
-        Names& names = item.result == "open"       ? open
-                       : item.result == "dropped"  ? dropped
-                       : item.result == "rejected" ? rejected
-                                                   : other;
+        const bool turned_away = item.identity == Identity::refusing;
+        const bool closed_loudly = item.result == "rejected" || item.result == "unreachable";
+        Names& names = turned_away                ? refusing
+                       : item.result == "open"    ? open
+                       : item.result == "dropped" ? dropped
+                       : closed_loudly            ? rejected
+                                                  : other;
         names.insert(item.operator_name);
     }
+    [[nodiscard]] bool closed() const { return !dropped.empty() || !rejected.empty(); }
     [[nodiscard]] std::string words() const {
         std::vector<std::string> parts;
-        if (!open.empty()) parts.push_back(list(open) + " answer");
-        if (!dropped.empty()) parts.push_back(list(dropped) + " silent");
-        if (!rejected.empty()) parts.push_back(list(rejected) + " refused");
+        if (!open.empty()) parts.push_back(clause(open, "answers", "answer"));
+        if (!refusing.empty()) {
+            parts.push_back(clause(refusing, "answers and turns this address away",
+                                   "answer and turn this address away"));
+        }
+        if (!dropped.empty()) parts.push_back(clause(dropped, "stays silent", "stay silent"));
+        if (!rejected.empty()) {
+            parts.push_back(
+                clause(rejected, "is refused or unreachable", "are refused or unreachable"));
+        }
+        if (!other.empty()) parts.push_back(clause(other, "fails otherwise", "fail otherwise"));
         return base::join(parts, "; ");
     }
 };
 
+// Once where both families saw the same, or only one was asked.
+std::string both_words(const Tally& v4, const Tally& v6) {
+    const std::string first = v4.words(), second = v6.words();
+    if (first == second || second.empty()) return first + ".";
+    if (first.empty()) return second + ".";
+    return fmt::format("IPv4: {}. IPv6: {}.", first, second);
+}
+
 Check direct_check(const Observations& seen, const Report& report) {
     Check check = make(check_name::port_25);
     add_rows(seen, ProbeRole::direct, check);
-    Tally tally;
+    Tally v4, v6;
     bool asked = false;
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::direct || !item.attempted()) continue;
         if (item.connect == ConnectResult::no_route) continue;
         asked = true;
-        tally.count(item);
+        (item.family == net::Family::ipv4 ? v4 : v6).count(item);
     }
     if (!asked) {
         check.summary = "No operator could be asked.";
         return check;
     }
-    const bool some_closed = !tally.dropped.empty() || !tally.rejected.empty();
+    const bool some_closed = v4.closed() || v6.closed();
     if (report.direct.code == VerdictCode::ok_direct) {
         check.status = some_closed ? CheckStatus::warn : CheckStatus::ok;
     } else if (report.direct.code == VerdictCode::inconclusive) {
@@ -124,7 +154,7 @@ Check direct_check(const Observations& seen, const Report& report) {
     } else {
         check.status = CheckStatus::fail;
     }
-    check.summary = tally.words() + ".";
+    check.summary = both_words(v4, v6);
     return check;
 }
 
@@ -177,7 +207,8 @@ Check identity_check(const Observations& seen) {
                    : genuine.empty() ? CheckStatus::fail
                                      : CheckStatus::warn;
     if (strange.empty()) {
-        check.summary = list(genuine) + " answered with greetings of their own.";
+        check.summary = clause(genuine, "answered with its own greeting.",
+                               "answered with greetings of their own.");
     }
     return check;
 }
@@ -290,6 +321,36 @@ Check path_check(const Observations& seen) {
     return check;
 }
 
+Evidence answer_row(const AnswerPair& pair, const Answerer& answerer) {
+    Evidence row;
+    row.target = pair.target;
+    row.address = pair.address;
+    row.port = answerer.port;
+    row.family = pair.family;
+    row.result = connect_result_name(answerer.result);
+    row.took = answerer.took;
+    if (answerer.ttl > 0) row.detail = fmt::format("the answer arrives with TTL {}", answerer.ttl);
+    return row;
+}
+
+// Balancing inside a far network can look like it too, so that nearness alone proves no proxy.
+Check answer_check(const Observations& seen) {
+    Check check = make(check_name::answers);
+    std::vector<std::string> sentences;
+    for (const AnswerPair& pair : seen.answers) {
+        check.evidence.push_back(answer_row(pair, pair.direct));
+        check.evidence.push_back(answer_row(pair, pair.control));
+        const AnswerFinding finding = compare_answers(pair);
+        if (finding == AnswerFinding::nearer) check.status = CheckStatus::warn;
+        if (finding == AnswerFinding::same && check.status == CheckStatus::skip) {
+            check.status = CheckStatus::ok;
+        }
+        sentences.push_back(answer_words(pair));
+    }
+    check.summary = base::join(sentences, " ");
+    return check;
+}
+
 }  // namespace
 
 std::vector<Check> make_checks(const Observations& seen, const Report& report) {
@@ -302,6 +363,7 @@ std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     checks.push_back(identity_check(seen));
     checks.push_back(local_check(seen, report));
     checks.push_back(path_check(seen));
+    if (!seen.answers.empty()) checks.push_back(answer_check(seen));
     for (const SmarthostStages& stages : seen.smarthosts) checks.push_back(check_of(stages));
     return checks;
 }

@@ -47,6 +47,84 @@ std::string direct_words(VerdictCode code) {
     }
 }
 
+struct Asked {
+    std::set<std::string> all, open, silent, refused, refusing;
+};
+
+// Who answered on port 25, over either family.
+Asked operators_asked(const Observations& seen) {
+    Asked asked;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || !item.attempted()) continue;
+        if (item.connect == ConnectResult::no_route) continue;
+        asked.all.insert(item.operator_name);
+        if (item.open()) asked.open.insert(item.operator_name);
+        if (item.result == "dropped") asked.silent.insert(item.operator_name);
+        if (item.identity == Identity::refusing) asked.refusing.insert(item.operator_name);
+    }
+    for (const std::string& name : asked.all) {
+        if (asked.open.contains(name)) asked.silent.erase(name);
+        if (!asked.open.contains(name) && !asked.silent.contains(name)) asked.refused.insert(name);
+    }
+    return asked;
+}
+
+// "3 of 5 mail operators answer, 1 stays silent, 1 refuses"
+std::string count_words(const Observations& seen) {
+    const Asked asked = operators_asked(seen);
+    const std::size_t all = asked.all.size();
+    if (all == 0) return "no mail operator could be asked";
+    if (all == 1) {
+        return fmt::format("{} {}", *asked.all.begin(),
+                           !asked.open.empty()     ? "answers"
+                           : !asked.silent.empty() ? "stays silent"
+                                                   : "refuses");
+    }
+    if (asked.open.size() == all) return fmt::format("all {} mail operators answer", all);
+    std::string text = asked.open.empty()
+                           ? fmt::format("none of {} mail operators answers", all)
+                           : fmt::format("{} of {} mail operators {}", asked.open.size(), all,
+                                         asked.open.size() == 1 ? "answers" : "answer");
+    if (asked.silent.size() == all) return text;
+    if (!asked.silent.empty()) {
+        text += fmt::format(", {} {} silent", asked.silent.size(),
+                            asked.silent.size() == 1 ? "stays" : "stay");
+    }
+    if (!asked.refused.empty()) {
+        text += fmt::format(", {} {}", asked.refused.size(),
+                            asked.refused.size() == 1 ? "refuses" : "refuse");
+    }
+    return text;
+}
+
+// What the direct code rests on: the headline says the rest.
+std::string evidence_words(const Observations& seen, VerdictCode code) {
+    switch (code) {
+        case VerdictCode::outbound_25_dropped:
+        case VerdictCode::outbound_25_rejected:
+            return count_words(seen) + "; their other ports answer";
+        case VerdictCode::outbound_25_intercepted:
+            return count_words(seen) + ", but not in their own voice";
+        case VerdictCode::submission_blocked:
+            return count_words(seen) + ", nor do their ports 465 and 587";
+        case VerdictCode::smtp_hopeless:
+            return count_words(seen) + ", nor does any other mail port";
+        case VerdictCode::local_firewall:
+            return "the packets are stopped on this host";
+        case VerdictCode::reputation: {
+            const Asked asked = operators_asked(seen);
+            return fmt::format("{} of {} mail operators answer, and turn this address away",
+                               asked.refusing.size(), asked.all.size());
+        }
+        case VerdictCode::no_network:
+            return "nothing connects";
+        case VerdictCode::dns_broken:
+            return "the mail servers' names cannot be looked up";
+        default:
+            return count_words(seen);
+    }
+}
+
 std::string smarthost_words(const SmarthostReport& smarthost) {
     const std::string& name = smarthost.name;
     switch (smarthost.code) {
@@ -117,8 +195,7 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     const SmarthostReport* smarthost = working(report);
     if (smarthost != nullptr && code != VerdictCode::ok_direct) {
-        text +=
-            fmt::format(" Mail leaves all the same, through the smarthost {}.", smarthost->name);
+        return fmt::format("Mail leaves, through the smarthost {}. {}", smarthost->name, text);
     }
     return text;
 }
@@ -171,7 +248,10 @@ void add_finding(Report& report, VerdictCode code, std::string summary) {
 
 void find_more(const Observations& seen, Report& report) {
     if (report.verdict.code != report.direct.code) {
-        add_finding(report, report.direct.code, report.direct.summary);
+        const bool unused = report.direct.code == VerdictCode::ok_direct && !seen.direct_path;
+        add_finding(report, report.direct.code,
+                    unused ? "Outbound port 25 is open, but delivery.path does not use it."
+                           : direct_words(report.direct.code));
     }
     if (split_families(report)) {
         add_finding(report, *report.direct.ipv4, "IPv4: " + direct_words(*report.direct.ipv4));
@@ -183,6 +263,13 @@ void find_more(const Observations& seen, Report& report) {
     }
     if (!seen.portal.empty()) {
         add_finding(report, VerdictCode::no_network, "A captive portal answers: " + seen.portal);
+    }
+    for (const AnswerPair& pair : seen.answers) {
+        if (compare_answers(pair) != AnswerFinding::nearer) continue;
+        const bool open = pair.direct.result == ConnectResult::open;
+        add_finding(report,
+                    open ? VerdictCode::outbound_25_intercepted : VerdictCode::outbound_25_rejected,
+                    answer_words(pair));
     }
     for (const PortEvidence& item : seen.ports) {
         const bool strange = item.role == ProbeRole::direct && item.open() && !item.genuine;
@@ -257,7 +344,7 @@ DirectVote vote_direct(const Observations& seen) {
     }
     const bool shut_in = silent_or_refused(vote.code) && open_submission_ports(seen).empty();
     if (!seen.portal.empty() && shut_in) vote.code = VerdictCode::no_network;
-    vote.summary = direct_words(vote.code);
+    vote.summary = evidence_words(seen, vote.code);
     return vote;
 }
 

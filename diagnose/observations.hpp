@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "diagnose/answer_distance.hpp"
 #include "diagnose/evidence.hpp"
 #include "diagnose/firewall_rules.hpp"
 #include "diagnose/host.hpp"
@@ -34,6 +35,7 @@ struct Observations {
     std::string hostname;
     std::vector<PortEvidence> ports;
     std::vector<PathTrace> paths;
+    std::vector<AnswerPair> answers;  // one per family at most
     LocalSigns local;
     HostIdentity host;
     std::vector<SmarthostStages> smarthosts;

@@ -27,7 +27,10 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr base::Duration survey_time{4000};  // of one connect: three SYNs
 constexpr base::Duration name_time{2500};    // of what is asked about our own address
+constexpr base::Duration leisure{100}, least_patience{250};  // with routers before an open port
 constexpr base::Duration reserve{500};                       // for concluding
+constexpr base::Duration answer_time{3000};                  // of measuring where answers come from
+constexpr std::uint16_t control_port = 443;  // what port 25 of the same address is compared with
 
 // One diagnosis. Shared, so that a task that comes late writes into memory that is still there.
 struct Job {
@@ -125,9 +128,25 @@ asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
     ask.target = item.host;
     ask.address = asio::ip::make_address(item.address);
     ask.port = item.port;
+    // A router on the way answers no later than the host behind it, some leisure allowed.
+    if (item.open())
+        ask.probe_timeout = std::clamp(3 * item.took + leisure, least_patience, ask.probe_timeout);
     ask.timeout = std::min(ask.timeout, job->left() - std::min(job->left(), base::Duration{1000}));
     PathTrace path = co_await trace_path(job->executor, ask);
     job->seen.paths.push_back(std::move(path));
+}
+
+// Worth a look where somebody answers on port 25: the server, a proxy, or a box that resets.
+bool answered(const PortEvidence& item) {
+    return item.open() || (item.connect == ConnectResult::refused && !item.icmp);
+}
+
+asio::awaitable<void> answer_task(JobPointer job, PortEvidence item, std::size_t index) {
+    const auto address = asio::ip::make_address(item.address);
+    const base::Duration limit = std::min(answer_time, job->left());
+    AnswerPair pair =
+        co_await measure_answers(job->executor, item.host, address, item.port, control_port, limit);
+    job->seen.answers[index] = std::move(pair);
 }
 
 asio::awaitable<void> local_task(JobPointer job, PortEvidence item) {
@@ -164,6 +183,12 @@ void start_second_phase(const JobPointer& job) {
         const PortEvidence* item = to_trace(job->seen, family);
         if (item == nullptr) continue;
         spawn(job, check_name::path.title, path_task(job, *item));
+        if (answered(*item)) {
+            job->seen.answers.emplace_back();
+            job->seen.answers.back().target = item->host;
+            const std::size_t index = job->seen.answers.size() - 1;
+            spawn(job, check_name::answers.title, answer_task(job, *item, index));
+        }
         if (!item->open() && silent == nullptr) silent = item;
     }
     if (silent == nullptr) return;

@@ -15,7 +15,6 @@ namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr int window = 6;          // TTLs under way at a time, for each port
-constexpr int tries = 2;           // for a hop that stays silent: routers limit their ICMP errors
 constexpr int silent_windows = 2;  // after which nothing more is expected
 
 struct Sweep {
@@ -26,6 +25,7 @@ struct Sweep {
     SteadyClock::time_point began = SteadyClock::now();
     asio::steady_timer gate;
     std::size_t pending = 0;
+    base::Duration patience = ask.probe_timeout;  // with one probe
     PathTrace path;
 
     [[nodiscard]] bool time_left() const { return SteadyClock::now() - began < ask.timeout; }
@@ -40,8 +40,14 @@ bool answered(const Trace::Hop& hop) {
     return hop.result == ConnectResult::open || (hop.result == ConnectResult::refused && !hop.icmp);
 }
 
+bool opened(const Trace& trace) {
+    return std::any_of(trace.hops.begin(), trace.hops.end(), [](const Trace::Hop& hop) {
+        return hop.asked && hop.result == ConnectResult::open;
+    });
+}
+
 asio::awaitable<void> probe_hop(SweepPointer sweep, Trace* trace, int ttl) {
-    ConnectAsk ask{sweep->ask.address, trace->port, sweep->ask.probe_timeout};
+    ConnectAsk ask{sweep->ask.address, trace->port, sweep->patience};
     ask.ttl = ttl;
     ConnectOutcome outcome = co_await connect_once(sweep->executor, ask);
     if (outcome.stream) outcome.stream->close();
@@ -73,16 +79,14 @@ bool beyond(const Trace& trace, int ttl) {
 }
 
 asio::awaitable<void> ask_window(SweepPointer sweep, int first, int last) {
-    for (int attempt = 0; attempt < tries && sweep->time_left(); ++attempt) {
-        for (Trace* trace : {&sweep->path.direct, &sweep->path.control}) {
-            for (int ttl = first; ttl <= last; ++ttl) {
-                const Trace::Hop& hop = trace->hops[static_cast<std::size_t>(ttl) - 1];
-                const bool known = hop.asked && heard(hop);
-                if (!known && !beyond(*trace, ttl)) start_probe(sweep, *trace, ttl);
-            }
+    for (Trace* trace : {&sweep->path.direct, &sweep->path.control}) {
+        for (int ttl = first; ttl <= last; ++ttl) {
+            const Trace::Hop& hop = trace->hops[static_cast<std::size_t>(ttl) - 1];
+            const bool known = hop.asked && heard(hop);
+            if (!known && !beyond(*trace, ttl)) start_probe(sweep, *trace, ttl);
         }
-        co_await wait_for_probes(sweep);
     }
+    co_await wait_for_probes(sweep);
 }
 
 bool all_silent(const Trace& trace, int first, int last) {
@@ -90,6 +94,24 @@ bool all_silent(const Trace& trace, int first, int last) {
         if (heard(trace.hops[static_cast<std::size_t>(ttl) - 1])) return false;
     }
     return true;
+}
+
+// Window after window until the far end answers on the control port, or nobody does any more.
+// Returns the last TTL asked.
+asio::awaitable<int> ask_all(SweepPointer sweep) {
+    const PathTrace& path = sweep->path;
+    const int most = sweep->ask.most_hops;
+    int silent = 0, last = 0;
+    while (last < most && sweep->time_left() && silent < silent_windows) {
+        const int first = last + 1;
+        last = std::min(last + window, most);
+        co_await ask_window(sweep, first, last);
+        if (path.control.reached()) break;
+        const bool quiet =
+            all_silent(path.control, first, last) && all_silent(path.direct, first, last);
+        silent = quiet ? silent + 1 : 0;
+    }
+    co_return last;
 }
 
 }  // namespace
@@ -128,15 +150,14 @@ asio::awaitable<PathTrace> trace_path(asio::any_io_executor executor, TraceAsk a
     path.control.port = ask.control_port;
     path.direct.hops.resize(static_cast<std::size_t>(ask.most_hops));
     path.control.hops.resize(static_cast<std::size_t>(ask.most_hops));
-    int silent = 0;
-    for (int first = 1; first <= ask.most_hops && sweep->time_left(); first += window) {
-        const int last = std::min(first + window - 1, ask.most_hops);
+    const int asked = co_await ask_all(sweep);
+    // Routers limit their ICMP errors, so that a silent hop is asked again; but where port 25 is
+    // open no hop is looked for, and most hosts are spared the wait.
+    const bool arrived = opened(path.direct);
+    sweep->patience = TraceAsk{}.probe_timeout;
+    for (int first = 1; !arrived && first <= asked && sweep->time_left(); first += window) {
+        const int last = std::min(first + window - 1, asked);
         co_await ask_window(sweep, first, last);
-        if (path.control.reached()) break;
-        const bool quiet =
-            all_silent(path.control, first, last) && all_silent(path.direct, first, last);
-        silent = quiet ? silent + 1 : 0;
-        if (silent == silent_windows) break;
     }
     co_return std::move(path);
 }

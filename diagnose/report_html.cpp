@@ -81,7 +81,7 @@ std::string paths_html(const Report& report) {
 
 std::string steps_html(const Fix& fix) {
     std::string html;
-    for (const std::string& step : real_steps(fix)) html += element("li", html_sentence(step));
+    for (const std::string& step : fix.steps) html += element("li", html_sentence(step));
     if (html.empty()) return "";
     const std::string_view list = is_warning(fix) ? "ul" : "ol";
     return fmt::format("<{0}>\n{1}</{0}>\n", list, html);

@@ -183,7 +183,7 @@ class TextWriter {
 
     void steps(const Fix& fix) {
         std::size_t number = 0;
-        for (const std::string& step : real_steps(fix)) {
+        for (const std::string& step : fix.steps) {
             paragraph(fmt::format("  {:>2}. ", ++number), step);
         }
         if (fix.config.empty()) return;
@@ -196,7 +196,7 @@ class TextWriter {
 
     void warnings(const Fix& fix) {
         heading(clean(fix.title));
-        for (const std::string& step : real_steps(fix)) paragraph("  - ", step);
+        for (const std::string& step : fix.steps) paragraph("  - ", step);
     }
 
     void findings() {

@@ -43,7 +43,10 @@ std::string_view short_words(VerdictCode code) {
     }
 }
 
+// Only where the families differ, or one of them was not asked, is there more to say than the
+// summary does.
 std::string family_words(const DirectReport& direct) {
+    if (direct.ipv4 && direct.ipv6 && *direct.ipv4 == *direct.ipv6) return "IPv4 and IPv6 alike";
     std::string text;
     if (direct.ipv4) text = fmt::format("IPv4: {}", short_words(*direct.ipv4));
     if (direct.ipv6) {
@@ -76,12 +79,6 @@ WayOut direct_way(const Report& report) {
     return {"directly on port 25", status, std::move(text), ""};
 }
 
-bool among_steps(const Report& report, const std::string& text) {
-    return std::any_of(report.fixes.begin(), report.fixes.end(), [&](const Fix& fix) {
-        return std::find(fix.steps.begin(), fix.steps.end(), text) != fix.steps.end();
-    });
-}
-
 std::string ports_words(const SmarthostReport& smarthost) {
     std::vector<std::string> words;
     for (const PortResult& port : smarthost.ports) {
@@ -90,14 +87,42 @@ std::string ports_words(const SmarthostReport& smarthost) {
     return base::join(words, ", ");
 }
 
+// What went wrong there, as a person says it; the code stands in the headline and the JSON.
+std::string_view failure_words(VerdictCode code) {
+    switch (code) {
+        case VerdictCode::smarthost_dns:
+            return "its name does not resolve";
+        case VerdictCode::smarthost_unreachable:
+            return "it cannot be reached";
+        case VerdictCode::smarthost_tls:
+            return "the connection cannot be secured";
+        case VerdictCode::smarthost_no_starttls:
+            return "it offers no STARTTLS";
+        case VerdictCode::smarthost_auth:
+            return "it refuses the sign-in";
+        case VerdictCode::smarthost_sender:
+            return "it refuses the sender";
+        case VerdictCode::smarthost_rejected:
+            return "it turns this host away";
+        default:
+            return verdict_name(code);
+    }
+}
+
 std::string smarthost_words(const SmarthostReport& smarthost) {
-    std::string text = clean(smarthost.host);
-    if (smarthost.port != 0) text += fmt::format(" port {}", smarthost.port);
-    if (!smarthost.tls.empty()) text += ", " + clean(smarthost.tls);
-    if (!smarthost.auth.empty()) text += ", signed in with " + clean(smarthost.auth);
+    std::vector<std::string> parts;
+    // Most smarthosts have no other name than their host's.
+    std::string place = smarthost.host == smarthost.name ? "" : clean(smarthost.host);
+    if (smarthost.port != 0) {
+        place += fmt::format("{}port {}", place.empty() ? "" : " ", smarthost.port);
+    }
+    if (!place.empty()) parts.push_back(place);
+    if (!smarthost.tls.empty()) parts.push_back(clean(smarthost.tls));
+    if (!smarthost.auth.empty()) parts.push_back("signed in with " + clean(smarthost.auth));
+    std::string text = base::join(parts, ", ");
     if (status_of(smarthost.code) != CheckStatus::ok) {
-        text += fmt::format(": {}", verdict_name(smarthost.code));
-        if (!smarthost.reply.empty()) text += fmt::format(", \"{}\"", clean(smarthost.reply));
+        text += fmt::format("{}{}", text.empty() ? "" : ": ", failure_words(smarthost.code));
+        if (!smarthost.reply.empty()) text += fmt::format(": \"{}\"", clean(smarthost.reply));
         const std::string ports = ports_words(smarthost);
         if (smarthost.port == 0 && !ports.empty()) text += fmt::format(" (ports: {})", ports);
     }
@@ -157,6 +182,13 @@ std::string reached_words(std::string_view what, std::optional<int> reached) {
     return fmt::format("{} is answered at hop {}", what, *reached);
 }
 
+// Advice that repeats an explanation as its first step says it once for both.
+bool told_as_a_step(const Report& report, const std::string& explained) {
+    return std::any_of(report.fixes.begin(), report.fixes.end(), [&](const Fix& fix) {
+        return std::find(fix.steps.begin(), fix.steps.end(), explained) != fix.steps.end();
+    });
+}
+
 }  // namespace
 
 std::string_view status_words(CheckStatus status) {
@@ -197,7 +229,7 @@ std::vector<WayOut> ways_out(const Report& report) {
     if (!answers_outbound(report)) return ways;
     ways.push_back(direct_way(report));
     for (const SmarthostReport& smarthost : report.smarthosts) {
-        const bool said = among_steps(report, smarthost.explained);
+        const bool said = told_as_a_step(report, smarthost.explained);
         ways.push_back({"through smarthost " + clean(smarthost.name), status_of(smarthost.code),
                         smarthost_words(smarthost), said ? "" : clean(smarthost.explained)});
     }
@@ -250,11 +282,7 @@ bool is_warning(const Fix& fix) {
            base::starts_with_ignoring_case(fix.title, "what does not help");
 }
 
-std::vector<std::string> real_steps(const Fix& fix) {
-    std::vector<std::string> steps = fix.steps;
-    std::erase_if(steps, [](const std::string& step) { return step.starts_with("Test again"); });
-    return steps;
-}
+Fix retest_fix(const std::string& command) { return {"Test again", {"`" + command + "`"}, ""}; }
 
 std::string evidence_words(const Evidence& evidence) {
     std::string text = place_words(evidence);

@@ -40,8 +40,8 @@ struct WayOut {
 
 // A fix that lists what is useless to try; its steps are no sequence.
 [[nodiscard]] bool is_warning(const Fix& fix);
-// The steps but for "Test again: ...", which a report has a place of its own for.
-[[nodiscard]] std::vector<std::string> real_steps(const Fix& fix);
+// How to see whether it helped, as JSON has it among the fixes; text and page have a place for it.
+[[nodiscard]] Fix retest_fix(const std::string& command);
 
 // "smtp.example.com 192.0.2.1 port 25, IPv4: dropped after 3000 ms, ETIMEDOUT"
 [[nodiscard]] std::string evidence_words(const Evidence& evidence);

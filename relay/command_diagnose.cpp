@@ -15,6 +15,7 @@
 #include "diagnose/report_html.hpp"
 #include "diagnose/report_json.hpp"
 #include "diagnose/report_text.hpp"
+#include "diagnose/report_words.hpp"
 #include "relay/commands.hpp"
 #include "relay/diagnose_ask.hpp"
 #include "relay/diagnose_domain.hpp"
@@ -43,6 +44,8 @@ std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
     if (!flags.selector.empty()) text += " --selector " + flags.selector;
     if (flags.inbound.asked()) text += " --inbound";
     if (!flags.inbound.domain.empty()) text += " " + flags.inbound.domain;
+    // Its URL ends with a secret, and reports are handed on.
+    if (!flags.inbound.vantage.empty()) text += " --vantage URL";
     if (flags.timeout != "15s") text += " --timeout " + flags.timeout;
     return text;
 }
@@ -131,7 +134,11 @@ ExitStatus show(const Context& context, const DiagnoseFlags& flags,
                 const diagnose::Report& report) {
     // With --html - the page is what goes to standard output.
     if (context.json) {
-        print(boost::json::serialize(diagnose::report_json(report)) + "\n");
+        diagnose::Report told = report;
+        if (!report.good) {
+            told.fixes.push_back(diagnose::retest_fix(retest_command(context, flags)));
+        }
+        print(boost::json::serialize(diagnose::report_json(told)) + "\n");
     } else if (flags.html != "-") {
         print(text_for(context, flags, report));
     }

@@ -5,6 +5,7 @@
 #include <exception>
 #include <optional>
 
+#include "diagnose/report_words.hpp"
 #include "net/resolver.hpp"
 
 namespace relay {
@@ -49,6 +50,7 @@ void DiagnosisRunner::run(diagnose::OutboundAsk ask, std::function<void(diagnose
         report.emplace();
         report->verdict.summary = "The diagnosis ended early by an internal error.";
     }
+    if (!report->good) report->fixes.push_back(diagnose::retest_fix("relay diagnose"));
     asio::post(answers_, [this, alive = std::weak_ptr{alive_}, done = std::move(done),
                           report = std::move(*report)]() mutable {
         if (alive.expired()) return;

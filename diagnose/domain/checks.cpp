@@ -42,7 +42,7 @@ void conclude(CheckOutcome& result, CheckStatus status, std::string summary) {
 }
 
 std::string txt_line(const std::string& name, const std::string& value) {
-    return fmt::format("{}.  IN TXT  \"{}\"", name, value);
+    return fmt::format("{}. IN TXT \"{}\"", name, value);
 }
 
 }  // namespace diagnose

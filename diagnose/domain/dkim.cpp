@@ -125,13 +125,11 @@ Fix dkim_fix(const DomainAsk& ask) {
              "Open the domain settings of your smarthost's account and add {}; it shows the "
              "records to publish.",
              ask.domain),
-         fmt::format("Publish what it shows, as a CNAME or as:  {}",
+         fmt::format("Publish what it shows, as a CNAME or as `{}`",
                      txt_line(fmt::format("{}._domainkey.{}", selector, ask.domain),
                               "v=DKIM1; k=rsa; p=...")),
          "Copy p= as a whole: a 2048-bit key is longer than one string of 255 characters, and some "
-         "DNS editors cut it off.",
-         fmt::format("Test again: relay diagnose --domain {} --selector {}", ask.domain,
-                     selector)});
+         "DNS editors cut it off."});
     for (const DomainSmarthost& smarthost : ask.smarthosts) {
         const ProviderFacts* facts = facts_of(smarthost);
         if (facts != nullptr && !facts->setup_url.empty()) {

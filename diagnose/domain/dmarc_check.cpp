@@ -16,7 +16,7 @@ bool enforces(const DmarcFound& found) {
 Fix publish_dmarc(const DomainAsk& ask) {
     return make_fix(
         "Publish a DMARC record",
-        {fmt::format("Begin with:  {}",
+        {fmt::format("Begin with `{}`",
                      txt_line("_dmarc." + ask.domain,
                               fmt::format("v=DMARC1; p=none; rua=mailto:dmarc@{}", ask.domain))),
          "Read the reports for some weeks; once all your own senders pass, change p=none to "

@@ -209,9 +209,8 @@ Fix mx_fix(const MxFacts& facts, const MxJudgement& judgement) {
         fix.steps.push_back(fmt::format("{}: {}.", host.name, verdict.detail));
     }
     fix.steps.push_back(
-        fmt::format("Publish a host with a public address, for example:  {}.  IN MX "
-                    " 10 mail.{}.",
-                    facts.domain, facts.domain));
+        fmt::format("Publish a host with a public address, for example `{0}. IN MX 10 mail.{0}.`",
+                    facts.domain));
     return fix;
 }
 

@@ -207,7 +207,7 @@ void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
     if (no_path) {
         report.fixes.push_back(
             make_fix("Find out whether your network blocks port 25",
-                     {"Run relay diagnose: it asks several unrelated operators and other ports.",
+                     {"Run `relay diagnose`: it asks several unrelated operators and other ports.",
                       "If it is your network, send through a smarthost; the recipient's servers "
                       "take mail on "
                       "port 25 only, so no other port of theirs helps."}));

@@ -53,9 +53,8 @@ Fix include_fix(const DomainAsk& ask, const SpfTree& tree, const ProviderFacts& 
     const SpfRecord& own = tree.records.front();
     return make_fix(
         fmt::format("Let {} send for {}", facts.name, ask.domain),
-        {fmt::format("Publish as the only SPF record:  {}",
-                     txt_line(ask.domain, spf_with_include(own.text, facts.spf_include))),
-         fmt::format("Test again: relay diagnose --domain {}", ask.domain)});
+        {fmt::format("Publish as the only SPF record: `{}`",
+                     txt_line(ask.domain, spf_with_include(own.text, facts.spf_include)))});
 }
 
 // A smarthost that keeps the envelope sender must be named in the record.
@@ -108,9 +107,10 @@ void judge_addresses(const DomainAsk& ask, const SpfTree& tree, CheckOutcome& re
                  fmt::format("SPF of {} does not allow this host's address {}.", ask.domain, text));
         result.fixes.push_back(make_fix(
             "Allow this host in SPF",
-            {fmt::format("Put {}:{} before the \"all\" of the SPF record of {}, or send through a "
-                         "smarthost.",
-                         address.is_v4() ? "ip4" : "ip6", text, ask.domain)}));
+            {fmt::format(
+                "Put `{}:{}` before the \"all\" of the SPF record of {}, or send through a "
+                "smarthost.",
+                address.is_v4() ? "ip4" : "ip6", text, ask.domain)}));
     }
 }
 
@@ -119,7 +119,7 @@ void add_record_fix(const DomainAsk& ask, const SpfTree& tree, CheckOutcome& res
     if (own.state == SpfResult::none && result.fixes.empty()) {
         result.fixes.push_back(make_fix(
             "Publish an SPF record",
-            {fmt::format("If the domain sends from its mail servers:  {}",
+            {fmt::format("If the domain sends from its mail servers, publish `{}`",
                          txt_line(ask.domain, "v=spf1 mx ~all")),
              "Add an include for each service that sends for you; there may be only one record."}));
     } else if (result.check.status == CheckStatus::fail && result.fixes.empty()) {
@@ -128,8 +128,7 @@ void add_record_fix(const DomainAsk& ask, const SpfTree& tree, CheckOutcome& res
             {"Keep a single record that begins with v=spf1 and ends in ~all or -all.",
              "Remove includes of services that you no longer use, and \"ptr\", \"a\" and \"mx\" "
              "where "
-             "they are not needed: each costs a look-up, and includes cost what they hold.",
-             fmt::format("Test again: relay diagnose --domain {}", ask.domain)}));
+             "they are not needed: each costs a look-up, and includes cost what they hold."}));
     }
 }
 

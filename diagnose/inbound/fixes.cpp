@@ -37,12 +37,6 @@ std::string outer_address(const InboundFacts& facts) {
     return facts.exchangers.empty() ? "THIS-HOST" : facts.exchangers.front().host;
 }
 
-std::string retest(const InboundFacts& facts) {
-    return fmt::format("Test again: relay diagnose --inbound{}{}",
-                       facts.domain.empty() ? "" : " " + facts.domain,
-                       facts.vantage_asked ? " --vantage URL" : "");
-}
-
 Fix start_server(const InboundFacts& facts) {
     Fix fix;
     fix.title = "Let a mail server listen on port 25";
@@ -52,44 +46,44 @@ Fix start_server(const InboundFacts& facts) {
             "run this command there.",
             facts.host.container));
         fix.steps.push_back(
-            "If it should run here, start it and publish its port: docker run -p 25:25 ..., or in "
-            "compose.yaml  ports: [\"25:25\"]");
+            "If it should run here, start it and publish its port: `docker run -p 25:25 ...`, or "
+            "in "
+            "compose.yaml `ports: [\"25:25\"]`");
     }
     fix.steps.push_back(
-        "See whether it is installed and why it does not run: systemctl status postfix exim4 "
-        "opensmtpd; journalctl -u postfix -e");
+        "See whether it is installed and why it does not run: "
+        "`systemctl status postfix exim4 opensmtpd`, `journalctl -u postfix -e`");
     fix.steps.push_back(
-        "Postfix: the line \"smtp inet n - y - - smtpd\" must stand in /etc/postfix/master.cf "
-        "without a # before it; then systemctl restart postfix");
-    fix.steps.push_back("See that it listens: ss -ltn 'sport = :25'");
-    fix.steps.push_back(retest(facts));
+        "Postfix: the line `smtp inet n - y - - smtpd` must stand in /etc/postfix/master.cf "
+        "without a # before it; then `systemctl restart postfix`");
+    fix.steps.push_back("See that it listens: `ss -ltn 'sport = :25'`");
     return fix;
 }
 
 std::vector<std::string> open_up(const std::string& process) {
     if (process == "master") {  // Postfix
-        return {"postconf -e 'inet_interfaces = all'",
-                "systemctl restart postfix   (a reload is not enough)"};
+        return {"Run `postconf -e 'inet_interfaces = all'`",
+                "Run `systemctl restart postfix` (a reload is not enough)"};
     }
     if (process == "exim4" || process == "exim") {
         return {
-            "dpkg-reconfigure exim4-config: choose \"internet site\" and empty the list of "
+            "Run `dpkg-reconfigure exim4-config`: choose \"internet site\" and empty the list of "
             "addresses to listen on (dc_local_interfaces='')",
-            "systemctl restart exim4"};
+            "Run `systemctl restart exim4`"};
     }
     if (process == "smtpd") {  // OpenSMTPD
-        return {"in /etc/smtpd.conf: listen on all   (instead of: listen on lo)",
-                "systemctl restart opensmtpd"};
+        return {"In /etc/smtpd.conf write `listen on all` instead of `listen on lo`",
+                "Run `systemctl restart opensmtpd`"};
     }
     if (process == "sendmail" || process == "sendmail-mta") {
         return {
-            "in /etc/mail/sendmail.mc take Addr=127.0.0.1 out of DAEMON_OPTIONS, then run "
-            "sendmailconfig"};
+            "In /etc/mail/sendmail.mc take Addr=127.0.0.1 out of DAEMON_OPTIONS, then run "
+            "`sendmailconfig`"};
     }
     if (process == "docker-proxy" || process == "rootlessport") {
         return {
-            "publish the port on all addresses: -p 25:25 instead of -p 127.0.0.1:25:25; in "
-            "compose.yaml  ports: [\"25:25\"]"};
+            "Publish the port on all addresses: `-p 25:25` instead of `-p 127.0.0.1:25:25`; in "
+            "compose.yaml `ports: [\"25:25\"]`"};
     }
     return {};
 }
@@ -99,16 +93,16 @@ Fix leave_loopback(const InboundFacts& facts) {
     fix.title = "Let the mail server listen on the outside address too";
     fix.steps = open_up(first_process(facts));
     if (fix.steps.empty()) {
-        fix.steps = {"Find out which program it is: sudo ss -ltnp 'sport = :25'",
-                     "Postfix: postconf -e 'inet_interfaces = all' and systemctl restart postfix; "
-                     "exim4: dpkg-reconfigure exim4-config; OpenSMTPD: listen on all",
-                     "A container's port: -p 25:25 instead of -p 127.0.0.1:25:25"};
+        fix.steps = {"Find out which program it is: `sudo ss -ltnp 'sport = :25'`",
+                     "Postfix: `postconf -e 'inet_interfaces = all'` and "
+                     "`systemctl restart postfix`; exim4: `dpkg-reconfigure exim4-config`; "
+                     "OpenSMTPD: `listen on all`",
+                     "A container's port: `-p 25:25` instead of `-p 127.0.0.1:25:25`"};
     }
     fix.steps.push_back(
-        "Before it faces the world, see that it relays for nobody: postconf mynetworks "
-        "smtpd_relay_restrictions");
-    fix.steps.push_back("See that it listens: ss -ltn 'sport = :25'");
-    fix.steps.push_back(retest(facts));
+        "Before it faces the world, see that it relays for nobody; Postfix: "
+        "`postconf mynetworks smtpd_relay_restrictions`");
+    fix.steps.push_back("See that it listens: `ss -ltn 'sport = :25'`");
     return fix;
 }
 
@@ -116,9 +110,10 @@ void add_commands(const RuleMatch& rule, bool v6, std::vector<std::string>& step
     RuleQuestion question;
     question.inbound = true;
     question.family = v6 ? net::Family::ipv6 : net::Family::ipv4;
-    for (std::string& command : commands_to_allow(rule, question)) {
-        if (std::find(steps.begin(), steps.end(), command) == steps.end()) {
-            steps.push_back(std::move(command));
+    for (const std::string& command : commands_to_allow(rule, question)) {
+        std::string step = "Run `" + command + "`";
+        if (std::find(steps.begin(), steps.end(), step) == steps.end()) {
+            steps.push_back(std::move(step));
         }
     }
 }
@@ -140,7 +135,6 @@ std::optional<Fix> open_local_firewall(const InboundFacts& facts) {
             "/etc/iptables/rules.v4 and rules.v6, or the program that writes them), or it is back "
             "after the next start");
     }
-    fix.steps.push_back(retest(facts));
     return fix;
 }
 
@@ -163,7 +157,6 @@ Fix forward_at_router(const InboundFacts& facts) {
         "Give this host a fixed address there, so that the forwarding keeps pointing at it",
         "If the provider closes port 25 into its network, no setting of the router helps: "
         "ask for a business line or a fixed address, or let a server elsewhere be the MX"};
-    fix.steps.push_back(retest(facts));
     return fix;
 }
 
@@ -181,8 +174,8 @@ Fix open_cloud_firewall(const InboundFacts& facts) {
             "25, from 0.0.0.0/0 and ::/0; the subnet's network ACL must let it in as well";
     } else if (id.starts_with("gcp") || id.starts_with("google")) {
         where =
-            "gcloud compute firewall-rules create smtp-in --direction=INGRESS --allow=tcp:25 "
-            "--source-ranges=0.0.0.0/0";
+            "Run `gcloud compute firewall-rules create smtp-in --direction=INGRESS "
+            "--allow=tcp:25 --source-ranges=0.0.0.0/0`";
     } else if (id.starts_with("azure")) {
         where =
             "Network security group of the machine or its subnet: inbound rule, TCP, "
@@ -196,8 +189,7 @@ Fix open_cloud_firewall(const InboundFacts& facts) {
     }
     fix.steps = {where,
                  "Leave the outbound rules as they are: a block of outgoing port 25 is another "
-                 "matter (relay diagnose)",
-                 retest(facts)};
+                 "matter (`relay diagnose`)."};
     return fix;
 }
 
@@ -211,7 +203,6 @@ Fix find_filter(const InboundFacts& facts) {
         fix.steps.insert(fix.steps.begin(),
                          "Run this again as root: it then also reads this host's own firewall");
     }
-    fix.steps.push_back(retest(facts));
     return fix;
 }
 
@@ -222,12 +213,15 @@ Fix point_mx_here(const InboundFacts& facts) {
     const std::string host =
         facts.hostname.find('.') == std::string::npos ? "mail." + facts.domain : facts.hostname;
     const std::vector<std::string> known = public_addresses(facts);
-    fix.steps.push_back(fmt::format("{}.  MX  10 {}.", facts.domain, host));
+    fix.steps.push_back(fmt::format("Publish `{}. MX 10 {}.`", facts.domain, host));
     for (const std::string& address : known) {
-        fix.steps.push_back(fmt::format(
-            "{}.  {}  {}", host, address.find(':') == std::string::npos ? "A" : "AAAA", address));
+        fix.steps.push_back(fmt::format("Publish `{}. {} {}`", host,
+                                        address.find(':') == std::string::npos ? "A" : "AAAA",
+                                        address));
     }
-    if (known.empty()) fix.steps.push_back(fmt::format("{}.  A  this host's public address", host));
+    if (known.empty())
+        fix.steps.push_back(
+            fmt::format("Publish this host's public address as the A record of {}.", host));
     if (facts.null_mx) {
         fix.steps.push_back("Remove the null MX record (\"0 .\"): it forbids all mail");
     }
@@ -237,7 +231,6 @@ Fix point_mx_here(const InboundFacts& facts) {
             "let it pass the mail on",
             facts.exchangers.front().host));
     }
-    fix.steps.push_back(retest(facts));
     return fix;
 }
 
@@ -245,10 +238,12 @@ Fix prove_from_outside(const InboundFacts& facts) {
     Fix fix;
     fix.title = "Prove it from outside";
     fix.steps = {"On a host in another network (or a phone's hot spot), one of these:"};
-    for (std::string& command : outside_commands(facts)) fix.steps.push_back(std::move(command));
+    for (const std::string& command : outside_commands(facts)) {
+        fix.steps.push_back("`" + command + "`");
+    }
     fix.steps.push_back(
-        "Or on such a host: relay vantage; then here the command that it prints, which begins with "
-        "relay diagnose --inbound --vantage");
+        "Or run `relay vantage` on such a host, and then here the command that it prints, which "
+        "begins with `relay diagnose --inbound --vantage`");
     return fix;
 }
 

@@ -332,7 +332,8 @@ TEST_CASE("the steps are those of this situation", "[inbound]") {
     }
     SECTION("a container published on loopback") {
         facts.listeners = {listener("127.0.0.1", "docker-proxy")};
-        CHECK(holds(all_steps(report_inbound(facts)), "-p 25:25 instead of -p 127.0.0.1:25:25"));
+        CHECK(
+            holds(all_steps(report_inbound(facts)), "`-p 25:25` instead of `-p 127.0.0.1:25:25`"));
     }
     SECTION("an unknown server on loopback") {
         facts.listeners = {listener("127.0.0.1", "")};
@@ -377,8 +378,8 @@ TEST_CASE("the steps are those of this situation", "[inbound]") {
     SECTION("an MX elsewhere") {
         facts.exchangers = {exchanger("mx.other.example", {"198.51.100.1"})};
         const std::string steps = all_steps(report_inbound(facts));
-        CHECK(holds(steps, "example.com.  MX  10 mail.example.com."));
-        CHECK(holds(steps, "mail.example.com.  A  203.0.113.5"));
+        CHECK(holds(steps, "`example.com. MX 10 mail.example.com.`"));
+        CHECK(holds(steps, "`mail.example.com. A 203.0.113.5`"));
     }
     SECTION("nobody outside asked") {
         const std::string steps = all_steps(report_inbound(facts));
@@ -457,4 +458,26 @@ TEST_CASE("an MX that is an alias is reported, though mail may get through", "[i
     facts.exchangers.front().alias_of = "box.hoster.example";
     const Report implicit = report_inbound(facts);
     CHECK(std::none_of(implicit.findings.begin(), implicit.findings.end(), told));
+}
+
+TEST_CASE("commands in advice stand between backticks, to be copied whole", "[inbound]") {
+    for (const char* address : {"127.0.0.1", "0.0.0.0"}) {
+        for (const char* process : {"master", "exim4", "smtpd", "sendmail", "docker-proxy", ""}) {
+            InboundFacts facts = good_host();
+            facts.listeners = {listener(address, process)};
+            facts.stops4 = rule();
+            bool inside = false;
+            std::string bare;
+            for (const char c : all_steps(report_inbound(facts))) {
+                if (c == '`') inside = !inside;
+                if (!inside) bare += c;
+            }
+            CHECK_FALSE(inside);
+            for (const char* command : {"systemctl ", "postconf ", "dpkg-reconfigure", " ss -",
+                                        "nft ", "nc -", "openssl ", "relay "}) {
+                CAPTURE(process, command, bare);
+                CHECK_FALSE(holds(bare, command));
+            }
+        }
+    }
 }

@@ -70,9 +70,8 @@ PathPicture path_to_google(std::optional<int> direct) {
 
 Fix smarthost_fix() {
     return {"Send through a smarthost on port 587",
-            {"Get an account at a mail provider that takes mail on port 587, 465 or 2525; "
-             "`relay providers` lists them. Port 587 of smtp.gmail.com, smtp.mailgun.org and "
-             "smtp.sendgrid.net answered a moment ago.",
+            {"Get an account at a mail provider that takes mail on port 587, 465 or 2525. Port 587 "
+             "of smtp.gmail.com, smtp.mailgun.org and smtp.sendgrid.net answered a moment ago.",
              "Put the block below into /etc/relay/relay.toml, with your own account.",
              "`relay check --online` signs in without sending; then `relay run`."},
             "[smarthost]\nhost = \"smtp.mailgun.org\"\nport = 587\nusername = \"app@example.com\"\n"

@@ -22,7 +22,7 @@ inline PortEvidence port(ProbeRole role, std::string_view name, std::uint16_t nu
     item.role = role;
     item.operator_name = name;
     item.host = "mx." + std::string{name} + ".example";
-    item.address = "192.0.2.1";
+    item.address = "192.0.2." + std::to_string(name.front());  // one address for all is a lie
     item.port = number;
     item.result = result == "genuine" || result == "refusing" ? "open" : result;
     item.genuine = result == "genuine" || result == "refusing";

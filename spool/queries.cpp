@@ -36,16 +36,36 @@ std::string conditions(const Query& query) {
     return sql;
 }
 
-// Each state is walked along its index, newest first, and the walks are merged: no sorting, and
-// no look at messages of other states, however many are kept.
-std::string find_sql(const Query& query) {
+// So few that wait are found along the index of what is due, and sorted. More are found soon by
+// walking all messages, newest first, as those delivered are.
+constexpr std::int64_t few_waiting = 10'000;
+
+std::string walk(MessageState state, std::int64_t waiting) {
+    const int number = static_cast<int>(state);
+    switch (state) {
+        case MessageState::held:
+        case MessageState::unknown:
+        case MessageState::failed:
+            return fmt::format("message INDEXED BY message_set_aside WHERE state = {}", number);
+        case MessageState::queued:
+            if (waiting > few_waiting) break;
+            return fmt::format(
+                "message INDEXED BY message_due WHERE due IS NOT NULL AND state = {}", number);
+        case MessageState::delivered:
+            break;
+    }
+    return fmt::format("message NOT INDEXED WHERE state = {}", number);
+}
+
+// Each state is walked in its own way, newest first, and the walks are merged.
+std::string find_sql(const Query& query, std::int64_t waiting) {
     const std::string rest = conditions(query);
     std::string sql;
     if (query.states.empty()) sql = "SELECT id FROM message WHERE 1" + rest;
     for (const MessageState state : all_states) {
         if (std::ranges::find(query.states, state) == query.states.end()) continue;
-        sql += fmt::format("{}SELECT id FROM message INDEXED BY message_state WHERE state = {}{}",
-                           sql.empty() ? "" : " UNION ALL ", static_cast<int>(state), rest);
+        sql += fmt::format("{}SELECT id FROM {}{}", sql.empty() ? "" : " UNION ALL ",
+                           walk(state, waiting), rest);
     }
     return sql + " ORDER BY id DESC LIMIT ?5";
 }
@@ -69,9 +89,9 @@ struct Queries::Statements {
                " LEFT JOIN body ON body.message = message.id WHERE message.id = ?"),
           oldest(database,
                  "SELECT min(received) FROM message WHERE id IN ("
-                 "(SELECT min(id) FROM message WHERE state = 0),"
-                 "(SELECT min(id) FROM message WHERE state = 1),"
-                 "(SELECT min(id) FROM message WHERE state = 2))") {}
+                 "(SELECT min(id) FROM message INDEXED BY message_due WHERE due IS NOT NULL),"
+                 "(SELECT min(id) FROM message INDEXED BY message_set_aside WHERE state = 1),"
+                 "(SELECT min(id) FROM message INDEXED BY message_set_aside WHERE state = 2))") {}
 
     Statement message, recipients, attempts, last_attempt, body, oldest;
 };
@@ -176,7 +196,8 @@ Outcome<std::optional<base::Time>> Queries::oldest_waiting() {
 std::vector<MessageId> Queries::find(const Query& query, bool all) {
     std::int64_t before = std::numeric_limits<std::int64_t>::max();
     if (query.before && !all) before = query.before->value();
-    Statement rows{*database_, find_sql(query)};
+    const std::int64_t waiting = database_->number("SELECT queued FROM totals");
+    Statement rows{*database_, find_sql(query, waiting)};
     rows.bind_at(1, before);
     rows.bind_at(2, std::string_view{query.from});
     rows.bind_at(3, std::string_view{query.to});

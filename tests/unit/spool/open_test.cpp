@@ -1,10 +1,13 @@
 // Opening: folders, lock, versions, damage, what a crash left behind, and housekeeping.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <fstream>
+#include <span>
+#include <vector>
 
 #include "spool/database.hpp"
 #include "tests/unit/spool/fixture.hpp"
@@ -55,29 +58,49 @@ TEST_CASE("a second opener is told who has the spool", "[spool]") {
     CHECK(open_failure(desk.options) == "opened");
 }
 
+TEST_CASE("a spool of version 1 is taken over with its mail", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1, "kept").has_value());
+    desk.spool.reset();
+    {
+        auto database =
+            Database::open(desk.options.directory / "spool.db", Database::Access::write);
+        (*database)->execute(
+            "DROP INDEX message_set_aside; CREATE INDEX message_state ON message (state);"
+            "PRAGMA user_version = 1");
+        REQUIRE_FALSE((*database)->failed());
+    }
+    desk.open();
+    CHECK(desk.take_ids(start + 1h) == std::vector<std::int64_t>{1});
+    CHECK(*desk.load_body(1)->bytes == "kept");
+}
+
 TEST_CASE("older versions are brought forward, newer ones refused", "[spool]") {
     const Folder folder;
-    const std::string first = known_migrations()[0].sql;
-    const std::array<Migration, 1> old{Migration{first}};
-    const std::array<Migration, 3> grown{
-        Migration{first}, Migration{"ALTER TABLE message ADD COLUMN campaign TEXT"},
-        Migration{"UPDATE message SET campaign = 'old'; CREATE TABLE extra (x)"}};
-    const std::array<Migration, 3> broken{grown[0], grown[1], Migration{"CREATE nonsense"}};
+    const std::span<const Migration> old = known_migrations();
+    const std::size_t known = old.size();
+    std::vector<Migration> grown{old.begin(), old.end()};
+    grown.push_back({"ALTER TABLE message ADD COLUMN campaign TEXT"});
+    std::vector<Migration> broken = grown;
+    grown.push_back({"UPDATE message SET campaign = 'old'; CREATE TABLE extra (x)"});
+    broken.push_back({"CREATE nonsense"});
     Options options = Desk::options_for(folder);
     {
         Desk desk{options, {nullptr, old}};
         REQUIRE(desk.add(1, "kept").has_value());
     }
-    CHECK_THAT(open_failure(options, {nullptr, broken}), Contains("to version 3"));
-    Desk desk{options, {nullptr, grown}};  // from 2, which the broken one reached
+    CHECK_THAT(open_failure(options, {nullptr, broken}),
+               Contains(fmt::format("to version {}", known + 2)));
+    Desk desk{options, {nullptr, grown}};  // from the one that the broken reached
     CHECK(*desk.load_body(1)->bytes == "kept");
     auto database = Database::open(options.directory / "spool.db", Database::Access::read);
-    CHECK((*database)->number("PRAGMA user_version") == 3);
+    CHECK((*database)->number("PRAGMA user_version") == static_cast<std::int64_t>(known + 2));
     CHECK((*database)->number("SELECT count(*) FROM message WHERE campaign = 'old'") == 1);
     desk.spool.reset();
     const std::string refusal = open_failure(options, {nullptr, old});
-    CHECK_THAT(refusal, Contains("has version 3"));
-    CHECK_THAT(refusal, Contains("versions up to 1"));
+    CHECK_THAT(refusal, Contains(fmt::format("has version {}", known + 2)));
+    CHECK_THAT(refusal, Contains(fmt::format("versions up to {}", known)));
 }
 
 TEST_CASE("a damaged or lost database is never taken for an empty one", "[spool]") {

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/provider_catalogue.hpp"
 
 namespace diagnose {
 namespace {
@@ -81,9 +82,15 @@ Fix use_smarthost(const Observations& seen) {
             "and Zoho have none).",
             open_words(ports)));
     }
-    if (seen.host.cloud != nullptr && !seen.host.cloud->native_relay.empty()) {
-        fix.steps.push_back(fmt::format("{} has a sending service of its own: {}.",
-                                        seen.host.cloud->name, seen.host.cloud->native_relay));
+    if (seen.host.cloud != nullptr) {
+        const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);
+        if (own != nullptr) {
+            fix.steps.push_back(
+                own->setup_url.empty()
+                    ? fmt::format("{} has {} for sending.", seen.host.cloud->name, own->name)
+                    : fmt::format("{} has {} for sending: {}", seen.host.cloud->name, own->name,
+                                  own->setup_url));
+        }
     }
     fix.steps.emplace_back(
         "Put the block below, with these in it, into relay.toml (`relay diagnose --write` offers "

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 #include "base/text.hpp"
 #include "diagnose/observations.hpp"
@@ -20,7 +22,14 @@ std::string lift_words(const CloudPolicy& cloud) {
     if (cloud.lift == "never") return "the provider never lifts this";
     if (cloud.lift == "none-documented") return "no way to have it lifted is documented";
     if (cloud.lift == "unknown") return "whether it can be lifted is not known";
-    return fmt::format("it can be lifted ({})", cloud.lift);
+    static const std::map<std::string_view, std::string_view> ways{
+        {"form", "it is lifted on request, by a form"},
+        {"ticket", "it is lifted on request, by a support ticket"},
+        {"plan", "another plan lifts it"},
+        {"subscription", "another kind of subscription lifts it"},
+        {"self-service", "you can lift it yourself, in its console"}};
+    const auto way = ways.find(cloud.lift);
+    return std::string{way == ways.end() ? "it can be lifted" : way->second};
 }
 
 std::string policy_of(const CloudPolicy& cloud) {

@@ -103,6 +103,14 @@ asio::awaitable<void> ClientConnection::run() {
 asio::awaitable<void> ClientConnection::converse() {
     for (;;) {
         smtp::ServerEvent event = session_.next_event();
+        // Here and not in handle(), whose frame an idle connection need not keep.
+        if (std::holds_alternative<smtp::event::NeedInput>(event)) {
+            const bool written = co_await flush();
+            if (!written) co_return;
+            const bool heard = co_await read();
+            if (!heard) co_return;
+            continue;
+        }
         const bool goes_on = co_await handle(std::move(event));
         if (!goes_on) co_return;
     }
@@ -110,11 +118,6 @@ asio::awaitable<void> ClientConnection::converse() {
 
 asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
     using namespace smtp::event;
-    if (std::holds_alternative<NeedInput>(event)) {
-        const bool written = co_await flush();
-        if (!written) co_return false;
-        co_return co_await read();
-    }
     if (const auto* chunk = std::get_if<BodyChunk>(&event)) {
         co_await take_chunk(chunk->bytes);
     } else if (std::holds_alternative<MailRequested>(event)) {

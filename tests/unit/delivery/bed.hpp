@@ -26,6 +26,7 @@ class Bed {
     Bed();
     ~Bed();
 
+    // The reference holds until the next use().
     delivery::SmarthostOptions& use(const ScriptedSmarthost& smarthost,
                                     const std::string& name = "main");
     void start();

@@ -8,7 +8,7 @@ using spool::MessageState;
 TEST_CASE("mail goes to the next priority when the first has trouble", "[delivery]") {
     Bed bed;
     ScriptedSmarthost first{bed.loop}, second{bed.loop};
-    delivery::SmarthostOptions& options = bed.use(first, "first");
+    bed.use(first, "first").max_connections = 3;
     bed.use(second, "second").priority = 10;
     struct Case {
         std::string_view name, verb;
@@ -24,7 +24,6 @@ TEST_CASE("mail goes to the next priority when the first has trouble", "[deliver
     const Case& c = cases.at(static_cast<std::size_t>(GENERATE(0, 1, 2, 3, 4)));
     CAPTURE(c.name);
     first.on(std::string{c.verb}, c.answer);
-    options.max_connections = 3;
     bed.start();
     const base::MessageId id = bed.submit();
     bed.run_until([&] { return bed.state(id) == MessageState::delivered; });

@@ -142,6 +142,8 @@ def play(name, user):
         result = _stage.play(situation, user)
     except Exception:
         return [f"the lab failed:\n{traceback.format_exc()}"], 0.0, ""
+    finally:
+        _stage.clean_up()
     expected = situation.expected_for(user)
     try:
         comparison = Comparison(expected, result)

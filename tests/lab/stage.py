@@ -43,9 +43,13 @@ class Stage:
         if situation.config is not None:
             self._write_config(situation.config, user)
 
-    def reset(self):
+    def clean_up(self):
+        """Ends what the situation started beside its bed."""
         while self.cleanups:
             self.cleanups.pop()()
+
+    def reset(self):
+        self.clean_up()
         self.bed.reset()
         self.world.reset()
         self.host.undo()

@@ -33,6 +33,7 @@ class CampaignTest(SystemCase):
         self.assertEqual([], found["unexplained"])
         self.assertEqual({}, found["refusals"])
         self.assertGreater(found["messages"], ROUNDS)
+        self.assertGreater(found["answers_read"], ROUNDS)
         self.assertEqual([], list((relay.spool / "bodies").iterdir()))
 
 

@@ -1,13 +1,16 @@
 """The kill campaign: relay and its smarthost are SIGKILLed at random instants under load.
 
 At the end every acknowledged (message, recipient) has arrived whole, and a second copy exists only
-where the answer to the first was still on its way to relay's disk when one of the two died.
+where the answer to the first was still on its way to relay's disk when one of the two died: relay
+had not read it, or had read it (so its log says) just before.
 """
 
 import collections
+import datetime
 import hashlib
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -19,8 +22,11 @@ from .waiting import answers, free_port, wait_until
 SMARTHOST = pathlib.Path(__file__).with_name("journal_smarthost.py")
 # Small ones are rows of the database, those above 128 KiB files beside it.
 SIZES = (200, 200, 1_000, 1_000, 4_000, 4_000, 20_000, 100_000, 140_000, 700_000)
-# An answer that left the smarthost this long before a death was relay's to have recorded.
-ON_ITS_WAY = 2.0
+DELIVERED = re.compile(r"^(\S+) info +delivered .*kept as ([0-9.]+)", re.MULTILINE)
+# An answer that relay read this long before its death was to have been recorded.
+TO_RECORD = 2.0
+# One that left the smarthost this long before a death was to have been read, on a busy machine too.
+TO_READ = 60.0
 
 
 class SmarthostProcess:
@@ -145,7 +151,7 @@ class Campaign:
         self.note_kill("relay")
 
     def note_kill(self, who):
-        self.kills.append((time.monotonic(), who))
+        self.kills.append((time.time(), who))
 
     def verdict(self):
         kept, said = collections.defaultdict(list), {}
@@ -164,27 +170,51 @@ class Campaign:
                         for recipient in recipients]
         refusals = sum((sender.refusals for sender in self.senders), collections.Counter())
         lost = [pair for pair in acknowledged if pair not in kept]
-        unexplained, repeated, ages = [], 0, []
+        repeats = Repeats(self.kills, said, read_by(self.relay.log()))
         for pair, copies in kept.items():
             for _, number in sorted(copies)[:-1]:
-                repeated += 1
-                if number not in said:
-                    continue  # died before it answered
-                age = self.age_at_death(said[number])
-                ages.append(age)
-                if age > ON_ITS_WAY:
-                    unexplained.append((pair, copies, said[number]))
+                repeats.add(pair, number)
         return {"seed": self.seed, "rounds": self.rounds,
                 "relay_kills": sum(who == "relay" for _, who in self.kills),
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
                 "messages": self.acknowledged_count(), "recipients": len(acknowledged),
                 "copies": sum(map(len, kept.values())), "lost": lost, "torn": torn,
-                "repeated": repeated, "oldest_repeated_s": round(max(ages, default=0), 3),
-                "unexplained": unexplained, "refusals": dict(refusals)}
-
-    def age_at_death(self, when):
-        """How long an answer that left then had been on its way at the next death."""
-        return min((kill - when for kill, _ in self.kills if kill >= when - 0.05),
-                   default=float("inf"))
+                **repeats.found(), "refusals": dict(refusals)}
 
 
+def read_by(log):
+    """When relay read the answer to which number, as its log says."""
+    return {number: datetime.datetime.fromisoformat(when.replace("Z", "+00:00")).timestamp()
+            for when, number in DELIVERED.findall(log)}
+
+
+class Repeats:
+    """Copies that were followed by another, by how far the answer to each had come."""
+
+    def __init__(self, kills, said, read):
+        self.kills, self.said, self.read = kills, said, read
+        self.counts = collections.Counter(unanswered=0, unread=0, unrecorded=0)
+        self.oldest = collections.Counter()
+        self.unexplained = []
+
+    def add(self, pair, number):
+        if number in self.read:
+            stage, age, limit = "unrecorded", self.age_at_death(self.read[number], "relay"), TO_RECORD
+        elif number in self.said:
+            stage, age, limit = "unread", self.age_at_death(self.said[number]), TO_READ
+        else:
+            stage, age, limit = "unanswered", 0, 1  # the smarthost died first
+        self.counts[stage] += 1
+        self.oldest[stage] = max(self.oldest[stage], age)
+        if age > limit:
+            self.unexplained.append((pair, number, stage, round(age, 3)))
+
+    def age_at_death(self, when, who=None):
+        """How long ago an event was when the next of the two, or `who`, died."""
+        return min((kill - when for kill, victim in self.kills
+                    if kill >= when - 0.05 and who in (None, victim)), default=float("inf"))
+
+    def found(self):
+        return {"answers_read": len(self.read), "repeated": dict(self.counts),
+                "unexplained": self.unexplained,
+                "oldest_s": {stage: round(age, 3) for stage, age in self.oldest.items()}}

@@ -96,6 +96,7 @@ class FakeSmarthost:
             peer.close()
 
     def keep(self, message):
+        """Takes a message; may return the reply that says so."""
         with self._lock:
             self.messages.append(message)
 
@@ -302,8 +303,9 @@ class _Session:
             raise Drop
         reply = faults.replies.get("final-dot", "250 2.0.0 kept")
         if reply.startswith("2"):
-            self.server.keep(Message(self.sender, list(self.recipients), data, self.parameters,
-                                     list(self.commands)))
+            message = Message(self.sender, list(self.recipients), data, self.parameters,
+                              list(self.commands))
+            reply = self.server.keep(message) or reply
         if faults.takes("after-commit"):
             raise Drop
         self.say(reply)

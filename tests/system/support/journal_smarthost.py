@@ -6,7 +6,8 @@ has left; lines are written with one system call each, so that a kill leaves who
     kept WHEN NUMBER ID whole|torn RECIPIENT,RECIPIENT
     said WHEN NUMBER
 
-WHEN is time.monotonic(), which all processes of a machine share. Usage:
+WHEN is time.time(), as in relay's log. The answer is "250 2.0.0 kept as NUMBER", so that the log
+tells whether relay got to read it. Usage:
     journal_smarthost.py PORT CERTIFICATE KEY JOURNAL
 """
 
@@ -44,9 +45,10 @@ class JournalSmarthost(FakeSmarthost):
         body = message.data[message.data.index(b"\r\n\r\n") + 4:]
         whole = "whole" if hashlib.sha256(body).hexdigest() == expected else "torn"
         message.number = f"{os.getpid()}.{next(self.numbers)}"
-        self.write(f"kept {time.monotonic():.6f} {message.number} {identifier} {whole} "
+        self.write(f"kept {time.time():.6f} {message.number} {identifier} {whole} "
                    f"{','.join(message.recipients)}")
         threading.current_thread().number = message.number
+        return f"250 2.0.0 kept as {message.number}"
 
 
 class JournalSession(Session):
@@ -57,7 +59,7 @@ class JournalSession(Session):
         number = getattr(threading.current_thread(), "number", None)
         if number is not None:
             threading.current_thread().number = None
-            self.server.write(f"said {time.monotonic():.6f} {number}")
+            self.server.write(f"said {time.time():.6f} {number}")
 
 
 def main():

@@ -42,9 +42,9 @@ class Sink:
         self.process.wait()
 
 
-def send(port, messages, sessions, size, reuse):
+def send(port, messages, sessions, size, reuse, recipients=1):
     """Runs smtp-source to its end; returns the seconds it took."""
-    words = ["-4", "-s", str(sessions), "-m", str(messages), "-l", str(size),
+    words = ["-4", "-s", str(sessions), "-m", str(messages), "-l", str(size), "-r", str(recipients),
              "-f", "app@client.example", "-t", "someone@recipient.example"]
     if reuse:
         words.append("-d")

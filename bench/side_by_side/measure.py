@@ -1,6 +1,7 @@
 """One measurement of one system: each function starts the system afresh on an empty queue, measures,
 and returns figures by name."""
 
+import json
 import re
 import shutil
 import socket
@@ -9,6 +10,7 @@ import time
 
 from support.certificates import Authority
 from support.postfix import Postfix as PostfixSmarthost
+from support.relay import UnixConnection
 from support.waiting import free_port
 
 from . import systems
@@ -31,6 +33,16 @@ class Running:
 
     def __exit__(self, *_):
         self.system.stop()
+
+
+def control(system, path):
+    """What relay's control socket answers."""
+    connection = UnixConnection(system.folder / "s/control.sock")
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
 
 
 def straight(folder, messages, sessions, size, reuse):

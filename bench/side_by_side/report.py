@@ -1,6 +1,7 @@
-"""What a run leaves: results.json for programs, table.md for people, plots as SVG."""
+"""What a run leaves: figures as JSON for programs, a table for people, plots as SVG."""
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -17,7 +18,10 @@ UNITS = {
     "syncs_per_message": "syncs per message", "own_cpu_s_per_10k": "own CPU s/10,000",
     "connections": "connections", "filled_per_s": "filled/s", "drained_per_s": "drained/s",
     "drain_cpu_s_per_10k": "drain CPU s/10,000", "filling_peak_pss_mib": "filling peak PSS MiB",
-    "draining_peak_pss_mib": "draining peak PSS MiB",
+    "draining_peak_pss_mib": "draining peak PSS MiB", "mib_per_s": "MiB/s",
+    "cpu_ms_per_message": "CPU ms a message", "recipients_per_s": "recipients/s",
+    "cpu_ms_per_1k_recipients": "CPU ms for 1,000 recipients", "seconds": "seconds in all",
+    "cpu_s": "CPU s in all",
 }
 COLOURS = {"relay": "#0b6e4f", "postfix": "#c8553d", "haraka": "#588bae", "opensmtpd": "#f2a541",
            "limit": "#8d8d8d"}
@@ -101,3 +105,57 @@ def write(results, keys, folder):
         if values:
             (folder / f"{row['name']}.svg").write_text(
                 bars(row["title"], values, UNITS.get(key, key)))
+
+
+def curve_table(curve):
+    lines = [f"### {curve['title']}", "",
+             f"| {curve['grows']} | " + " | ".join(UNITS.get(f, f) for f in curve["drawn"]) + " |",
+             "|---:|" + "---:|" * len(curve["drawn"])]
+    for each in curve["points"]:
+        cells = (number(each["figures"][f]) for f in curve["drawn"])
+        lines.append(f"| {each['point']:,} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def panel(curve, figure, top):
+    """One figure over the growing thing: the abscissa in powers, the ordinate from zero."""
+    left, width, height = 90, 460, 110
+    points = [(each["point"], each["figures"][figure]) for each in curve["points"]]
+    first, last = math.log(points[0][0]), math.log(points[-1][0])
+    most = max(value for _, value in points) or 1
+    places = [(left + (math.log(point) - first) / ((last - first) or 1) * width,
+               top + height - value / most * height) for point, value in points]
+    parts = [f'<text x="10" y="{top - 8}">{UNITS.get(figure, figure)}</text>',
+             f'<path d="M{left} {top} V{top + height} H{left + width}" fill="none" stroke="black"/>',
+             f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}" fill="none" '
+             f'stroke="{COLOURS["relay"]}" stroke-width="2"/>']
+    for (x, y), (point, value) in zip(places, points):
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{COLOURS["relay"]}"/>',
+                  f'<text x="{x:.1f}" y="{y - 6:.1f}" text-anchor="middle">{number(value)}</text>',
+                  f'<text x="{x:.1f}" y="{top + height + 15}" text-anchor="middle">{point:,}</text>']
+    return parts
+
+
+def curve_plot(curve):
+    """The drawn figures of a curve, one above the other, as SVG."""
+    step, head = 175, 60
+    height = head + step * len(curve["drawn"])
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="600" height="{height}" '
+             'font-family="sans-serif" font-size="12">',
+             '<rect width="100%" height="100%" fill="white"/>',
+             f'<text x="10" y="22" font-weight="bold">{curve["title"]}</text>']
+    for at, figure in enumerate(curve["drawn"]):
+        parts += panel(curve, figure, head + at * step)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def write_growth(results, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "growth.json").write_text(json.dumps(results, indent=1) + "\n")
+    host = results["machine"]
+    (folder / "growth.md").write_text(
+        f"# How the cost grows\n\n{host['cores']} cores ({host['cpu']}), {host['memory_gib']} GiB, "
+        f"Linux {host['kernel']}. One run of each point.\n\n"
+        + "\n".join(map(curve_table, results["curves"])))
+    for curve in results["curves"]:
+        (folder / f"growth-{curve['name']}.svg").write_text(curve_plot(curve))

@@ -71,14 +71,9 @@ class Relay(System):
     def prepare(self):
         spool = self.folder / "s"
         spool.mkdir()
-        smarthost = {"host": "127.0.0.1", "port": self.smarthost.port, "tls": "none"}
-        if self.smarthost.username:
-            smarthost = {"host": "localhost", "port": self.smarthost.port,
-                         "ca_file": self.smarthost.ca_file, "username": self.smarthost.username,
-                         "password": self.smarthost.password}
         self.settings = {
             "server": {"listen": [f"127.0.0.1:{self.port}"], "hostname": "relay.example"},
-            "smarthost": smarthost,
+            "smarthost": self.smarthost_tables(),
             "spool": {"directory": str(spool), "min_free": "1MiB"},
             "delivery": {"retry": ["1h"]},
             "probe": {"enabled": False},
@@ -87,6 +82,13 @@ class Relay(System):
         self.config = self.folder / "relay.toml"
         self.config.touch(mode=0o600)
         self.config.write_text(toml_text(self.settings))
+
+    def smarthost_tables(self):
+        target = self.smarthost
+        if not target.username:
+            return [{"host": "127.0.0.1", "port": target.port, "tls": "none"}]
+        return [{"host": "localhost", "port": target.port, "ca_file": target.ca_file,
+                 "username": target.username, "password": target.password}]
 
     def start(self):
         self.spawn([self.binary, "run", "--config", str(self.config)])

@@ -125,7 +125,7 @@ def panel(curve, figure, top):
     most = max(value for _, value in points) or 1
     places = [(left + (math.log(point) - first) / ((last - first) or 1) * width,
                top + height - value / most * height) for point, value in points]
-    parts = [f'<text x="10" y="{top - 8}">{UNITS.get(figure, figure)}</text>',
+    parts = [f'<text x="10" y="{top - 24}">{UNITS.get(figure, figure)}</text>',
              f'<path d="M{left} {top} V{top + height} H{left + width}" fill="none" stroke="black"/>',
              f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}" fill="none" '
              f'stroke="{COLOURS["relay"]}" stroke-width="2"/>']
@@ -138,7 +138,7 @@ def panel(curve, figure, top):
 
 def curve_plot(curve):
     """The drawn figures of a curve, one above the other, as SVG."""
-    step, head = 175, 60
+    step, head = 185, 70
     height = head + step * len(curve["drawn"])
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="600" height="{height}" '
              'font-family="sans-serif" font-size="12">',

@@ -9,52 +9,37 @@
 #include <stdexcept>
 
 #include "config/data/data.hpp"
+#include "diagnose/data_file.hpp"
 
 namespace diagnose {
 namespace {
 
-std::vector<std::string> texts(const toml::table& table, std::string_view key) {
-    std::vector<std::string> result;
-    if (const toml::array* array = table[key].as_array()) {
-        for (const toml::node& node : *array) result.push_back(node.value_or(std::string{}));
-    }
-    return result;
-}
-
-std::string text(const toml::table& table, std::string_view key) {
-    return table[key].value_or(std::string{});
-}
-
 ErrorEntry read_error(const toml::table& table) {
     ErrorEntry entry;
-    entry.id = text(table, "id");
-    entry.contains = texts(table, "contains");
-    entry.with = texts(table, "with");
-    if (const toml::array* ports = table["ports"].as_array()) {
-        for (const toml::node& port : *ports) {
-            entry.ports.push_back(static_cast<std::uint16_t>(port.value_or(0)));
-        }
-    }
+    entry.id = text_of(table["id"]);
+    entry.contains = texts_of(table["contains"]);
+    entry.with = texts_of(table["with"]);
+    entry.ports = ports_of(table["ports"]);
     entry.local = table["local"].value_or(false);
     entry.vague = table["vague"].value_or(false);
-    entry.stage = text(table, "stage");
-    entry.verdict = text(table, "verdict");
-    entry.who_fixes = text(table, "who_fixes");
-    entry.retry = text(table, "retry");
-    entry.meaning = text(table, "meaning");
-    entry.fix = text(table, "fix");
+    entry.stage = text_of(table["stage"]);
+    entry.verdict = text_of(table["verdict"]);
+    entry.who_fixes = text_of(table["who_fixes"]);
+    entry.retry = text_of(table["retry"]);
+    entry.meaning = text_of(table["meaning"]);
+    entry.fix = text_of(table["fix"]);
     return entry;
 }
 
 StandardEntry read_standard(const toml::table& table) {
     StandardEntry entry;
-    const std::string code = text(table, "code");
+    const std::string code = text_of(table["code"]);
     std::from_chars(code.data(), code.data() + code.size(), entry.code);
-    entry.enhanced = text(table, "enhanced");
-    entry.who_fixes = text(table, "who_fixes");
-    entry.retry = text(table, "retry");
-    entry.meaning = text(table, "meaning");
-    entry.fix = text(table, "fix");
+    entry.enhanced = text_of(table["enhanced"]);
+    entry.who_fixes = text_of(table["who_fixes"]);
+    entry.retry = text_of(table["retry"]);
+    entry.meaning = text_of(table["meaning"]);
+    entry.fix = text_of(table["fix"]);
     return entry;
 }
 

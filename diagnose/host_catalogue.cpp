@@ -5,65 +5,42 @@
 
 #include "base/text.hpp"
 #include "config/data/data.hpp"
+#include "diagnose/data_file.hpp"
 
 namespace diagnose {
 namespace {
 
-using View = toml::node_view<const toml::node>;
-
-std::string text_of(const View& node) { return node.value_or(std::string{}); }
-
-std::vector<std::string> texts_of(const View& node) {
-    std::vector<std::string> texts;
-    if (const toml::array* array = node.as_array()) {
-        for (const toml::node& item : *array) texts.push_back(item.value_or(std::string{}));
-    } else if (node) {
-        texts.push_back(text_of(node));
-    }
-    return texts;
-}
-
-std::vector<std::uint16_t> ports_of(const View& node) {
-    std::vector<std::uint16_t> ports;
-    if (const toml::array* array = node.as_array()) {
-        for (const toml::node& item : *array) {
-            ports.push_back(static_cast<std::uint16_t>(item.value_or(std::int64_t{0})));
-        }
-    }
-    return ports;
-}
-
 CloudPolicy read_policy(const toml::table& table) {
     CloudPolicy policy;
-    policy.id = text_of(View{table["id"]});
-    policy.name = text_of(View{table["name"]});
-    policy.kind = text_of(View{table["kind"]});
-    policy.blocked = ports_of(View{table["blocked"]});
-    policy.blocked_scope = text_of(View{table["blocked_scope"]});
-    policy.lift = text_of(View{table["lift"]});
-    policy.lift_how = text_of(View{table["lift_how"]});
-    policy.lift_url = text_of(View{table["lift_url"]});
-    policy.native_relay = text_of(View{table["native_relay"]});
-    policy.rdns = text_of(View{table["rdns"]});
-    policy.relay_ports = ports_of(View{table["relay_ports"]});
-    policy.documented = text_of(View{table["confidence"]}) == "documented";
+    policy.id = text_of(table["id"]);
+    policy.name = text_of(table["name"]);
+    policy.kind = text_of(table["kind"]);
+    policy.blocked = ports_of(table["blocked"]);
+    policy.blocked_scope = text_of(table["blocked_scope"]);
+    policy.lift = text_of(table["lift"]);
+    policy.lift_how = text_of(table["lift_how"]);
+    policy.lift_url = text_of(table["lift_url"]);
+    policy.native_relay = text_of(table["native_relay"]);
+    policy.rdns = text_of(table["rdns"]);
+    policy.relay_ports = ports_of(table["relay_ports"]);
+    policy.documented = text_of(table["confidence"]) == "documented";
     policy.checked = table["checked"].value_or(false);
     return policy;
 }
 
-MetadataService read_metadata(const View& table) {
+MetadataService read_metadata(const DataView& table) {
     MetadataService service;
-    service.put_first = text_of(View{table["put_first"]});
-    service.put_header = text_of(View{table["put_header"]});
-    service.url = text_of(View{table["url"]});
-    service.header = text_of(View{table["header"]});
-    service.answer_header = text_of(View{table["answer_header"]});
-    service.answer_prefix = text_of(View{table["answer_prefix"]});
-    service.public_ip = text_of(View{table["public_ip"]});
+    service.put_first = text_of(table["put_first"]);
+    service.put_header = text_of(table["put_header"]);
+    service.url = text_of(table["url"]);
+    service.header = text_of(table["header"]);
+    service.answer_header = text_of(table["answer_header"]);
+    service.answer_prefix = text_of(table["answer_prefix"]);
+    service.public_ip = text_of(table["public_ip"]);
     return service;
 }
 
-CloudMarks read_marks(const View& detect, const CloudPolicy* policy) {
+CloudMarks read_marks(const DataView& detect, const CloudPolicy* policy) {
     CloudMarks marks;
     marks.policy = policy;
     if (const toml::array* tables = detect["dmi_any"].as_array()) {
@@ -75,25 +52,25 @@ CloudMarks read_marks(const View& detect, const CloudPolicy* policy) {
             marks.dmi_any.push_back(std::move(fields));
         }
     }
-    marks.env = texts_of(View{detect["env"]});
-    marks.ptr_suffixes = texts_of(View{detect["ptr_suffix"]});
-    marks.file = text_of(View{detect["file"]});
-    marks.kernel_cmdline = text_of(View{detect["kernel_cmdline"]});
-    marks.metadata = read_metadata(View{detect["metadata"]});
+    marks.env = texts_of(detect["env"]);
+    marks.ptr_suffixes = texts_of(detect["ptr_suffix"]);
+    marks.file = text_of(detect["file"]);
+    marks.kernel_cmdline = text_of(detect["kernel_cmdline"]);
+    marks.metadata = read_metadata(detect["metadata"]);
     marks.weak = detect["weak"].value_or(false);
     return marks;
 }
 
 IspPolicy read_isp(const toml::table& table) {
     IspPolicy policy;
-    policy.id = text_of(View{table["id"]});
-    policy.name = text_of(View{table["name"]});
-    policy.policy = text_of(View{table["policy"]});
-    policy.scope = text_of(View{table["scope"]});
-    policy.lift = text_of(View{table["lift"]});
-    policy.smarthosts = texts_of(View{table["smarthost"]});
-    policy.ports = ports_of(View{table["ports"]});
-    policy.documented = text_of(View{table["confidence"]}) == "documented";
+    policy.id = text_of(table["id"]);
+    policy.name = text_of(table["name"]);
+    policy.policy = text_of(table["policy"]);
+    policy.scope = text_of(table["scope"]);
+    policy.lift = text_of(table["lift"]);
+    policy.smarthosts = texts_of(table["smarthost"]);
+    policy.ports = ports_of(table["ports"]);
+    policy.documented = text_of(table["confidence"]) == "documented";
     policy.checked = table["checked"].value_or(false);
     return policy;
 }
@@ -103,11 +80,11 @@ void read_clouds(HostCatalogue& catalogue, std::deque<CloudPolicy>& policies) {
     for (const toml::node& node : *document["cloud"].as_array()) {
         const toml::table& table = *node.as_table();
         policies.push_back(read_policy(table));
-        catalogue.clouds.push_back(read_marks(View{table["detect"]}, &policies.back()));
+        catalogue.clouds.push_back(read_marks(table["detect"], &policies.back()));
     }
     for (const toml::node& node : *document["environment"].as_array()) {
         const toml::table& table = *node.as_table();
-        catalogue.environments[text_of(View{table["id"]})] = text_of(View{table["meaning"]});
+        catalogue.environments[text_of(table["id"])] = text_of(table["meaning"]);
     }
 }
 
@@ -117,18 +94,18 @@ void read_isps(HostCatalogue& catalogue, std::deque<IspPolicy>& policies,
     for (const toml::node& node : *document["isp"].as_array()) {
         const toml::table& table = *node.as_table();
         policies.push_back(read_isp(table));
-        catalogue.isps.push_back({&policies.back(), texts_of(View{table["ptr"]})});
+        catalogue.isps.push_back({&policies.back(), texts_of(table["ptr"])});
     }
     for (const toml::node& node : *document["ptr_token"].as_array()) {
         const toml::table& table = *node.as_table();
         catalogue.tokens.push_back(
-            {texts_of(View{table["tokens"]}), table["negative"].value_or(false)});
+            {texts_of(table["tokens"]), table["negative"].value_or(false)});
     }
     for (const toml::node& node : *document["cloud_ptr"].as_array()) {
         const toml::table& table = *node.as_table();
         for (const CloudPolicy& cloud : clouds) {
-            if (cloud.id != text_of(View{table["cloud"]})) continue;
-            catalogue.cloud_ptr.emplace_back(text_of(View{table["suffix"]}), &cloud);
+            if (cloud.id != text_of(table["cloud"])) continue;
+            catalogue.cloud_ptr.emplace_back(text_of(table["suffix"]), &cloud);
         }
     }
 }

@@ -9,36 +9,22 @@
 
 #include "base/text.hpp"
 #include "config/data/data.hpp"
+#include "diagnose/data_file.hpp"
 
 namespace diagnose {
 namespace {
 
 constexpr std::size_t quorum_size = 5;  // more would add load on others, not certainty
 
-std::vector<std::string> read_texts(const toml::node_view<const toml::node>& node) {
-    std::vector<std::string> texts;
-    if (const toml::array* array = node.as_array()) {
-        for (const toml::node& item : *array) texts.push_back(item.value_or(std::string{}));
-    }
-    return texts;
-}
-
 HostPorts read_host_ports(const toml::table& table) {
-    HostPorts result;
-    result.host = table["host"].value_or(std::string{});
-    if (const toml::array* ports = table["ports"].as_array()) {
-        for (const toml::node& port : *ports) {
-            result.ports.push_back(static_cast<std::uint16_t>(port.value_or(std::int64_t{0})));
-        }
-    }
-    return result;
+    return {text_of(table["host"]), ports_of(table["ports"])};
 }
 
 ProbeTarget read_target(const toml::table& table) {
     ProbeTarget target;
     target.operator_name = table["operator"].value_or(std::string{});
     target.mx_domain = table["mx_domain"].value_or(std::string{});
-    target.hosts = read_texts(table["mx_hosts"]);
+    target.hosts = texts_of(table["mx_hosts"]);
     target.banner = table["banner"].value_or(std::string{});
     target.starttls = table["starttls"].value_or(true);
     target.control_echo = table["control_echo"].value_or(false);

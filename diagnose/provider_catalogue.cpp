@@ -5,17 +5,10 @@
 
 #include "base/text.hpp"
 #include "config/data/data.hpp"
+#include "diagnose/data_file.hpp"
 
 namespace diagnose {
 namespace {
-
-std::vector<std::string> texts(const toml::table& table, std::string_view key) {
-    std::vector<std::string> result;
-    if (const toml::array* array = table[key].as_array()) {
-        for (const toml::node& node : *array) result.push_back(node.value_or(std::string{}));
-    }
-    return result;
-}
 
 // "email-smtp.{region}.amazonaws.com" as a glob.
 std::string host_glob(std::string_view host) {
@@ -33,13 +26,13 @@ ProviderFacts read_provider(const toml::table& table) {
     ProviderFacts facts;
     facts.id = text("id");
     facts.name = text("name");
-    for (std::string& host : texts(table, "hosts")) facts.hosts.push_back(host_glob(host));
+    for (std::string& host : texts_of(table["hosts"])) facts.hosts.push_back(host_glob(host));
     facts.spf_include = text("spf_include");
     // Behind a blank stands a remark for people.
     facts.spf_include = facts.spf_include.substr(0, facts.spf_include.find(' '));
     facts.envelope = text("envelope");
-    facts.dkim_selectors = texts(table, "dkim_selectors");
-    facts.free_domains = texts(table, "free_domains");
+    facts.dkim_selectors = texts_of(table["dkim_selectors"]);
+    facts.free_domains = texts_of(table["free_domains"]);
     facts.setup_url = text("setup_url");
     return facts;
 }
@@ -68,7 +61,7 @@ const std::vector<ProviderFacts>& providers() {
 const std::vector<Speaker>& exchangers() {
     static const auto rows =
         read_list<Speaker>(config::data::replies_toml(), "speaker", [](const toml::table& table) {
-            return Speaker{table["provider"].value_or(std::string{}), texts(table, "hosts")};
+            return Speaker{table["provider"].value_or(std::string{}), texts_of(table["hosts"])};
         });
     return rows;
 }

@@ -33,7 +33,7 @@ std::string_view short_words(VerdictCode code) {
         case VerdictCode::local_firewall:
             return "stopped on this host";
         case VerdictCode::no_network:
-            return "no network";
+            return "nothing connects";
         case VerdictCode::inconclusive:
             return "not known";
         case VerdictCode::reputation:

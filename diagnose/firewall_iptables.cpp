@@ -162,10 +162,12 @@ void RuleReader::read_target(FirewallRule& rule, RuleAction jump) {
 
 Condition RuleReader::tcp_flags() {
     Condition made;
-    const std::string mask = next(), set = next();
+    std::string mask = next();
+    const std::string set = next();
     made.text = fmt::format("--tcp-flags {} {}", mask, set);
+    if (mask == "ALL") mask = "SYN,ACK,FIN,RST";
     bool holds = true;
-    for (const std::string_view flag : base::split(mask == "ALL" ? "SYN,ACK,FIN,RST" : mask, ',')) {
+    for (const std::string_view flag : base::split(mask, ',')) {
         const bool wanted = ("," + set + ",").find(fmt::format(",{},", flag)) != std::string::npos;
         if (wanted != (flag == "SYN")) holds = false;
     }

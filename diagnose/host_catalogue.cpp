@@ -98,8 +98,7 @@ void read_isps(HostCatalogue& catalogue, std::deque<IspPolicy>& policies,
     }
     for (const toml::node& node : *document["ptr_token"].as_array()) {
         const toml::table& table = *node.as_table();
-        catalogue.tokens.push_back(
-            {texts_of(table["tokens"]), table["negative"].value_or(false)});
+        catalogue.tokens.push_back({texts_of(table["tokens"]), table["negative"].value_or(false)});
     }
     for (const toml::node& node : *document["cloud_ptr"].as_array()) {
         const toml::table& table = *node.as_table();

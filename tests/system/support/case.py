@@ -49,7 +49,7 @@ class SystemCase(unittest.TestCase):
     def relay(self, *smarthosts, start=True, **settings):
         number = len(list(self.scratch.path.glob("relay-*")))
         relay = Relay(self.scratch.path / f"relay-{number}", list(smarthosts), **settings)
-        self.addCleanup(relay.kill)
+        self.addCleanup(relay.end)
         return relay.start() if start else relay
 
     def send(self, relay, subject="hello", recipients=("ada@dest.example",), octets=None,

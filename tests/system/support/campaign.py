@@ -172,8 +172,9 @@ class Campaign:
         lost = [pair for pair in acknowledged if pair not in kept]
         repeats = Repeats(self.kills, said, read_by(self.relay.log()))
         for pair, copies in kept.items():
-            for _, number in sorted(copies)[:-1]:
-                repeats.add(pair, number)
+            copies.sort()
+            for (when, number), (again, _) in zip(copies, copies[1:]):
+                repeats.add(pair, number, when, again)
         return {"seed": self.seed, "rounds": self.rounds,
                 "relay_kills": sum(who == "relay" for _, who in self.kills),
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
@@ -189,7 +190,8 @@ def read_by(log):
 
 
 class Repeats:
-    """Copies that were followed by another, by how far the answer to each had come."""
+    """Copies that were followed by another. Each needs a death between the two, soon after what
+    had become of its answer: sent, read by relay, recorded."""
 
     def __init__(self, kills, said, read):
         self.kills, self.said, self.read = kills, said, read
@@ -197,22 +199,25 @@ class Repeats:
         self.oldest = collections.Counter()
         self.unexplained = []
 
-    def add(self, pair, number):
+    def add(self, pair, number, when, again):
+        """A copy kept at `when`, the next one at `again`."""
         if number in self.read:
-            stage, age, limit = "unrecorded", self.age_at_death(self.read[number], "relay"), TO_RECORD
+            stage, since, limit = "unrecorded", self.read[number], TO_RECORD
         elif number in self.said:
-            stage, age, limit = "unread", self.age_at_death(self.said[number]), TO_READ
+            stage, since, limit = "unread", self.said[number], TO_READ
         else:
-            stage, age, limit = "unanswered", 0, 1  # the smarthost died first
+            stage, since, limit = "unanswered", when, TO_READ
+        age = self.age_at_death(since, again, "relay" if stage == "unrecorded" else None)
         self.counts[stage] += 1
         self.oldest[stage] = max(self.oldest[stage], age)
         if age > limit:
             self.unexplained.append((pair, number, stage, round(age, 3)))
 
-    def age_at_death(self, when, who=None):
-        """How long ago an event was when the next of the two, or `who`, died."""
-        return min((kill - when for kill, victim in self.kills
-                    if kill >= when - 0.05 and who in (None, victim)), default=float("inf"))
+    def age_at_death(self, since, until, who):
+        """How long ago an event was when the next of the two, or `who`, died; infinite for none."""
+        return min((kill - since for kill, victim in self.kills
+                    if since - 0.05 <= kill <= until and who in (None, victim)),
+                   default=float("inf"))
 
     def found(self):
         return {"answers_read": len(self.read), "repeated": dict(self.counts),

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
@@ -412,6 +413,16 @@ std::vector<std::string> Server::addresses() const {
         if (!error) texts.push_back(endpoint_text(endpoint));
     }
     return texts;
+}
+
+void Server::set_token(base::Secret token) {
+    const auto on_loopback = [](const Shared::TcpListener& listener) {
+        boost::system::error_code failed;
+        return listener.acceptor.local_endpoint(failed).address().is_loopback();
+    };
+    const auto& listeners = state_->tcp_listeners;
+    if (token.empty() && !std::all_of(listeners.begin(), listeners.end(), on_loopback)) return;
+    state_->token = std::move(token);
 }
 
 void Server::stop() {

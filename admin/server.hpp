@@ -34,6 +34,9 @@ class Server {
     Server& operator=(const Server&) = delete;
 
     [[nodiscard]] std::vector<std::string> addresses() const;  // as bound: "127.0.0.1:8025"
+    // For requests from now on. No token at all is not taken while an address off loopback is
+    // served.
+    void set_token(base::Secret token);
     void stop();  // closes listeners and connections, removes the socket's file
 
  private:

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -147,6 +148,19 @@ void write_out(Gathered& waiting, const Log& log) {
     waiting.lines.clear();
 }
 
+// None when the file cannot be written. The folder must be there: spdlog would make it.
+spdlog::sink_ptr open_sink(const std::string& file) {
+    if (file.empty()) return std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    std::error_code failed;
+    const std::filesystem::path folder = std::filesystem::absolute(file, failed).parent_path();
+    if (!std::filesystem::is_directory(folder, failed)) return nullptr;
+    try {
+        return std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
+    } catch (const spdlog::spdlog_ex&) {
+        return nullptr;
+    }
+}
+
 }  // namespace
 
 void gather_log(std::function<void(std::function<void()>)> later) {
@@ -159,22 +173,16 @@ void gather_log(std::function<void(std::function<void()>)> later) {
 }
 
 Result<void> open_log(const LogOptions& options) {
-    auto log = std::make_shared<Log>();
-    log->format = options.format;
-    try {
-        spdlog::sink_ptr sink;
-        if (options.file.empty()) {
-            sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-        } else {
-            sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file);
-        }
-        log->logger = std::make_shared<spdlog::logger>("relay", std::move(sink));
-    } catch (const spdlog::spdlog_ex&) {
+    spdlog::sink_ptr sink = open_sink(options.file);
+    if (!sink) {
         return error(
             fmt::format("the log file {} cannot be opened for writing: check that its folder "
                         "exists and that relay may write there",
                         options.file));
     }
+    auto log = std::make_shared<Log>();
+    log->format = options.format;
+    log->logger = std::make_shared<spdlog::logger>("relay", std::move(sink));
     log->logger->set_pattern("%v");
     log->logger->set_level(spdlog::level::trace);
     log->logger->flush_on(spdlog::level::trace);

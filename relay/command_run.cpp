@@ -22,9 +22,6 @@ ExitStatus run(const Context& context) {
     if (const base::Result<> log = base::open_log(settings->log); !log) {
         return fail(log.error().message, ExitStatus::config);
     }
-    for (const config::Problem& warning : settings->warnings) {
-        base::log_warning("configuration", {{"remark", warning.text()}});
-    }
     if (const base::Result<> ran = run_service(std::move(*settings)); !ran) {
         base::log_error("relay cannot start", {{"problem", ran.error().message}});
         return ExitStatus::bad;

@@ -84,11 +84,8 @@ base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
 }
 
 void Listener::reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services) {
-    if (options.listen != options_.listen || options.tls_listen != options_.tls_listen) {
-        base::log_warning("server.listen and server.tls_listen change with a restart only");
-        options.listen = options_.listen;
-        options.tls_listen = options_.tls_listen;
-    }
+    options.listen = options_.listen;
+    options.tls_listen = options_.tls_listen;
     options_ = std::move(options);
     allowed_ = parse_blocks(options_.allow_clients);
     services_ = std::move(services);

@@ -29,6 +29,7 @@
 #include "relay/explain_reply.hpp"
 #include "relay/listener.hpp"
 #include "relay/recent_rates.hpp"
+#include "relay/restart_keys.hpp"
 #include "relay/users_file.hpp"
 #include "spool/spool.hpp"
 
@@ -42,6 +43,12 @@ constexpr base::Duration delivery_grace = std::chrono::seconds{20};
 
 void log_bug(const std::exception_ptr& problem) {
     if (problem) base::log_error("a part of the service ended by an internal error");
+}
+
+void log_remarks(const config::Settings& settings) {
+    for (const config::Problem& remark : settings.warnings) {
+        base::log_warning("configuration", {{"remark", remark.text()}});
+    }
 }
 
 // The running parts, in the order in which they depend on each other.
@@ -64,6 +71,7 @@ class Service {
     asio::awaitable<void> handle_signals();
     asio::awaitable<void> stop();
     asio::awaitable<void> reload();
+    base::Result<> take_over(config::Settings fresh);
     asio::awaitable<void> sample_rates();
     [[nodiscard]] RecentRates::Totals totals() const;
     void log_verdict() const;
@@ -295,21 +303,8 @@ asio::awaitable<void> Service::reload() {
     for (const config::Problem& problem : loaded.problems) {
         base::log_error("configuration fault", {{"problem", problem.text()}});
     }
-    base::Result<> done;
-    if (!loaded.ok()) {
-        done = base::error("the file has faults");
-    } else {
-        base::Result<std::shared_ptr<const ConnectionServices>> services =
-            connection_services(loaded.settings);
-        done =
-            services ? engine_->reload(loaded.settings.delivery) : base::Result<>{services.error()};
-        if (done) {
-            listener_->reload(loaded.settings.listener, *services);
-            done = base::open_log(loaded.settings.log);
-            settings_ = std::move(loaded.settings);
-            probe_timer_.cancel();
-        }
-    }
+    const base::Result<> done =
+        loaded.ok() ? take_over(std::move(loaded.settings)) : base::error("the file has faults");
     ::sd_notify(0, "READY=1");
     if (done) {
         base::log_info("configuration reloaded", {{"config", settings_.file.string()}});
@@ -317,6 +312,26 @@ asio::awaitable<void> Service::reload() {
         base::log_error("configuration not reloaded: relay goes on with the settings it had",
                         {{"problem", done.error().message}});
     }
+}
+
+// All of the new settings or, with the error, none.
+base::Result<> Service::take_over(config::Settings fresh) {
+    base::Result<std::shared_ptr<const ConnectionServices>> services = connection_services(fresh);
+    if (!services) return services.error();
+    if (base::Result<> opened = base::open_log(fresh.log); !opened) return opened;
+    if (base::Result<> delivering = engine_->reload(fresh.delivery); !delivering) {
+        if (!base::open_log(settings_.log)) base::log_error("the log goes on in the new place");
+        return delivering;
+    }
+    listener_->reload(fresh.listener, *services);
+    admin_->set_token(fresh.admin.token);
+    log_remarks(fresh);
+    for (const std::string& key : needing_restart(settings_, fresh)) {
+        base::log_warning("a setting changes with a restart only", {{"key", key}});
+    }
+    settings_ = std::move(fresh);
+    probe_timer_.cancel();
+    return {};
 }
 
 asio::awaitable<void> Service::stop() {
@@ -346,6 +361,7 @@ base::Result<> run_service(config::Settings settings) {
     std::signal(SIGPIPE, SIG_IGN);
     // Two arenas are enough for one busy thread and its helpers, and keep the process small.
     ::mallopt(M_ARENA_MAX, 2);
+    log_remarks(settings);
     Service service{std::move(settings)};
     if (base::Result<> started = service.start(); !started) return started;
     service.run();

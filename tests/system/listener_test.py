@@ -1,5 +1,6 @@
 """What open connections see when relay stops or reloads."""
 
+import http.client
 import socket
 import ssl
 import unittest
@@ -33,7 +34,70 @@ class StopTest(SystemCase):
         self.assertLessEqual({m.subject for m in server.messages}, {"last"})
 
 
+class RefusalsTest(SystemCase):
+    def test_what_is_refused_is_in_the_log_and_counted(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"max_message_size": "1KiB",
+                                                                "auth": "accept-any"})
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            client.expect("AUTH PLAIN c2VjcmV0", 501)
+            client.expect("MAIL FROM:<app@example.com> SIZE=5000", 552)
+            client.begin("app@example.com", ["ada@dest.example"])
+            client.expect("RCPT TO:<nonsense", 501)
+            self.assertEqual(552, client.data(dot_stuffed(b"x" * 900 + b"\r\n" + b"x" * 900 + b"\r\n"))[0])
+        relay.wait_for_log(r"refused client=127.0.0.1 command=AUTH arguments=\"\" reply=\"501 ")
+        relay.wait_for_log(r'command=MAIL arguments="FROM:<app@example.com> SIZE=5000" reply="552 ')
+        relay.wait_for_log(r"command=RCPT arguments=TO:<nonsense reply=\"501 ")
+        relay.wait_for_log(r"command=DATA .*552 ")
+        self.assertNotIn("c2VjcmV0", relay.log())
+        self.assertEqual(2, relay.status()["listener"]["messages_refused"])
+
+    def test_a_client_that_goes_on_being_refused_does_not_fill_the_log(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"max_message_size": "1KiB"})
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            for _ in range(50):
+                client.expect("MAIL FROM:<app@example.com> SIZE=5000", 552)
+        relay.wait_for_log("more refusals of this connection are not logged")
+        self.assertEqual(20, relay.log().count("refused client="))
+
+
 class ReloadTest(SystemCase):
+    def admin_status(self, relay, token):
+        port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("GET", "/api/v1/status",
+                               headers={"Authorization": f"Bearer {token}"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def test_a_new_token_counts_at_once_and_what_needs_a_restart_is_named(self):
+        server = self.fake()
+        admin = {"listen": ["127.0.0.1:0"], "token": "first-token-of-the-admin"}
+        relay = self.relay(self.smarthost(server), admin=admin)
+        self.assertEqual(200, self.admin_status(relay, admin["token"]))
+        fresh = {**admin, "token": "second-token-of-the-admin"}
+        relay.configure([self.smarthost(server)], admin=fresh, spool={"keep_delivered": "1d"})
+        relay.reload()
+        relay.wait_for_log("configuration reloaded")
+        relay.wait_for_log("changes with a restart only key=spool.keep_delivered")
+        self.assertEqual(1, relay.log().count("with a restart only"))
+        self.assertEqual(401, self.admin_status(relay, admin["token"]))
+        self.assertEqual(200, self.admin_status(relay, fresh["token"]))
+
+    def test_a_log_that_cannot_be_opened_leaves_all_settings_as_they_were(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        relay.configure([self.smarthost(server, password="wrong")],
+                        log={"file": str(relay.folder / "missing/log")})
+        relay.reload()
+        relay.wait_for_log("configuration not reloaded.*missing/log cannot be opened")
+        self.assertFalse((relay.folder / "missing").exists())
+        self.send(relay)
+        server.wait_for(1)
+
     def greets_within_tls(self, port):
         """False when the connection is closed instead."""
         context = ssl.create_default_context(cafile=self.authority.certificate)

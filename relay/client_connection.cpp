@@ -24,6 +24,9 @@ constexpr std::size_t buffer_size = 16 * 1024;
 // long.
 constexpr std::size_t most_received_fields = 50;
 
+// A client may go on being refused for ever; its first twenty tell the story.
+constexpr std::uint32_t most_logged_refusals = 20;
+
 // Read buffers, borrowed while bytes are at hand: an idle connection holds none.
 class BufferPool {
  public:
@@ -105,6 +108,7 @@ asio::awaitable<void> ClientConnection::converse() {
         smtp::ServerEvent event = session_.next_event();
         // Here and not in handle(), whose frame an idle connection need not keep.
         if (std::holds_alternative<smtp::event::NeedInput>(event)) {
+            note_refused();
             const bool written = co_await flush();
             if (!written) co_return;
             const bool heard = co_await read();
@@ -136,6 +140,7 @@ asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
         if (!written) co_return false;
         co_return co_await encrypt();
     } else if (const auto* closed = std::get_if<Closed>(&event)) {
+        note_refused();
         log_end(closed->reason);
         static_cast<void>(co_await flush());
         co_return false;
@@ -307,6 +312,22 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
         services_->engine->note_waiting();
     }
     co_return smtp::Reply{250, "2.0.0", "queued as " + id.text()};
+}
+
+// Wrong commands tell more of the client than of its mail: those are not counted.
+void ClientConnection::note_refused() {
+    for (const smtp::RefusedCommand& each : session_.take_refused()) {
+        const bool mail = each.verb == "MAIL" || each.verb == "DATA" || each.verb == "BDAT";
+        if (mail && (each.code < 500 || each.code > 504)) ++services_->counters->messages_refused;
+        if (++refusals_ > most_logged_refusals) continue;
+        base::log(each.verb == "AUTH" ? base::LogLevel::warning : base::LogLevel::info, "refused",
+                  {{"client", client_},
+                   {"command", each.verb},
+                   {"arguments", each.arguments},
+                   {"reply", each.reply}});
+        if (refusals_ < most_logged_refusals) continue;
+        base::log_info("more refusals of this connection are not logged", {{"client", client_}});
+    }
 }
 
 void ClientConnection::log_end(std::string_view reason) const {

@@ -64,6 +64,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     void begin_content(const smtp::Envelope& envelope);
     [[nodiscard]] smtp::Reply mail_reply() const;
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
+    void note_refused();
     void log_end(std::string_view reason) const;
 
     tls::Stream stream_;
@@ -72,6 +73,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     bool implicit_tls_;
     bool line_begun_ = false;  // and the deadline for its end is set
     bool draining_ = false;
+    std::uint32_t refusals_ = 0;
     bool cut_ = false;  // the grace is over, also for a transaction
     std::string client_;
     std::unique_ptr<Content> content_;

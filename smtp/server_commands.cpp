@@ -100,6 +100,7 @@ struct ServerSession::State::Command {
 
 ServerSession::State::Next ServerSession::State::read_command() {
     if (input.empty()) return need_input();
+    current_verb = current_arguments = {};
     if (!tls_active && !input.inside_line() &&
         input.view()[0] == '\x16') {  // RFC 8446 section 5.1: a handshake record
         if (input.view().size() < 2) return event::NeedInput{};
@@ -151,6 +152,8 @@ ServerSession::State::Next ServerSession::State::run_command(std::string_view li
         complain(unknown);
         return std::nullopt;
     }
+    current_verb = command->verb;
+    current_arguments = said.arguments;
     if (const Refusal* fault = command->fault(*this)) {
         complain(*fault);
         return std::nullopt;

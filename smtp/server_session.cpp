@@ -9,6 +9,7 @@ namespace {
 
 constexpr unsigned most_errors = 20;
 constexpr std::size_t kept_recipients = 64;
+constexpr std::size_t most_refused = 8;  // commands noted between two calls of take_refused()
 
 }  // namespace
 
@@ -43,7 +44,7 @@ ServerSession::State::Next ServerSession::State::need_input() {
 }
 
 // The hot path: Reply's strings are for those who keep one.
-void ServerSession::State::answer(int code, std::string_view enhanced, std::string_view text) {
+void ServerSession::State::say(int code, std::string_view enhanced, std::string_view text) {
     const char digits[]{static_cast<char>('0' + code / 100),
                         static_cast<char>('0' + code / 10 % 10), static_cast<char>('0' + code % 10),
                         ' '};
@@ -52,8 +53,17 @@ void ServerSession::State::answer(int code, std::string_view enhanced, std::stri
     output.append(text).append("\r\n");
 }
 
-void ServerSession::State::complain(const Refusal& refused) {
-    if (++errors < most_errors) return answer(refused);
+void ServerSession::State::answer(int code, std::string_view enhanced, std::string_view text) {
+    say(code, enhanced, text);
+    if (code < 400 || refused.size() >= most_refused) return;
+    const bool addressed = current_verb == "MAIL" || current_verb == "RCPT";
+    refused.push_back({current_verb,
+                       std::string{addressed ? current_arguments : std::string_view{}},
+                       Reply{code, std::string{enhanced}, std::string{text}}.one_line(), code});
+}
+
+void ServerSession::State::complain(const Refusal& fault) {
+    if (++errors < most_errors) return answer(fault);
     refuse_and_close({421, "4.7.0", "Too many errors"}, "the client sent too many bad commands");
 }
 
@@ -65,8 +75,8 @@ void ServerSession::State::close(std::string why) {
     input.clear();
 }
 
-void ServerSession::State::refuse_and_close(const Refusal& refused, std::string why) {
-    answer(refused);
+void ServerSession::State::refuse_and_close(const Refusal& last, std::string why) {
+    say(last.code, last.enhanced, last.text);
     close(std::move(why));
 }
 
@@ -156,6 +166,10 @@ void ServerSession::close_with(const Reply& reply) {
 }
 
 std::string ServerSession::take_output() { return std::exchange(state_->output, {}); }
+
+std::vector<RefusedCommand> ServerSession::take_refused() {
+    return std::exchange(state_->refused, {});
+}
 
 const std::string& ServerSession::client_name() const { return state_->client_name; }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "smtp/credentials.hpp"
 #include "smtp/envelope.hpp"
@@ -48,6 +49,15 @@ struct Closed {
 };  // write take_output() and close; reason is for the log, "" after QUIT
 }  // namespace event
 
+// A command that got a 4yz or 5yz reply, for the log. A sign-in is named without what was said in
+// it.
+struct RefusedCommand {
+    std::string_view verb;  // "" for a command that is none
+    std::string arguments;  // of MAIL and RCPT, as sent
+    std::string reply;      // in one line
+    int code = 0;
+};
+
 using ServerEvent = std::variant<event::NeedInput, event::MailRequested, event::RcptRequested,
                                  event::BodyStarted, event::BodyChunk, event::BodyCompleted,
                                  event::BodyDiscarded, event::TlsRequested, event::Closed>;
@@ -73,6 +83,9 @@ class ServerSession {
     void tls_established(std::string channel_binding);  // RFC 3207: forgets all that came before
     void close_with(const Reply& reply);  // time-out or shutdown: queues the reply, then Closed
     [[nodiscard]] std::string take_output();
+    // What was refused since the last call, at most eight; those that respond() refused are the
+    // caller's own, those that close the session are Closed's reason.
+    [[nodiscard]] std::vector<RefusedCommand> take_refused();
 
     // For the Received field and the log.
     [[nodiscard]] const std::string& client_name() const;         // as said in EHLO/HELO, "" before

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "smtp/command.hpp"
 #include "smtp/data_reader.hpp"
@@ -37,11 +38,12 @@ struct ServerSession::State {
 
     // server_session.cpp
     [[nodiscard]] Next advance();
+    void say(int code, std::string_view enhanced, std::string_view text);
     void answer(int code, std::string_view enhanced, std::string_view text);
-    void answer(const Refusal& refused) { answer(refused.code, refused.enhanced, refused.text); }
-    void complain(const Refusal& refused);  // as answer(), and counts towards the limit of errors
+    void answer(const Refusal& fault) { answer(fault.code, fault.enhanced, fault.text); }
+    void complain(const Refusal& fault);  // as answer(), and counts towards the limit of errors
     void close(std::string why);
-    void refuse_and_close(const Refusal& refused, std::string why);
+    void refuse_and_close(const Refusal& last, std::string why);
     void reset_transaction();
     void forget_client();
     void conclude(Request request, bool positive);
@@ -94,6 +96,9 @@ struct ServerSession::State {
     const ServerOptions& options;
     InputBuffer input;
     std::string output;
+    std::string_view current_verb;       // of the command under way, or last
+    std::string_view current_arguments;  // its own, valid while it runs
+    std::vector<RefusedCommand> refused;
 
     Phase phase = Phase::before_greeting;
     Request pending = Request::none;

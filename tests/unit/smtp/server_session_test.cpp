@@ -375,3 +375,33 @@ TEST_CASE("the protocol's name tells extensions, TLS and sign-in apart", "[smtp]
     talk.say("MAIL FROM:<\xc3\xa9@x.example> SMTPUTF8\r\n");
     CHECK(talk.session.protocol() == (tls ? "UTF8SMTPSA" : "UTF8SMTPA"));
 }
+
+TEST_CASE("what was refused is told for the log, a sign-in without its words", "[smtp]") {
+    Server server;
+    server.options.max_message_size = 100;
+    server.options.auth = smtp::AuthPolicy::accept_any;
+    Conversation talk{server.context};
+    talk.say(hello);
+    CHECK(talk.session.take_refused().empty());
+    talk.say("MAIL FROM:<a@x.example> SIZE=200\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<>\r\n");
+    auto refused = talk.session.take_refused();
+    REQUIRE(refused.size() == 2);
+    CHECK(refused[0].verb == "MAIL");
+    CHECK(refused[0].arguments == "FROM:<a@x.example> SIZE=200");
+    CHECK(refused[0].code == 552);
+    CHECK(refused[1].verb == "RCPT");
+    CHECK(refused[1].arguments == "TO:<>");
+    CHECK(talk.session.take_refused().empty());
+
+    talk.say("RSET\r\nAUTH PLAIN AGFsaWNlAHNlY3JldA=!\r\n");
+    refused = talk.session.take_refused();
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].verb == "AUTH");
+    CHECK(refused[0].arguments.empty());
+
+    talk.say("WHAT\r\n" + std::string(3000, 'x') + "\r\n");
+    refused = talk.session.take_refused();
+    REQUIRE(refused.size() == 2);
+    CHECK(refused[0].verb.empty());
+    CHECK(refused[1].verb.empty());
+}

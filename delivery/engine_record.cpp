@@ -1,4 +1,6 @@
 // What follows from an attempt: the decision, the reports owed, and the spool's record of both.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -38,6 +40,26 @@ bool calls_for_fail_over(const Job& job) {
             return outcome.result.outcome == smtp::Outcome::deferred &&
                    outcome.result.reply.code == 0 && outcome.result.stage < smtp::Stage::data;
         });
+}
+
+// log_attempt() told what the attempt said; this is the last that is heard of the message.
+void log_given_up(const Job& job, const Decision& decision) {
+    std::string to, reason;
+    std::size_t others = 0;
+    for (std::size_t i = 0; i < decision.changes.size(); ++i) {
+        const bool given_up = decision.changes[i].state == spool::RecipientState::failed &&
+                              job.outcomes[i].result.outcome != smtp::Outcome::failed;
+        if (!given_up) continue;
+        if (!to.empty()) {
+            ++others;
+            continue;
+        }
+        to = job.message().recipients[decision.changes[i].recipient].recipient.address;
+        reason = decision.changes[i].problem;
+    }
+    if (to.empty()) return;
+    if (others > 0) to += fmt::format(" (and {} more)", others);
+    base::log_warning("failed", {{"id", job.message().id}, {"to", to}, {"reply", reason}});
 }
 
 }  // namespace
@@ -120,6 +142,7 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
     report.due = decision.due;
     report.warned = decision.warned;
     report.wedged = decision.wedged;
+    log_given_up(job, decision);
     if (decision.state == spool::MessageState::held) {
         base::log_warning("message put on hold: its deliveries come to no end",
                           {{"id", report.id}, {"remedy", "relay queue release"}});

@@ -98,6 +98,15 @@ class FailuresTest(SystemCase):
         server.wait_for(3)
         relay.wait_until_empty()
 
+    def test_the_log_tells_of_mail_that_is_given_up_for_its_age(self):
+        server = self.fake()
+        server.faults.replies["rcpt"] = "450 4.2.1 Mailbox busy"
+        relay = self.relay(self.smarthost(server), spool={"keep_delivered": "0s"},
+                           delivery={"retry": ["100ms"], "max_age": "1s", "bounce_to": "none"})
+        identifier = self.send(relay)
+        relay.wait_for_log(rf"failed +id={identifier} to=ada@dest.example .*given up after .*"
+                           "450 4.2.1 Mailbox busy")
+
     def test_queue_retry_tries_a_paused_smarthost_at_once(self):
         server = self.fake()
         server.faults.replies["auth"] = "535 5.7.8 Password expired"

@@ -1,5 +1,7 @@
 #include "diagnose/startup_probe.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -25,6 +27,19 @@ std::string best_result(const std::vector<PortEvidence>& evidence, const Smartho
         best = std::min(best, static_cast<std::size_t>(found - order.begin()));
     }
     return best == order.size() ? "dropped" : std::string{order[best]};
+}
+
+// "; smarthost smtp.example.com: 587 open, 465 dropped"
+std::string smarthost_words(const std::vector<SmarthostPorts>& smarthosts) {
+    std::string words;
+    for (const SmarthostPorts& smarthost : smarthosts) {
+        words += fmt::format("; smarthost {}: ", smarthost.name);
+        for (const SmarthostPorts::Port& port : smarthost.ports) {
+            words +=
+                fmt::format("{}{} {}", words.ends_with(": ") ? "" : ", ", port.port, port.result);
+        }
+    }
+    return words;
 }
 
 }  // namespace
@@ -53,6 +68,7 @@ asio::awaitable<StartupVerdict> run_startup_probe(asio::any_io_executor executor
     std::vector<PortEvidence> evidence = co_await survey_ports(executor, resolver, ask);
     StartupVerdict verdict = judge(std::move(evidence), options);
     verdict.smarthosts = smarthost_results(verdict.evidence, smarthosts);
+    verdict.summary += smarthost_words(verdict.smarthosts);
     verdict.at = at;
     verdict.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
     co_return verdict;

@@ -208,10 +208,12 @@ std::string summarize(const StartupVerdict& verdict, const Tally& all, std::size
                       bool smarthosts_known) {
     switch (verdict.code) {
         case VerdictCode::ok_direct:
-            return fmt::format("outbound port 25 is open{} ({} answered): mail can leave directly",
-                               family_words(verdict),
-                               all.genuine.size() == 1 ? *all.genuine.begin()
-                                                       : plural(all.genuine.size(), "operator"));
+            return fmt::format(
+                "outbound port 25 is open{} ({} answered): mail could leave directly; relay sends "
+                "it through the smarthost all the same",
+                family_words(verdict),
+                all.genuine.size() == 1 ? *all.genuine.begin()
+                                        : plural(all.genuine.size(), "operator"));
         case VerdictCode::outbound_25_dropped:
             return blocked_summary(all, "SYNs dropped", smarthosts_known);
         case VerdictCode::outbound_25_rejected:

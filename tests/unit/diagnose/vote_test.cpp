@@ -256,9 +256,11 @@ TEST_CASE("the summary says what was seen and what relay does", "[probe]") {
          "outbound port 25 is blocked (SYNs dropped; 587 of 3 operators answers): mail has to go "
          "through the smarthost, but no port of it answers"},
         {asked(3, "genuine", "open"),
-         "outbound port 25 is open (3 operators answered): mail can leave directly"},
+         "outbound port 25 is open (3 operators answered): mail could leave directly; relay "
+         "sends it through the smarthost all the same"},
         {asked(3, "dropped", "open") + asked(1, "genuine", "open", v6),
-         "outbound port 25 is open over IPv6 only (Google answered): mail can leave directly"},
+         "outbound port 25 is open over IPv6 only (Google answered): mail could leave directly; "
+         "relay sends it through the smarthost all the same"},
         {asked(3, "dropped", "dropped"),
          "nothing connects anywhere (6 connections tried): mail waits in the queue until the "
          "network "

@@ -17,10 +17,6 @@ endif()
 target_compile_definitions(relay_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 
-# With optimisation g++ 12 sees Asio allocate a coroutine's frame by aligned_alloc, but not that its
-# operator delete frees it by free: a false alarm, which would end the build.
-set(no_false_alarm "$<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete>")
-
 if(RELAY_SANITIZE)
   add_compile_options(-fsanitize=${RELAY_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${RELAY_SANITIZE})
@@ -36,10 +32,13 @@ if(RELAY_SANITIZE)
   endif()
   if(RELAY_SANITIZE MATCHES "thread")
     add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)  # TSan cannot follow fences
-    add_compile_options("${no_false_alarm}")
   endif()
 elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
-  add_compile_options("${no_false_alarm}")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # With optimisation g++ 12 sees Asio allocate a coroutine's frame by aligned_alloc, but not that
+    # its operator delete frees it by free: a false alarm, which would end the build.
+    add_compile_options(-Wno-mismatched-new-delete)
+  endif()
   add_compile_options(-fstack-protector-strong -fcf-protection=full -fPIE)
   add_compile_definitions(_FORTIFY_SOURCE=2 _GLIBCXX_ASSERTIONS)
   add_link_options(-pie -Wl,-z,relro,-z,now)

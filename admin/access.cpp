@@ -66,11 +66,14 @@ std::optional<HostPort> parse_host_port(std::string_view text, unsigned short de
     return HostPort{std::string(host), *port};
 }
 
+// They tell whether relay runs and works, and nothing else.
+bool for_supervisors(std::string_view path) { return path == "/healthz" || path == "/readyz"; }
+
 std::optional<Refusal> check_access(const RequestFacts& request, const ListenFacts& listen) {
     const bool token_needed = !listen.token.empty();
     const bool token_given = token_needed && bears_token(request.authorization, listen.token);
     if (token_needed && !token_given &&
-        (request.path != "/healthz" || changes_something(request.method))) {
+        (!for_supervisors(request.path) || changes_something(request.method))) {
         return Refusal{401, "token_needed",
                        "this interface needs the header \"Authorization: Bearer TOKEN\" with the "
                        "token of [admin] in the configuration"};

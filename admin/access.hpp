@@ -40,7 +40,7 @@ struct Refusal {
 };
 
 // The rules for TCP; control.sock is guarded by its file mode instead.
-// - With a token configured, every request but GET /healthz must bear it (RFC 6750).
+// - With a token configured, every request but GET /healthz and /readyz must bear it (RFC 6750).
 // - Host must name this very listener, or a web page could point a name of its own at 127.0.0.1
 //   and read our answers (DNS rebinding). A request with the right token need not: such a page
 //   does not know it, and port mappings and proxies change the name.

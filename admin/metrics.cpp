@@ -127,9 +127,13 @@ void add_delivery(Families& families, const delivery::Status& status) {
     families.single_gauge("relay_deliveries_active", "Messages being delivered now.",
                           status.active);
     add_smarthost_outcomes(families, status);
-    families.gauge("relay_smarthost_up", "1 when the last session with the smarthost was good.");
-    add_per_smarthost(families, status,
-                      [](const Smarthost& s) { return s.health == delivery::Health::ok; });
+    families.gauge("relay_smarthost_up",
+                   "1 when the last session with the smarthost was good; none before the first.");
+    for (const Smarthost& smarthost : status.smarthosts) {
+        if (smarthost.health == delivery::Health::untried) continue;
+        families.sample(smarthost.health == delivery::Health::ok ? 1 : 0,
+                        {{"smarthost", smarthost.name}});
+    }
     families.gauge("relay_smarthost_paused", "1 while sign-in is refused and relay waits.");
     add_per_smarthost(families, status,
                       [](const Smarthost& s) { return s.health == delivery::Health::paused; });

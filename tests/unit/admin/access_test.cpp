@@ -105,6 +105,8 @@ TEST_CASE("a configured token is needed, and stands in for Host but not for Orig
         {"GET", "/healthz", "localhost:8025", "", "", 0},
         {"GET", "/healthz", "evil.example:8025", "", "", 403},
         {"POST", "/healthz", "localhost:8025", "", "", 401},
+        {"GET", "/readyz", "localhost:8025", "", "", 0},
+        {"GET", "/readyz/", "localhost:8025", "", "", 401},
         {"GET", "/healthz/../metrics", "localhost:8025", "", "", 401},
         {"POST", "/x", "proxy.example", "Bearer secret", "http://evil.example", 403},
         {"POST", "/x", "proxy.example", "Bearer secret", "http://proxy.example", 0},

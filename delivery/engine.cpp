@@ -83,6 +83,11 @@ base::Result<> Engine::reload(Options options) {
         pool->retire();
         if (pool->connections() > 0) retired_.push_back(pool);
     }
+    for (const auto& pool : *pools) {
+        for (const auto& before : pools_) {
+            if (before->options().name == pool->options().name) pool->go_on_counting(*before);
+        }
+    }
     options_ = std::move(options);
     pools_ = std::move(*pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
@@ -341,7 +346,7 @@ asio::awaitable<void> Engine::stop(base::Duration grace) {
         deadline + std::chrono::seconds{5};  // for what was cut to be recorded
     bool cut = false;
     while (busy() && std::chrono::steady_clock::now() < last_deadline) {
-        if (!cut && std::chrono::steady_clock::now() >= deadline) {
+        if (!cut && (hurried_ || std::chrono::steady_clock::now() >= deadline)) {
             cut = true;
             base::log_warning("the grace period is over: open transactions are cut");
             for (const auto& pool : pools_) pool->cancel();
@@ -353,6 +358,11 @@ asio::awaitable<void> Engine::stop(base::Duration grace) {
     }
     for (JobPtr& job : ready_) surroundings_.spool->release(job->message().id);
     ready_.clear();
+}
+
+void Engine::hurry() {
+    hurried_ = true;
+    stopper_.cancel();
 }
 
 Status Engine::status() const {

@@ -36,6 +36,7 @@ class Engine final : private Dispatcher {
     [[nodiscard]] base::Result<> reload(Options options);
     // Starts nothing more, lets transactions end for at most grace, then cuts them.
     [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
+    void hurry();  // no more grace for stop()
     [[nodiscard]] Status status() const;
 
  private:
@@ -94,6 +95,7 @@ class Engine final : private Dispatcher {
     bool taking_ = false;          // a take_due() is under way
     bool more_waiting_ = false;    // the spool has more that is due
     bool stopping_ = false;
+    bool hurried_ = false;
     std::optional<base::Time> armed_;
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer stopper_;

@@ -368,6 +368,13 @@ void Pool::describe_attempt(Job& job, const Connection& connection, base::Time s
     job.attempt.took = surroundings_.clock->now() - started;
 }
 
+void Pool::go_on_counting(const Pool& before) {
+    counters_ = before.counters_;
+    counters_.tls.clear();
+    counters_.auth.clear();
+    counters_.advice.clear();
+}
+
 SmarthostStatus Pool::status() const {
     SmarthostStatus status = counters_;
     status.name = options_.name;

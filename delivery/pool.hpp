@@ -71,6 +71,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     [[nodiscard]] const SmarthostOptions& options() const { return options_; }
     [[nodiscard]] const SmarthostHealth& health() const { return health_; }
     [[nodiscard]] SmarthostStatus status() const;
+    void go_on_counting(const Pool& before);  // the same smarthost, before a reload
 
  private:
     Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,

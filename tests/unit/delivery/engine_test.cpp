@@ -297,6 +297,21 @@ TEST_CASE("a reload ends with the old connections what they had begun", "[delive
     bed.run_until([&] { return before.open() == 0; });
 }
 
+TEST_CASE("a reload goes on counting, and judges the smarthost anew", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host);
+    bed.start();
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    bed.reload();
+    const delivery::SmarthostStatus status = bed.engine->status().smarthosts.front();
+    CHECK(status.delivered == 1);
+    CHECK(status.sessions == 1);
+    CHECK(status.health == delivery::Health::untried);
+    CHECK(status.tls.empty());
+}
+
 TEST_CASE("a refusal is reported to the sender, and the report is delivered", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};

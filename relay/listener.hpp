@@ -32,6 +32,7 @@ class Listener {
     void reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services);
     // Takes no more connections and lets transactions end for at most grace.
     [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
+    void hurry() { all_ended_.cancel(); }  // no more grace for stop()
     [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
 
  private:

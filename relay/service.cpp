@@ -290,7 +290,13 @@ asio::awaitable<void> Service::handle_signals() {
         if (number != SIGHUP) break;
         co_await reload();
     }
-    co_await stop();
+    asio::co_spawn(loop_, stop(), log_bug);
+    boost::system::error_code ec;
+    co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) co_return;
+    base::log_warning("stopping at once: open transactions are cut");
+    listener_->hurry();
+    engine_->hurry();
 }
 
 asio::awaitable<void> Service::reload() {

@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import time
 import unittest
 
 from support.case import SystemCase, message
@@ -32,6 +33,24 @@ class StopTest(SystemCase):
             self.assertEqual(0, stuck.reply()[0])
         self.assertEqual(0, relay.stop())
         self.assertLessEqual({m.subject for m in server.messages}, {"last"})
+
+
+    def test_a_second_signal_cuts_what_the_first_one_waits_for(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        with RawClient(relay.port) as stuck:
+            stuck.expect("EHLO client.example", 250)
+            stuck.begin("app@example.com", ["ada@dest.example"])
+            stuck.expect("DATA", 354)
+            relay.process.terminate()
+            relay.wait_for_log("stopping: open transactions")
+            began = time.monotonic()
+            relay.process.terminate()
+            relay.wait_for_log("stopping at once")
+            self.assertEqual(421, stuck.reply()[0])
+            self.assertEqual(0, relay.process.wait(60))
+        self.assertLess(time.monotonic() - began, 8, "the grace is ten seconds")
+        self.assertEqual(0, relay.stop())
 
 
 class RefusalsTest(SystemCase):

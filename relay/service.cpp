@@ -24,6 +24,7 @@
 #include "diagnose/startup_probe.hpp"
 #include "net/resolver.hpp"
 #include "relay/cli.hpp"
+#include "relay/descriptors.hpp"
 #include "relay/diagnose_ask.hpp"
 #include "relay/diagnosis_runner.hpp"
 #include "relay/explain_reply.hpp"
@@ -66,6 +67,8 @@ class Service {
     base::Result<> start_admin();
     base::Result<std::shared_ptr<const ConnectionServices>> connection_services(
         const config::Settings& settings);
+    [[nodiscard]] DescriptorPlan descriptors(const config::Settings& settings) const;
+    [[nodiscard]] ListenerOptions listener_options(const config::Settings& settings) const;
     asio::awaitable<void> probe_now_and_then();
     asio::awaitable<void> probe();
     asio::awaitable<void> handle_signals();
@@ -96,11 +99,13 @@ class Service {
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;
     base::Time started_{};
+    std::uint64_t descriptor_limit_ = 0;
     bool ready_ = false;
 };
 
 base::Result<> Service::start() {
     started_ = clock_.now();
+    descriptor_limit_ = raise_descriptor_limit();
     resolver_ = net::make_resolver(loop_.get_executor());
     if (base::Result<> opened = open_spool(); !opened) return opened;
     if (base::Result<> delivering = start_delivery(); !delivering) return delivering;
@@ -170,12 +175,36 @@ base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_serv
     return std::shared_ptr<const ConnectionServices>{std::move(services)};
 }
 
+DescriptorPlan Service::descriptors(const config::Settings& settings) const {
+    std::uint64_t smarthosts = 0;
+    for (const auto& smarthost : settings.delivery.smarthosts) {
+        smarthosts += smarthost.max_connections;
+    }
+    return plan_descriptors(descriptor_limit_, settings.listener.max_connections, smarthosts);
+}
+
+ListenerOptions Service::listener_options(const config::Settings& settings) const {
+    ListenerOptions options = settings.listener;
+    const DescriptorPlan plan = descriptors(settings);
+    if (plan.clients < options.max_connections) {
+        base::log_warning(
+            "fewer clients than server.max_connections fit into the limit of open files",
+            {{"max_connections", options.max_connections},
+             {"clients", plan.clients},
+             {"limit", plan.limit},
+             {"limit_needed", plan.wanted},
+             {"remedy", "LimitNOFILE= in the systemd unit, ulimit -n in a shell"}});
+    }
+    options.max_connections = plan.clients;
+    return options;
+}
+
 base::Result<> Service::start_listener() {
     base::Result<std::shared_ptr<const ConnectionServices>> services =
         connection_services(settings_);
     if (!services) return services.error();
-    listener_ =
-        std::make_unique<Listener>(loop_.get_executor(), settings_.listener, *services, counters_);
+    listener_ = std::make_unique<Listener>(loop_.get_executor(), listener_options(settings_),
+                                           *services, counters_);
     return listener_->start();
 }
 
@@ -212,8 +241,10 @@ base::Result<> Service::start_admin() {
     services.config_file = settings_.file.string();
     api_ = std::make_unique<admin::Api>(std::move(services));
     const std::string socket = (settings_.spool.directory / "control.sock").string();
+    admin::ServerLimits limits;
+    limits.connections = descriptors(settings_).admin;
     base::Result<std::unique_ptr<admin::Server>> server =
-        admin::Server::start(loop_.get_executor(), settings_.admin, socket, *api_);
+        admin::Server::start(loop_.get_executor(), settings_.admin, socket, *api_, limits);
     if (!server) return server.error();
     admin_ = std::move(*server);
     for (const std::string& address : admin_->addresses())
@@ -329,7 +360,7 @@ base::Result<> Service::take_over(config::Settings fresh) {
         if (!base::open_log(settings_.log)) base::log_error("the log goes on in the new place");
         return delivering;
     }
-    listener_->reload(fresh.listener, *services);
+    listener_->reload(listener_options(fresh), *services);
     admin_->set_token(fresh.admin.token);
     log_remarks(fresh);
     for (const std::string& key : needing_restart(settings_, fresh)) {

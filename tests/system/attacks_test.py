@@ -6,6 +6,7 @@ import pathlib
 import re
 import resource
 import select
+import smtplib
 import socket
 import stat
 import subprocess
@@ -225,6 +226,43 @@ class ExhaustionTest(SystemCase):
                     return select.select([client.socket], [], [], 0.1)[0]
                 wait_until(ended, "421 for a line that does not end", step=0)
                 self.assertEqual(421, client.reply()[0])
+
+    def test_idle_clients_leave_descriptors_for_everything_else(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), start=False)
+        relay.open_files = (256, 256)
+        relay.start()
+        relay.wait_for_log("fewer clients than server.max_connections.*limit=256.*LimitNOFILE")
+        answers = []
+        for _ in range(300):
+            client = socket.create_connection(("127.0.0.1", relay.port), timeout=30)
+            self.addCleanup(client.close)
+            answers.append((client, client.recv(200)[:9]))
+        served = [client for client, answer in answers if answer.startswith(b"220")]
+        turned_away = [answer for _, answer in answers if answer.startswith(b"421 4.")]
+        self.assertGreaterEqual(len(served), 64)
+        self.assertEqual(300, len(served) + len(turned_away), [a for _, a in answers])
+        served[0].close()  # makes room for a client that sends
+
+        def sent(subject, body):
+            try:
+                return self.send(relay, subject, octets=message(subject, body))
+            except smtplib.SMTPResponseException:
+                return None  # the place is not free yet
+        wait_until(lambda: sent("small", b"A line.\r\n"), "room for one client")
+        wait_until(lambda: sent("large", (b"x" * 70 + b"\r\n") * 4200), "room for one client")
+        server.wait_for(2)
+        self.assertIn("queue", relay.command("status", timeout=20).stdout.lower())
+        relay.wait_until_empty()
+        self.assertNotIn("cannot be accepted", relay.log())
+
+    def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(self):
+        relay = self.relay(self.smarthost(self.fake()), start=False,
+                           server={"max_connections": 300})
+        relay.open_files = (100, 1000)
+        relay.start()
+        self.assertEqual((1000, 1000), resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE))
+        self.assertNotIn("limit of open files", relay.log())
 
     def test_running_out_of_descriptors_is_said_and_passes(self):
         relay = self.relay(self.smarthost(self.fake()))

@@ -69,6 +69,7 @@ class Relay:
         self.log_file = self.folder / "log"
         self.process = None
         self.port = None
+        self.open_files = None  # (soft, hard) limit of the process
         self.configure(smarthosts, **settings)
 
     def configure(self, smarthosts, **settings):
@@ -81,9 +82,13 @@ class Relay:
 
     def spawn(self):
         """Starts the process and waits for nothing."""
+        command = [BINARY, "run", "--config", str(self.config)]
+        if self.open_files:
+            soft, hard = self.open_files
+            command = ["prlimit", f"--nofile={soft}:{hard}", *command]
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "run", "--config", str(self.config)],
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
 
     def start(self):
         offset = self.log_file.stat().st_size if self.log_file.exists() else 0

@@ -81,8 +81,8 @@ void add_report(Decision& decision, smtp::ReportAction action,
 
 Decision decide(const DecisionInput& input, const RetryOptions& options) {
     const spool::Message& message = *input.message;
-    const bool expired = !input.keep_for_ever && input.now - message.received >= options.max_age;
-    const bool late = !message.warned && input.now - message.received >= options.warn_after;
+    const bool expired = !input.keep_for_ever && input.age >= options.max_age;
+    const bool late = !message.warned && input.age >= options.warn_after;
 
     Decision decision;
     std::vector<std::size_t> failed, delayed, relayed;
@@ -123,7 +123,9 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     const base::Duration delay =
         input.attempted ? retry_delay(options, message.attempts + 1, unknown, input.jitter)
                         : base::Duration{};
-    decision.due = std::max(input.now + delay, input.not_before);
+    // A rest that began before the clock was set back may seem to end in a year.
+    const base::Time last = input.now + longest_wait(options);
+    decision.due = std::min(std::max(input.now + delay, input.not_before), last);
     decision.wedged = unknown || input.broken;
     if (decision.wedged && message.wedged + 1 >= spool::most_wedged) put_on_hold(decision);
     return decision;

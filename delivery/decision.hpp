@@ -39,10 +39,11 @@ struct DecisionInput {
     const spool::Message* message = nullptr;
     const std::vector<RecipientOutcome>* outcomes = nullptr;
     base::Time now{};
-    base::Time not_before{};        // the smarthost rests until then; zero: no rest
-    bool attempted = true;          // false: nothing was tried, the message waits until not_before
-    bool broken = false;            // an internal error ended the attempt
-    bool keep_for_ever = false;     // only a refused sign-in stands in the way: never bounce for it
+    base::Duration age{};        // of the message; see Job::age() for why it is not now - received
+    base::Time not_before{};     // the smarthost rests until then; zero: no rest
+    bool attempted = true;       // false: nothing was tried, the message waits until not_before
+    bool broken = false;         // an internal error ended the attempt
+    bool keep_for_ever = false;  // only a refused sign-in stands in the way: never bounce for it
     bool next_hop_reports = false;  // the smarthost took over DSN (RFC 3461 section 5.2.2)
     double jitter = 0;
 };

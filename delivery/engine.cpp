@@ -22,6 +22,8 @@ constexpr std::size_t few_active = 1000;
 constexpr std::size_t batch_size = 500;
 constexpr std::uint64_t most_bytes = 32ULL << 20;
 
+constexpr base::Duration least_step = std::chrono::minutes{1};  // of a clock that was set
+
 }  // namespace
 
 base::Result<std::unique_ptr<Engine>> Engine::create(Options options, Surroundings surroundings) {
@@ -35,6 +37,7 @@ base::Result<std::unique_ptr<Engine>> Engine::create(Options options, Surroundin
 Engine::Engine(Options options, Surroundings surroundings)
     : options_(std::move(options)),
       surroundings_(std::move(surroundings)),
+      began_(surroundings_.clock->now()),
       timer_(surroundings_.executor),
       stopper_(surroundings_.executor) {}
 
@@ -59,7 +62,8 @@ bool Engine::has_room() const { return !stopping_ && active_ < most_active; }
 
 void Engine::submit(spool::Leased message) {
     ++active_;
-    enqueue(std::make_unique<Job>(std::move(message)));
+    enqueue(
+        std::make_unique<Job>(std::move(message), base::Duration{}, surroundings_.uptime()));
     dispatch();
 }
 
@@ -89,6 +93,7 @@ base::Result<> Engine::reload(Options options) {
         }
     }
     options_ = std::move(options);
+    last_look_.reset();  // its steps may be shorter
     pools_ = std::move(*pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
     tried_ready_ = 0;
@@ -252,8 +257,28 @@ void Engine::connection_ended(const Pool& pool, bool failed) {
     wake_stopper();
 }
 
+// Mail waits by the wall clock, which may be set while it waits, or between two runs. Set back, it
+// would have mail wait for as long again: what is due later than any wait can be is due now. Set
+// forward, it would make fresh mail old: what this run accepted before is as much younger.
+void Engine::look_at_clock() {
+    const ClockLook look{surroundings_.clock->now(), surroundings_.uptime()};
+    const std::optional<ClockLook> last = std::exchange(last_look_, look);
+    const base::Duration step =
+        last ? (look.wall - last->wall) - (look.uptime - last->uptime) : base::Duration{};
+    const bool forward = step >= least_step, back = step <= -least_step;
+    if (forward || back) {
+        base::log_warning("the clock was set", {{"seconds", step.count() / 1000}});
+    }
+    if (forward) surroundings_.spool->move_received(began_, look.wall - step, step);
+    if (back) began_ = std::min(began_, look.wall);
+    if (!last || back) {
+        surroundings_.spool->pull_in(look.wall, look.wall + longest_wait(options_.retry));
+    }
+}
+
 void Engine::take_due() {
     if (stopping_) return;
+    look_at_clock();
     if (taking_ || active_ >= most_active) {
         more_waiting_ = true;  // what ends next comes back to it
         return;
@@ -261,15 +286,16 @@ void Engine::take_due() {
     taking_ = true;
     more_waiting_ = false;
     const std::size_t limit = std::min(batch_size, most_active - active_);
+    const base::Time now = surroundings_.clock->now();
     surroundings_.spool->take_due(
-        surroundings_.clock->now(), limit, [this, limit](spool::Outcome<spool::Spool::Due> due) {
+        now, limit, [this, now, limit](spool::Outcome<spool::Spool::Due> due) {
             taking_ = false;
             if (!due) {
                 base::log_error("the spool cannot be read", {{"problem", due.error().message}});
                 arm_timer(surroundings_.clock->now() + std::chrono::seconds{5});
             } else {
                 more_waiting_ = more_waiting_ || due->messages.size() == limit;
-                accept_due(std::move(*due));
+                accept_due(std::move(*due), now);
             }
             wake_stopper();
         });
@@ -279,11 +305,13 @@ void Engine::take_more() {
     if (more_waiting_ && active_ < few_active) take_due();
 }
 
-void Engine::accept_due(spool::Spool::Due due) {
+void Engine::accept_due(spool::Spool::Due due, base::Time asked) {
     if (due.next) arm_timer(*due.next);
+    const base::Duration uptime = surroundings_.uptime();
     for (spool::Leased& message : due.messages) {
         ++active_;
-        JobPtr job = std::make_unique<Job>(std::move(message));
+        const base::Duration age = asked - message.message.received;
+        JobPtr job = std::make_unique<Job>(std::move(message), age, uptime);
         if (job->message().dot_marked) {
             ++under_way_;
             recover(std::move(job));

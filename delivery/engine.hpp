@@ -51,10 +51,11 @@ class Engine final : private Dispatcher {
     void connection_opened() override { dispatch(); }
     void connection_ended(const Pool& pool, bool failed) override;
 
+    void look_at_clock();
     void take_due();
     void retry_all();
     void take_more();  // when the spool has more and there is room
-    void accept_due(spool::Spool::Due due);
+    void accept_due(spool::Spool::Due due, base::Time asked);
     void enqueue(JobPtr job);
     std::deque<JobPtr>::iterator last_candidate();
     JobPtr take_out(std::deque<JobPtr>::iterator place);
@@ -97,6 +98,12 @@ class Engine final : private Dispatcher {
     bool stopping_ = false;
     bool hurried_ = false;
     std::optional<base::Time> armed_;
+    struct ClockLook {
+        base::Time wall;
+        base::Duration uptime;
+    };
+    std::optional<ClockLook> last_look_;
+    base::Time began_;  // by the wall clock, of what this run has accepted
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer stopper_;
 };

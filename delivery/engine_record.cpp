@@ -83,6 +83,7 @@ Decision Engine::decide_for(const Job& job) const {
     input.message = &job.message();
     input.outcomes = &job.outcomes;
     input.now = surroundings_.clock->now();
+    input.age = job.age(surroundings_.uptime());
     input.not_before = job.not_before;
     input.attempted = job.attempted;
     input.broken = job.broken;

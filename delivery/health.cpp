@@ -32,7 +32,7 @@ void SmarthostHealth::failed(base::Time now, std::string problem) {
 }
 
 void SmarthostHealth::sign_in_refused(base::Time now, std::string problem) {
-    rest(now, Health::paused, std::move(problem), std::chrono::hours{1});
+    rest(now, Health::paused, std::move(problem), longest_rest);
 }
 
 void SmarthostHealth::try_at_once() {

@@ -9,6 +9,9 @@
 
 namespace delivery {
 
+// Of a smarthost, unless the first retry step is longer.
+constexpr base::Duration longest_rest = std::chrono::hours{1};
+
 // Whether a smarthost may be tried now. After trouble it rests for a growing while: after a refused
 // sign-in from the first retry step up to an hour (providers lock accounts that keep trying),
 // after connection, TLS or greeting trouble up to five minutes. When the rest is over one
@@ -17,8 +20,10 @@ class SmarthostHealth {
  public:
     explicit SmarthostHealth(base::Duration first_rest) : first_rest_(first_rest) {}
 
+    // A rest that seems to last far longer than it was given is one that began before the clock was
+    // set back.
     [[nodiscard]] bool usable(base::Time now) const {
-        return !next_attempt_ || now >= *next_attempt_;
+        return !next_attempt_ || now >= *next_attempt_ || *next_attempt_ - now > rest_ * 2;
     }
     [[nodiscard]] bool on_trial() const { return next_attempt_.has_value(); }
 

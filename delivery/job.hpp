@@ -14,13 +14,22 @@ class Pool;
 
 // One leased message on its way through delivery.
 struct Job {
-    explicit Job(spool::Leased message) : leased(std::move(message)) {}
+    Job(spool::Leased message, base::Duration age, base::Duration uptime)
+        : leased(std::move(message)), age_when_leased(age), leased_at(uptime) {}
 
     [[nodiscard]] const spool::Message& message() const { return leased.message; }
+    // How old the message is. From its lease on this counts what really passes: a board without a
+    // clock accepts mail in the year 2020, hears the right time a minute later, and must not give
+    // that mail up at its first temporary failure. (For mail that waits in the spool meanwhile
+    // Engine::look_at_clock() has `received` moved.)
+    [[nodiscard]] base::Duration age(base::Duration uptime) const {
+        return age_when_leased + (uptime - leased_at);
+    }
     [[nodiscard]] bool tried(const Pool* pool) const;
     [[nodiscard]] bool holds_body() const { return leased.body && leased.body->bytes; }
 
     spool::Leased leased;
+    base::Duration age_when_leased, leased_at;
     std::vector<const Pool*>
         tried_pools;          // fail-over: they had connection trouble for this message
     bool went_stale = false;  // was once on a connection that the server had closed

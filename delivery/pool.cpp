@@ -101,7 +101,7 @@ bool Pool::can_wake() const {
     if (!idle_.empty()) return true;
     // Until a sign-in has worked one connection tries it: providers count failed ones.
     std::size_t most = health_.state() == Health::ok ? options_.max_connections : 1;
-    if (surroundings_.clock->now() < crowd_until_) most = std::min(most, crowd_limit_);
+    if (surroundings_.uptime() < crowd_until_) most = std::min(most, crowd_limit_);
     return connections_ < most;
 }
 
@@ -186,7 +186,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
     const std::size_t working = connections_ - opening_;
     if (working > 0 && failure.reply.transient()) {
         crowd_limit_ = working;
-        crowd_until_ = now + std::chrono::minutes{5};
+        crowd_until_ = surroundings_.uptime() + std::chrono::minutes{5};
         base::log_info(
             "the smarthost takes no more connections",
             {{"smarthost", options_.name}, {"connections", working}, {"problem", problem}});
@@ -238,6 +238,7 @@ asio::awaitable<void> Pool::work(Membership& member) {
 
 asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
     const base::Time started = surroundings_.clock->now();
+    const base::Duration uptime = surroundings_.uptime();
     job->outcomes.clear();
     job->attempted = true;
     job->broken = job->dot_marked = false;
@@ -259,6 +260,7 @@ asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
     }
     count(job->outcomes);
     describe_attempt(*job, connection, started);
+    job->attempt.took = surroundings_.uptime() - uptime;
     dispatcher_.finished(std::move(job));
 }
 
@@ -365,7 +367,6 @@ void Pool::describe_attempt(Job& job, const Connection& connection, base::Time s
     job.attempt.smarthost = options_.name;
     job.attempt.remote = connection.remote();
     job.attempt.tls = connection.handshake().version;
-    job.attempt.took = surroundings_.clock->now() - started;
 }
 
 void Pool::go_on_counting(const Pool& before) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/uptime.hpp"
 #include "delivery/connection.hpp"
 #include "delivery/health.hpp"
 #include "delivery/job.hpp"
@@ -36,6 +37,8 @@ struct Surroundings {
     spool::Spool* spool = nullptr;
     net::Resolver* resolver = nullptr;
     const base::Clock* clock = nullptr;
+    // What passes whatever the clock is set to; a test has its own.
+    std::function<base::Duration()> uptime = base::uptime;
     base::MessageIdSource* ids = nullptr;
     // A smarthost's refusal in words a person can act on, "" when nothing is known.
     std::function<std::string(const smtp::Reply&, smtp::Stage, const std::string& host)> explain;
@@ -101,8 +104,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::size_t opening_ = 0;
     std::size_t woken_ = 0;  // were idle and have not asked for work yet
     std::uint64_t last_turn_ = 0;
-    std::size_t crowd_limit_ = 0;  // so many connections the server let in, until crowd_until_
-    base::Time crowd_until_{};
+    std::size_t crowd_limit_ = 0;   // so many connections the server let in, until crowd_until_
+    base::Duration crowd_until_{};  // by the clock's uptime
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

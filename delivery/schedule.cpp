@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <random>
 
+#include "delivery/health.hpp"
+
 namespace delivery {
 
 base::Duration retry_delay(const RetryOptions& options, std::uint32_t attempts, bool unknown,
@@ -13,6 +15,11 @@ base::Duration retry_delay(const RetryOptions& options, std::uint32_t attempts, 
     const auto step = static_cast<double>(options.steps[index].count());
     return base::Duration{
         static_cast<std::int64_t>(step + step * 0.1 * std::clamp(jitter, -1.0, 1.0))};
+}
+
+base::Duration longest_wait(const RetryOptions& options) {
+    const base::Duration step = *std::max_element(options.steps.begin(), options.steps.end());
+    return std::max<base::Duration>(step + step / 10, longest_rest) + std::chrono::seconds{1};
 }
 
 double random_jitter() {

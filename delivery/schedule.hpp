@@ -14,6 +14,10 @@ namespace delivery {
 [[nodiscard]] base::Duration retry_delay(const RetryOptions& options, std::uint32_t attempts,
                                          bool unknown, double jitter);
 
+// Nothing that delivery decides to wait for is further away: the longest step with its jitter, or
+// the longest rest of a smarthost.
+[[nodiscard]] base::Duration longest_wait(const RetryOptions& options);
+
 // A random jitter for retry_delay().
 [[nodiscard]] double random_jitter();
 

@@ -156,6 +156,11 @@ class Spool {
     virtual void release(MessageId id) = 0;               // ends the lease, nothing happened
     virtual void mark_dot(MessageId id) = 0;              // a final dot is about to be sent
 
+    // The wall clock was set. What is due after `latest` becomes due now; of what waits and was
+    // received from `from` to `to`, that time moves by `by`.
+    virtual void pull_in(base::Time now, base::Time latest) = 0;
+    virtual void move_received(base::Time from, base::Time to, base::Duration by) = 0;
+
     virtual void list(Query query, Done<std::vector<Summary>> done) = 0;
     virtual void show(MessageId id, Done<Details> done) = 0;
     virtual void stats(Done<Stats> done) = 0;

@@ -236,6 +236,18 @@ void SqliteSpool::mark_dot(MessageId id) {
     committer_->submit(std::move(operation));
 }
 
+void SqliteSpool::pull_in(base::Time now, base::Time latest) {
+    Operation operation;
+    operation.apply = [now, latest](Store& store) { return store.pull_in(now, latest); };
+    committer_->submit(std::move(operation));
+}
+
+void SqliteSpool::move_received(base::Time from, base::Time to, base::Duration by) {
+    Operation operation;
+    operation.apply = [from, to, by](Store& store) { return store.move_received(from, to, by); };
+    committer_->submit(std::move(operation));
+}
+
 void SqliteSpool::list(Query query, Done<std::vector<Summary>> done) {
     read<std::vector<Summary>>(*search_thread_, std::move(done),
                                [this, query = std::move(query)] { return searches_->list(query); });

@@ -38,6 +38,8 @@ class SqliteSpool final : public Spool {
     void record(Report report, Done<> done) override;
     void release(MessageId id) override;
     void mark_dot(MessageId id) override;
+    void pull_in(base::Time now, base::Time latest) override;
+    void move_received(base::Time from, base::Time to, base::Duration by) override;
     void list(Query query, Done<std::vector<Summary>> done) override;
     void show(MessageId id, Done<Details> done) override;
     void stats(Done<Stats> done) override;

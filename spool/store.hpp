@@ -61,6 +61,8 @@ class Store {
                                    base::Time now);
     [[nodiscard]] Outcome<> release(MessageId id);
     [[nodiscard]] Outcome<> mark_dot(MessageId id);
+    [[nodiscard]] Outcome<> pull_in(base::Time now, base::Time latest);
+    [[nodiscard]] Outcome<> move_received(base::Time from, base::Time to, base::Duration by);
     // Each tells whether it changed, or will change, the message.
     [[nodiscard]] Outcome<bool> retry(MessageId id, base::Time now);
     [[nodiscard]] Outcome<bool> hold(MessageId id);

@@ -1,4 +1,4 @@
-// What people ask of the store: hold, retry, remove.
+// What is rarely asked of the store: hold, retry, remove, and amends for a clock that was set.
 #include <algorithm>
 
 #include "spool/statements.hpp"
@@ -73,6 +73,25 @@ Outcome<bool> Store::remove(MessageId id) {
     erase(id, *row);
     if (database_->failed()) return database_->take_error();
     return true;
+}
+
+Outcome<> Store::pull_in(base::Time now, base::Time latest) {
+    Statement far{*database_, "SELECT 1 FROM message WHERE due > ? LIMIT 1"};
+    if (!far.bind(latest).step()) return outcome();
+    far.reset();
+    change();
+    Statement{*database_, "UPDATE message SET due = ? WHERE due > ?"}.bind(now, latest).run();
+    earliest_due_ = std::min(earliest_due_, now);
+    return outcome();
+}
+
+Outcome<> Store::move_received(base::Time from, base::Time to, base::Duration by) {
+    change();
+    Statement moved{*database_,
+                    "UPDATE message INDEXED BY message_due SET received = received + ?"
+                    " WHERE due IS NOT NULL AND received BETWEEN ? AND ?"};
+    moved.bind(std::int64_t{by.count()}, from, to).run();
+    return outcome();
 }
 
 bool Store::purge(base::Time finished_before, std::size_t limit) {

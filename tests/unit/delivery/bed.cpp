@@ -68,6 +68,7 @@ void Bed::start() {
     surroundings.spool = spool.get();
     surroundings.resolver = resolver_.get();
     surroundings.clock = &clock;
+    surroundings.uptime = [this] { return clock.now().time_since_epoch() - set_by_; };
     surroundings.ids = &ids;
     auto made = delivery::Engine::create(options, std::move(surroundings));
     if (!made) FAIL(made.error().message);

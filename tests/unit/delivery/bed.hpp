@@ -32,6 +32,11 @@ class Bed {
     void start();
     void reopen();  // the spool, before start()
     void reload() { REQUIRE(engine->reload(options).has_value()); }
+    // Somebody sets it: no time passes.
+    void set_clock(base::Duration by) {
+        clock.advance(by);
+        set_by_ += by;
+    }
     // Moves the clock and has the engine look for what is due then.
     void advance(base::Duration by);
 
@@ -72,6 +77,7 @@ class Bed {
     asio::thread_pool files_{1};
     std::unique_ptr<net::Resolver> resolver_;
     bool stopped_ = false;
+    base::Duration set_by_{};
 };
 
 }  // namespace delivery_test

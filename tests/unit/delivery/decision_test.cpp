@@ -1,5 +1,7 @@
 #include "delivery/decision.hpp"
 
+#include "delivery/schedule.hpp"
+
 #include "tests/support/catch.hpp"
 
 using namespace std::chrono_literals;
@@ -46,6 +48,7 @@ Decision decide_at(const spool::Message& message, const std::vector<RecipientOut
     input.message = &message;
     input.outcomes = &outcomes;
     input.now = now;
+    input.age = now - message.received;
     input.keep_for_ever = keep;
     input.next_hop_reports = next_hop_reports;
     input.not_before = not_before;
@@ -150,6 +153,14 @@ TEST_CASE("a resting smarthost moves the next attempt behind its rest", "[delive
     const Decision decision =
         decide_at(message, {outcome(0, Outcome::deferred)}, start, false, false, start + 1h);
     REQUIRE(decision.due == start + 1h);
+}
+
+TEST_CASE("a rest that the clock moved away by a day does not take the mail along", "[delivery]") {
+    const spool::Message message = message_to(1);
+    const Decision decision =
+        decide_at(message, {outcome(0, Outcome::deferred)}, start, false, false, start + 24h);
+    REQUIRE(decision.due == start + delivery::longest_wait({}));
+    REQUIRE(decision.due < start + 2h);
 }
 
 TEST_CASE("mail that only waits takes no step of the schedule", "[delivery]") {

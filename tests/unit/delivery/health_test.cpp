@@ -59,3 +59,12 @@ TEST_CASE("another kind of trouble starts its rest anew", "[delivery]") {
     health.failed(start, "connection refused");
     REQUIRE(*health.next_attempt() == start + 30s);
 }
+
+TEST_CASE("a clock that is set back does not prolong a rest by a day", "[delivery]") {
+    SmarthostHealth health{30s};
+    health.sign_in_refused(start, "535");
+    REQUIRE(health.usable(start - 24h));
+    REQUIRE_FALSE(health.usable(start - 5s));
+    health.try_at_once();
+    REQUIRE(health.usable(start - 24h));
+}

@@ -38,7 +38,9 @@ Engine::Engine(Options options, Surroundings surroundings)
     : options_(std::move(options)),
       surroundings_(std::move(surroundings)),
       began_(surroundings_.clock->now()),
+      first_id_(surroundings_.ids->next(began_)),
       timer_(surroundings_.executor),
+      watch_timer_(surroundings_.executor),
       stopper_(surroundings_.executor) {}
 
 Engine::~Engine() = default;
@@ -141,6 +143,7 @@ JobPtr Engine::next_job(Pool& pool) {
     if (found == end) return nullptr;
     JobPtr job = take_out(found);
     ++under_way_;
+    if (!watching_) watch_transactions();
     return job;
 }
 
@@ -312,6 +315,7 @@ void Engine::accept_due(spool::Spool::Due due, base::Time asked) {
         ++active_;
         const base::Duration age = asked - message.message.received;
         JobPtr job = std::make_unique<Job>(std::move(message), age, uptime);
+        job->suspect = surroundings_.spool->after_crash() && job->message().id < first_id_;
         if (job->message().dot_marked) {
             ++under_way_;
             recover(std::move(job));
@@ -349,6 +353,19 @@ void Engine::arm_timer(base::Time due) {
         if (ec) return;
         armed_.reset();
         take_due();
+    });
+}
+
+// Looks once in a second, while anything is under way, for transactions that take long.
+void Engine::watch_transactions() {
+    watching_ = under_way_ > 0;
+    if (!watching_) return;
+    watch_timer_.expires_after(std::chrono::seconds{1});
+    watch_timer_.async_wait([this](const boost::system::error_code& ec) {
+        if (ec) return;
+        for (const auto& pool : pools_) pool->mark_long_transactions();
+        for (const auto& pool : retired_) pool->mark_long_transactions();
+        watch_transactions();
     });
 }
 

@@ -79,6 +79,7 @@ class Engine final : private Dispatcher {
     [[nodiscard]] Decision decide_for(const Job& job) const;
     [[nodiscard]] spool::Report report_for(const Job& job, const Decision& decision) const;
     void arm_timer(base::Time due);
+    void watch_transactions();
     [[nodiscard]] bool acceptable(const Pool& pool, const Job& job) const;
     [[nodiscard]] bool any_hope(const Job& job) const;
     void wake_stopper();
@@ -104,7 +105,10 @@ class Engine final : private Dispatcher {
     };
     std::optional<ClockLook> last_look_;
     base::Time began_;  // by the wall clock, of what this run has accepted
+    base::MessageId first_id_;
+    bool watching_ = false;
     boost::asio::steady_timer timer_;
+    boost::asio::steady_timer watch_timer_;
     boost::asio::steady_timer stopper_;
 };
 

@@ -32,6 +32,7 @@ struct Job {
     base::Duration age_when_leased, leased_at;
     std::vector<const Pool*>
         tried_pools;          // fail-over: they had connection trouble for this message
+    bool suspect = false;     // was in the spool when relay ended without closing it
     bool went_stale = false;  // was once on a connection that the server had closed
     bool dot_marked = false;  // the present attempt got as far as a final dot
 

@@ -71,6 +71,16 @@ class Pool::Membership {
     Membership& operator=(const Membership&) = delete;
 
     [[nodiscard]] Connection& connection() { return connection_; }
+    void serves(base::MessageId id) {
+        serving_ = id;
+        since_ = std::chrono::steady_clock::now();
+    }
+    void serves_nothing() { serving_.reset(); }
+    // Once for each message that it has served for so long.
+    [[nodiscard]] std::optional<base::MessageId> long_served(base::Duration limit) {
+        if (!serving_ || std::chrono::steady_clock::now() - since_ < limit) return std::nullopt;
+        return std::exchange(serving_, std::nullopt);
+    }
     void opened() {
         if (std::exchange(opening_, false)) --pool_.opening_;
     }
@@ -94,6 +104,8 @@ class Pool::Membership {
     Pool& pool_;
     Connection& connection_;
     bool member_ = true, opening_ = true, woken_ = false;
+    std::optional<base::MessageId> serving_;
+    std::chrono::steady_clock::time_point since_;
 };
 
 bool Pool::can_wake() const {
@@ -226,7 +238,7 @@ asio::awaitable<void> Pool::work(Membership& member) {
         member.asks_for_work();
         JobPtr job = dispatcher_.next_job(*this);
         if (job) {
-            co_await serve(connection, std::move(job));
+            co_await serve(member, std::move(job));
             continue;
         }
         idle_.push_back(&member);
@@ -236,12 +248,36 @@ asio::awaitable<void> Pool::work(Membership& member) {
     }
 }
 
-asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
+// Fresh mail is through in milliseconds, and a mark for each would cost as much as its final dot's.
+// So the mark is for what takes longer, and for what may have ended the process before.
+void Pool::mark_long_transactions() {
+    for (Membership* const member : members_) {
+        if (const auto id = member->long_served(std::chrono::seconds{1})) {
+            surroundings_.spool->mark_begun(*id, nullptr);
+        }
+    }
+}
+
+// Waits until the mark is written, for the next step may be the process's last. A failure is the
+// spool's trouble, which the record of the result will tell.
+asio::awaitable<void> Pool::mark_begun(base::MessageId id) {
+    spool::Spool* const spool = surroundings_.spool;
+    std::function<void(std::function<void(spool::Outcome<>)>)> mark =
+        [spool, id](std::function<void(spool::Outcome<>)> done) {
+            spool->mark_begun(id, std::move(done));
+        };
+    static_cast<void>(co_await net::await_callback<spool::Outcome<>>(std::move(mark)));
+}
+
+asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
+    Connection& connection = member.connection();
     const base::Time started = surroundings_.clock->now();
     const base::Duration uptime = surroundings_.uptime();
     job->outcomes.clear();
     job->attempted = true;
     job->broken = job->dot_marked = false;
+    if (job->suspect) co_await mark_begun(job->message().id);
+    member.serves(job->message().id);
     try {
         co_await attempt(connection, *job);
     } catch (const std::exception& problem) {
@@ -251,6 +287,7 @@ asio::awaitable<void> Pool::serve(Connection& connection, JobPtr job) {
         fill_up(job->message(), broken_result(job->dot_marked), job->outcomes);
         connection.abandon();
     }
+    member.serves_nothing();
     const bool stale = !job->broken && connection.lost_before_reply() && !job->went_stale &&
                        nothing_happened(*job);
     if (stale) {

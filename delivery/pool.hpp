@@ -56,6 +56,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     bool wake(std::uint64_t turn);
     void retire();  // no new work; connections end after what they are doing
     void cancel();  // end now: what is under way is lost
+    void mark_long_transactions();
     void try_at_once() { health_.try_at_once(); }
 
     [[nodiscard]] bool usable() const;
@@ -85,7 +86,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
     boost::asio::awaitable<bool> open(Connection& connection);
     boost::asio::awaitable<void> work(Membership& member);
-    boost::asio::awaitable<void> serve(Connection& connection, JobPtr job);
+    boost::asio::awaitable<void> serve(Membership& member, JobPtr job);
+    boost::asio::awaitable<void> mark_begun(base::MessageId id);
     boost::asio::awaitable<void> attempt(Connection& connection, Job& job);
     boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
     boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);

@@ -14,6 +14,7 @@ struct Lease {
     bool remove = false;
     bool hold = false;
     bool dot_marked = false;  // a mark was written during this lease
+    bool begun = false;       // and one of a transaction begun
     std::optional<base::Time> retry;
 };
 

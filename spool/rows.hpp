@@ -9,7 +9,7 @@ namespace spool {
 inline constexpr std::string_view message_columns =
     "id, state, due, received, finished, size, attempts, wedged, warned, reverse_path, body_type, "
     "smtputf8, ret, envid, client, client_name, user, protocol, message_id, subject, header_from, "
-    "EXISTS (SELECT 1 FROM dot WHERE dot.message = message.id)";
+    "EXISTS (SELECT 1 FROM dot WHERE dot.message = message.id AND counted < 2)";
 inline constexpr std::string_view recipient_columns =
     "address, notify, orcpt, state, code, enhanced, reply, problem";
 inline constexpr std::string_view attempt_columns =

@@ -13,7 +13,9 @@ namespace {
 // due is NULL unless an attempt is waiting for its time, so that the partial index holds just
 // what take_due() walks. Bodies are apart from their messages: changing a state must not rewrite
 // the body. dot holds the messages whose final dot went out without a recorded reply, in a tiny
-// table that costs a page of its own and no more; counted tells whether an open has seen it.
+// table that costs a page of its own and no more; counted tells whether an open has seen it. A
+// transaction that takes long before its dot is there as well, with counted = 2 + 2 * (how often
+// the process has ended within one, without a result in between), and 1 more while it is under way.
 // totals has one row, kept in each transaction, so that opening need not count a million rows.
 constexpr const char* version_1 = R"sql(
 CREATE TABLE message (

@@ -155,6 +155,12 @@ class Spool {
     virtual void record(Report report, Done<> done) = 0;  // ends the lease
     virtual void release(MessageId id) = 0;               // ends the lease, nothing happened
     virtual void mark_dot(MessageId id) = 0;              // a final dot is about to be sent
+    // A transaction has begun, or is about to: if relay ends before its result is recorded, that is
+    // one of the most_wedged deliveries that a message may have. Answered (when wanted) as soon as
+    // the mark survives the end of the process.
+    virtual void mark_begun(MessageId id, Done<> done) = 0;
+    // The process that had the spool before did not close it.
+    [[nodiscard]] virtual bool after_crash() const = 0;
 
     // The wall clock was set. What is due after `latest` becomes due now; of what waits and was
     // received from `from` to `to`, that time moves by `by`.

@@ -57,6 +57,7 @@ SqliteSpool::SqliteSpool(Parts parts)
     : options_(std::move(parts.options)),
       post_(std::move(parts.post)),
       clock_(*parts.clock),
+      after_crash_(parts.store->after_crash()),
       layout_(std::move(parts.layout)),
       lock_(std::move(parts.lock)),
       free_space_(layout_.directory),
@@ -233,6 +234,19 @@ void SqliteSpool::release(MessageId id) {
 void SqliteSpool::mark_dot(MessageId id) {
     Operation operation;
     operation.apply = [id](Store& store) { return store.mark_dot(id); };
+    committer_->submit(std::move(operation));
+}
+
+void SqliteSpool::mark_begun(MessageId id, Done<> done) {
+    Operation operation;
+    operation.apply = [id](Store& store) { return store.mark_begun(id); };
+    if (done) {
+        operation.pending = pending_.begin();
+        operation.finish = [done = std::move(done)](const Outcome<>& outcome, Store&,
+                                                    Completions& completions) {
+            completions.push_back([done, outcome] { done(outcome); });
+        };
+    }
     committer_->submit(std::move(operation));
 }
 

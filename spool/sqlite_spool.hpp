@@ -38,6 +38,8 @@ class SqliteSpool final : public Spool {
     void record(Report report, Done<> done) override;
     void release(MessageId id) override;
     void mark_dot(MessageId id) override;
+    void mark_begun(MessageId id, Done<> done) override;
+    [[nodiscard]] bool after_crash() const override { return after_crash_; }
     void pull_in(base::Time now, base::Time latest) override;
     void move_received(base::Time from, base::Time to, base::Duration by) override;
     void list(Query query, Done<std::vector<Summary>> done) override;
@@ -72,6 +74,7 @@ class SqliteSpool final : public Spool {
     Options options_;
     Post post_;
     const base::Clock& clock_;
+    const bool after_crash_;
     Layout layout_;
     Descriptor lock_;  // given up last
     FreeSpace free_space_;

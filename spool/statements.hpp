@@ -35,6 +35,10 @@ struct Store::Statements {
           mark_dot(db,
                    "INSERT OR REPLACE INTO dot (message, counted)"
                    " SELECT id, 0 FROM message WHERE id = ?"),
+          mark_begun(db,
+                     "INSERT INTO dot (message, counted) SELECT id, 3 FROM message WHERE id = ?"
+                     " ON CONFLICT DO UPDATE SET counted = counted | 1 WHERE counted >= 2"),
+          end_begun(db, "UPDATE dot SET counted = counted & ~1 WHERE message = ? AND counted > 2"),
           delete_dot(db, "DELETE FROM dot WHERE message = ?"),
           delete_new_dot(db, "DELETE FROM dot WHERE message = ? AND counted = 0"),
           due(db, "SELECT id, due FROM message WHERE due IS NOT NULL ORDER BY due"),
@@ -45,7 +49,8 @@ struct Store::Statements {
 
     Statement begin, commit, insert_message, insert_recipient, insert_body, insert_attempt, find,
         update, update_recipient, progress, delete_message, delete_recipients, delete_attempts,
-        delete_body, mark_dot, delete_dot, delete_new_dot, due, finished, update_totals;
+        delete_body, mark_dot, mark_begun, end_begun, delete_dot, delete_new_dot, due, finished,
+        update_totals;
 };
 
 }  // namespace spool

@@ -203,6 +203,8 @@ Outcome<> Store::record(const Report& report, std::span<const Draft> reports, ba
     // The mark has told what it had to: by an attempt's result, or by the recovery after a crash.
     if (report.attempt || report.state == MessageState::unknown) {
         statements_->delete_dot.bind(report.id).run();
+    } else if (lease.begun) {
+        statements_->end_begun.bind(report.id).run();
     }
     Next next = decide(report, *row, progress(report.id), now);
     apply_lease(lease, next);
@@ -305,6 +307,10 @@ Outcome<> Store::release(MessageId id) {
         change();
         statements_->delete_new_dot.bind(id).run();
     }
+    if (lease.begun) {
+        change();
+        statements_->end_begun.bind(id).run();
+    }
     if (!lease.remove && !lease.hold && !lease.retry) return outcome();
     const std::optional<Row> row = find(id);
     if (!row) return outcome();
@@ -327,6 +333,17 @@ Outcome<> Store::mark_dot(MessageId id) {
     }
     change();
     statements_->mark_dot.bind(id).run();
+    return outcome();
+}
+
+Outcome<> Store::mark_begun(MessageId id) {
+    std::optional<Lease> lease = leases_.find(id);
+    // The mark of a delivery that has ended meanwhile would count against the next one.
+    if (!lease || lease->begun) return {};
+    lease->begun = true;
+    leases_.set(id, *lease);
+    change();
+    statements_->mark_begun.bind(id).run();
     return outcome();
 }
 

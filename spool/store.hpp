@@ -61,6 +61,7 @@ class Store {
                                    base::Time now);
     [[nodiscard]] Outcome<> release(MessageId id);
     [[nodiscard]] Outcome<> mark_dot(MessageId id);
+    [[nodiscard]] Outcome<> mark_begun(MessageId id);
     [[nodiscard]] Outcome<> pull_in(base::Time now, base::Time latest);
     [[nodiscard]] Outcome<> move_received(base::Time from, base::Time to, base::Duration by);
     // Each tells whether it changed, or will change, the message.
@@ -83,6 +84,7 @@ class Store {
     void checkpoint();
 
     [[nodiscard]] const Totals& totals() const { return totals_; }
+    [[nodiscard]] bool after_crash() const { return after_crash_; }
     [[nodiscard]] Database& database() { return *database_; }
 
  private:
@@ -108,6 +110,8 @@ class Store {
     [[nodiscard]] Outcome<> prepare(base::Time now);
     void recover_dots(base::Time now);
     void recover_dot(MessageId id, base::Time now);
+    void recover_begun(base::Time now);
+    void count_begun(MessageId id, std::int64_t crashes, base::Time now);
 
     void change();  // begins the transaction if that has not happened
     [[nodiscard]] std::optional<SpoolError> finish_commit();
@@ -138,6 +142,7 @@ class Store {
     Leases leases_;
     Totals totals_, totals_before_;
     std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
+    bool after_crash_ = false;
     bool in_transaction_ = false;
     bool new_files_ = false;     // names in bodies/ to be synced before the commit
     bool synced_ = false;        // what this batch asked for

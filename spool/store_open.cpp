@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/log.hpp"
 #include "spool/statements.hpp"
 #include "spool/store.hpp"
 
@@ -50,6 +51,14 @@ void configure(Database& database, Durability durability) {
                                                     : "PRAGMA synchronous = OFF");
 }
 
+// Whoever closes the database last moves its log into it and removes the log.
+bool log_left_behind(const Layout& layout) {
+    std::error_code failure;
+    const std::uintmax_t size =
+        std::filesystem::file_size(layout.database().string() + "-wal", failure);
+    return !failure && size > 0;
+}
+
 Outcome<std::unique_ptr<Database>> open_private(const std::filesystem::path& file) {
     // SQLite gives its log and shared memory the mode of the database.
     const mode_t before = ::umask(0077);
@@ -57,6 +66,11 @@ Outcome<std::unique_ptr<Database>> open_private(const std::filesystem::path& fil
     if (database) (*database)->execute("PRAGMA schema_version");
     ::umask(before);
     return database;
+}
+
+void log_hold(MessageId id) {
+    base::log_warning("message put on hold: relay ended in each of its last deliveries",
+                      {{"id", id}, {"deliveries", most_wedged}, {"remedy", "relay queue release"}});
 }
 
 }  // namespace
@@ -73,6 +87,7 @@ Store::~Store() = default;
 Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_ptr<BodyFiles> files,
                                             base::Time now) {
     if (auto checked = check_not_lost(options.layout); !checked) return checked.error();
+    const bool after_crash = log_left_behind(options.layout);
     auto database = open_private(options.layout.database());
     if (!database) return database.error();
     configure(**database, options.durability);
@@ -82,6 +97,7 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
     }
     std::unique_ptr<Store> store{
         new Store{std::move(options), std::move(files), std::move(*database)}};
+    store->after_crash_ = after_crash;
     sqlite3_wal_hook(store->database_->handle(), log_grew, store.get());
     if (auto prepared = store->prepare(now); !prepared) return prepared.error();
     return store;
@@ -92,6 +108,7 @@ Outcome<> Store::prepare(base::Time now) {
     if (database_->failed()) return database_->take_error();
     begin(true);
     recover_dots(now);
+    recover_begun(now);
     if (database_->failed()) {
         SpoolError failure = database_->take_error();
         rollback();
@@ -133,6 +150,45 @@ void Store::recover_dot(MessageId id, base::Time now) {
     if (next.wedged >= most_wedged || row->state == MessageState::held) {
         next.state = MessageState::held;
         next.due = std::nullopt;
+    }
+    if (next.state != row->state && next.state == MessageState::held) log_hold(id);
+    update(id, *row, next);
+}
+
+// A transaction under way before its final dot. Whatever ended the process, up to
+// max_connections of messages were: only one that was under way at three ends in a row, without
+// any result in between, is taken for the cause.
+void Store::recover_begun(base::Time now) {
+    std::vector<std::pair<MessageId, std::int64_t>> begun;
+    Statement rows{*database_,
+                   "SELECT message, counted FROM dot WHERE counted > 2 AND counted & 1"};
+    while (rows.step()) begun.emplace_back(MessageId{rows.integer(0)}, (rows.integer(1) - 1) / 2);
+    for (const auto& [id, crashes] : begun) count_begun(id, crashes, now);
+}
+
+void Store::count_begun(MessageId id, std::int64_t crashes, base::Time now) {
+    const std::optional<Row> row = find(id);
+    if (!row) return;
+    change();
+    Attempt attempt;
+    attempt.at = now;
+    attempt.stage = smtp::Stage::mail;
+    attempt.outcome = "deferred";
+    attempt.reply = "relay ended while it delivered this message, before the final dot";
+    insert_attempt(id, row->attempts + 1, attempt);
+    const bool hold = crashes >= most_wedged && row->state != MessageState::held;
+    if (crashes >= most_wedged) {
+        statements_->delete_dot.bind(id).run();
+    } else {
+        Statement{*database_, "UPDATE dot SET counted = counted + 1 WHERE message = ?"}
+            .bind(id)
+            .run();
+    }
+    Next next{row->state, row->due, std::nullopt, row->attempts + 1, row->wedged, false};
+    if (hold) {
+        next.state = MessageState::held;
+        next.due = std::nullopt;
+        log_hold(id);
     }
     update(id, *row, next);
 }

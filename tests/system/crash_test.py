@@ -1,6 +1,8 @@
 """kill -9 under load: what was answered with 250 arrives after the restart."""
 
+import contextlib
 import re
+import sqlite3
 import threading
 import unittest
 
@@ -64,14 +66,81 @@ class CrashTest(SystemCase):
         server = self.fake()
         server.faults.gate = threading.Event()
         relay = self.relay(self.smarthost(server), delivery={"retry": ["1s", "2s"]})
-        self.send(relay, "in-flight")
+        identifier = self.send(relay, "in-flight")
         server.wait_for_line("^(DATA|BDAT)")
         relay.kill()
+
+        def shown():
+            return relay.command("queue", "show", identifier).stdout
+        # The command that looks is the first to open the spool after the crash.
+        self.assertIn(f"{identifier}  unknown", shown())
+        self.assertIn("after the final dot, before the reply", shown())
         relay.start()
+        self.assertIn(f"{identifier}  unknown", shown())
+        self.assertIn("may have it already", shown())
         server.faults.gate.set()
         wait_until(lambda: any(b"Subject: in-flight" in m.data for m in server.messages),
                    "the message")
         relay.wait_until_empty()
+
+    def test_a_message_that_takes_relay_along_before_its_dot_is_put_on_hold(self):
+        server = self.fake(extensions=["PIPELINING", "8BITMIME"])  # without CHUNKING there is 354
+        server.faults.replies["data"] = ""  # and it never comes
+        relay = self.relay(self.smarthost(server, max_connections=1))
+        identifier = self.send(relay, "poison")
+        innocent = self.send(relay, "innocent")
+        for life in range(1, 4):
+            server.wait_for_line("^DATA", life)
+            # A delivery that takes more than a moment is marked; after a crash, each one at once.
+            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            relay.kill()
+            if life < 3:
+                relay.start()
+        shown = relay.command("queue", "show", identifier).stdout
+        self.assertIn(f"{identifier}  held", shown)
+        self.assertEqual(3, shown.count("relay ended while it delivered this message"), shown)
+        server.faults.replies.clear()
+        relay.start()
+        relay.wait_until_empty()
+        self.assertEqual("delivered", relay.message(innocent)["state"])
+        self.assertEqual("held", relay.message(identifier)["state"])
+        relay.command("queue", "release", identifier)
+        relay.wait_until_empty()
+        self.assertEqual(["innocent", "poison"], [m.subject for m in server.messages])
+
+    def test_the_hold_of_a_message_that_takes_relay_along_is_logged(self):
+        server = self.fake(extensions=["PIPELINING", "8BITMIME"])
+        server.faults.replies["data"] = ""
+        relay = self.relay(self.smarthost(server))
+        identifier = self.send(relay, "poison")
+        for life in range(1, 4):
+            server.wait_for_line("^DATA", life)
+            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            relay.kill()
+            relay.start()
+        relay.wait_for_log(f"put on hold.*id={identifier}.*relay queue release")
+        self.assertEqual(1, relay.status()["queue"]["held"])
+
+    def test_a_result_in_between_forgives_what_was_under_way_at_a_crash(self):
+        server = self.fake(extensions=["PIPELINING", "8BITMIME"])
+        relay = self.relay(self.smarthost(server))
+        server.faults.replies["data"] = ""
+        identifier = self.send(relay, "slow")
+        for _ in range(4):
+            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            relay.kill()
+            server.faults.replies["data"] = "451 4.3.0 Not now"
+            relay.start()
+            wait_until(lambda: "Not now" in str(relay.message(identifier)["history"][-1:]),
+                       "a refusal")
+            server.faults.replies["data"] = ""
+        self.assertEqual("queued", relay.message(identifier)["state"])
+
+    def marked(self, relay, identifier):
+        """Whether the spool knows that a transaction of the message is under way."""
+        with contextlib.closing(sqlite3.connect(relay.spool / "spool.db", timeout=20)) as spool:
+            return spool.execute("SELECT counted & 1 FROM dot WHERE counted > 2").fetchall() == [
+                (1,)]
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class FaultySpool final : public spool::Spool {
         if (throws_at_dot) throw std::runtime_error{"a fault of the test"};
         real_->mark_dot(id);
     }
+    void mark_begun(spool::MessageId id, spool::Done<> done) override {
+        real_->mark_begun(id, std::move(done));
+    }
+    bool after_crash() const override { return real_->after_crash(); }
     void pull_in(base::Time now, base::Time latest) override { real_->pull_in(now, latest); }
     void move_received(base::Time from, base::Time to, base::Duration by) override {
         real_->move_received(from, to, by);

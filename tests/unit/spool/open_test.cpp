@@ -227,6 +227,75 @@ TEST_CASE("a crash between the final dot and the reply makes the outcome unknown
     CHECK_FALSE(desk.show(1)->message.dot_marked);
 }
 
+TEST_CASE("a message under way at three ends in a row is put on hold", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    for (const std::int64_t id : {1, 2, 3, 4}) REQUIRE(desk.add(id).has_value());
+    for (std::uint32_t crash = 1; crash <= 3; ++crash) {
+        if (crash > 1) CHECK(desk.take_ids(start + 1h).size() == 4);
+        for (const std::int64_t id : {1, 2, 3, 4}) {
+            REQUIRE(
+                wait([&](auto done) { desk.spool->mark_begun(MessageId{id}, done); }).has_value());
+        }
+        // One had a result, one was not begun after all, one only waits for its smarthost.
+        REQUIRE(desk.record(report(2, {pending})).has_value());
+        desk.spool->release(MessageId{3});
+        Report waits = report(4, {pending});
+        waits.attempt.reset();
+        REQUIRE(desk.record(std::move(waits)).has_value());
+        desk.spool->mark_begun(MessageId{4}, nullptr);  // too late: its lease is over
+        desk.flush();
+        desk.reopen();
+        const auto shown = desk.show(1);
+        REQUIRE(shown->attempts.size() == crash);
+        CHECK(shown->attempts.back().outcome == "deferred");
+        CHECK(shown->attempts.back().reply.find("before the final dot") != std::string::npos);
+        CHECK_FALSE(shown->message.dot_marked);
+        CHECK(shown->message.state == (crash < 3 ? MessageState::queued : MessageState::held));
+    }
+    CHECK(desk.stats().held == 1);
+    CHECK(desk.stats().queued == 3);
+    CHECK(desk.unhold(ids({1}), start) == 1);  // with a clean slate
+    desk.take_ids(start + 1h);
+    REQUIRE(wait([&](auto done) { desk.spool->mark_begun(MessageId{1}, done); }).has_value());
+    desk.reopen();
+    CHECK(desk.show(1)->message.state == MessageState::queued);
+}
+
+TEST_CASE("a result between two ends forgives the first", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    for (int crash = 1; crash <= 6; ++crash) {
+        desk.spool->mark_begun(MessageId{1}, nullptr);
+        desk.flush();
+        desk.reopen();
+        CHECK(desk.show(1)->message.state == MessageState::queued);
+        desk.take_ids(start + 1h);
+        if (crash % 2 == 0) {
+            REQUIRE(desk.record(report(1, {pending})).has_value());
+            desk.take_ids(start + 1h);
+        }
+    }
+}
+
+TEST_CASE("a spool tells whether it was closed", "[spool]") {
+    const Folder folder, other;
+    Desk desk{folder};
+    CHECK_FALSE(desk.spool->after_crash());
+    REQUIRE(desk.add(1).has_value());
+    desk.reopen();
+    CHECK_FALSE(desk.spool->after_crash());
+    REQUIRE(desk.add(2).has_value());
+    // What a process that is killed leaves behind.
+    std::filesystem::copy(folder.path(), other.path(), std::filesystem::copy_options::recursive);
+    Desk left{other};
+    CHECK(left.spool->after_crash());
+    CHECK(left.stats().queued == 2);
+    left.reopen();
+    CHECK_FALSE(left.spool->after_crash());
+}
+
 TEST_CASE("an unknown outcome stays one when only the due time moves", "[spool]") {
     const Folder folder;
     Desk desk{folder};

@@ -130,6 +130,10 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::sign_in() {
     for (;;) {
         const smtp::ClientEvent event = co_await next_event();
         if (std::holds_alternative<smtp::event::Ready>(event)) co_return std::nullopt;
+        if (held_back_) {
+            stream_->close();
+            co_return failure_at(smtp::Stage::auth, "another connection's sign-in was refused");
+        }
         if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
             smtp::SessionFailure failure = failed->failure;
             failure.problem = fmt::format("{}: {}", place(port_), failure.problem);
@@ -172,6 +176,11 @@ asio::awaitable<bool> Connection::flush() {
     }
     const std::string output = session_->take_output();
     if (output.empty()) co_return true;
+    if (session_->stage() == smtp::Stage::auth && may_sign_in_ && !may_sign_in_()) {
+        held_back_ = true;
+        session_->connection_lost("held back");
+        co_return false;
+    }
     stream_->expires_after(time_limit());
     const base::Result<> written = co_await stream_->write(output);
     if (!written) {

@@ -29,6 +29,9 @@ class Connection {
     // host, port and stage.
     [[nodiscard]] boost::asio::awaitable<std::optional<smtp::SessionFailure>> open(
         std::uint16_t first_port);
+    // Asked just before credentials leave: with false open() ends without them, as held_back().
+    void ask_before_sign_in(std::function<bool()> may) { may_sign_in_ = std::move(may); }
+    [[nodiscard]] bool held_back() const { return held_back_; }
 
     // One transaction; before_dot is called when the final dot is about to leave.
     [[nodiscard]] boost::asio::awaitable<std::vector<smtp::RecipientResult>> deliver(
@@ -76,6 +79,8 @@ class Connection {
     tls::HandshakeInfo handshake_;
     std::uint16_t port_ = 0;
     std::uint32_t transactions_ = 0;
+    std::function<bool()> may_sign_in_;
+    bool held_back_ = false;
     bool woken_ = false;
     bool cancelled_ = false;
     bool heard_ = false;  // a byte came in the present transaction

@@ -166,7 +166,13 @@ asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
 }
 
 asio::awaitable<bool> Pool::open(Connection& connection) {
+    // Providers lock accounts that keep trying: what one connection was told counts for all that
+    // were opened together with it and have not sent the password yet.
+    const std::uint64_t refused_before = refused_sign_ins_;
+    connection.ask_before_sign_in(
+        [this, refused_before] { return refused_sign_ins_ == refused_before; });
     const std::optional<smtp::SessionFailure> failure = co_await connection.open(good_port_);
+    if (connection.held_back()) co_return false;
     if (failure) {
         note_failure(*failure);
         co_return false;
@@ -205,6 +211,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
         return;
     }
     const bool refused = failure.stage == smtp::Stage::auth && failure.permanent;
+    if (refused) ++refused_sign_ins_;
     // Connections opened together fail together: one outage counts as one failure.
     if (!health_.usable(now) && (!refused || health_.state() == Health::paused)) return;
     if (refused) {

@@ -108,6 +108,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::uint64_t last_turn_ = 0;
     std::size_t crowd_limit_ = 0;   // so many connections the server let in, until crowd_until_
     base::Duration crowd_until_{};  // by the clock's uptime
+    std::uint64_t refused_sign_ins_ = 0;
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

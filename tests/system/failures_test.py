@@ -1,9 +1,12 @@
 """A smarthost that fails: mail is kept, retried, refused or called unknown, never lost."""
 
 import threading
+import time
 import unittest
 
-from support.case import SystemCase
+from support.case import SystemCase, message
+from support.fake_smarthost import SmtpSession
+from support.raw_client import RawClient, dot_stuffed
 from support.waiting import wait_until
 
 
@@ -106,6 +109,45 @@ class FailuresTest(SystemCase):
         identifier = self.send(relay)
         relay.wait_for_log(rf"failed +id={identifier} to=ada@dest.example .*given up after .*"
                            "450 4.2.1 Mailbox busy")
+
+    def test_revoked_credentials_are_tried_once_in_each_growing_interval(self):
+        times = []
+
+        class Revoking(SmtpSession):
+            def do_auth(self, text):
+                times.append((self.server.revoked, time.monotonic()))
+                if self.server.revoked:
+                    self.server.faults.replies["auth"] = "535 5.7.8 Revoked"
+                super().do_auth(text)
+
+        server = self.fake(session=Revoking, extensions=["PIPELINING", "8BITMIME",
+                                                         "LIMITS MAILMAX=2"])
+        server.revoked = False
+        relay = self.relay(self.smarthost(server), delivery={"retry": ["1s"]})
+        for number in range(20):
+            self.send(relay, f"before-{number}")
+        server.wait_for(20)
+        relay.wait_until_empty()
+        server.faults.gate = threading.Event()
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            for number in range(200):
+                client.expect("MAIL FROM:<app@example.com>", 250)
+                client.expect("RCPT TO:<ada@dest.example>", 250)
+                self.assertEqual(250, client.data(dot_stuffed(message(f"m-{number}")))[0])
+        # Every connection waits for its reply; then each ends, and others take its place.
+        wait_until(lambda: relay.status()["smarthosts"][0]["connections"] >= 10, "10 connections")
+        server.revoked = True
+        server.faults.gate.set()
+        wait_until(lambda: relay.status()["smarthosts"][0]["health"] == "paused", "the pause")
+        first = next(when for revoked, when in times if revoked)
+        wait_until(lambda: times[-1][1] > first + 3, "two more trials", 40)
+        # Those that had sent it before the first answer came are one burst.
+        after = [when for revoked, when in times if revoked and when > first + 0.5]
+        for number, (one, next_one) in enumerate(zip([first, *after], after)):
+            self.assertGreater(next_one - one, 0.9 * 2 ** number, [when - first for when in after])
+        self.assertEqual(220, len(server.messages) + relay.status()["queue"]["queued"]
+                         + relay.status()["queue"]["unknown"])
 
     def test_queue_retry_tries_a_paused_smarthost_at_once(self):
         server = self.fake()

@@ -55,7 +55,7 @@ class FakeSmarthost:
     def __init__(self, certificate=None, key=None, implicit=False, extensions=EXTENSIONS,
                  starttls=True, mechanisms="PLAIN LOGIN", port=0, session=None):
         self.faults = Faults()
-        self.session_class = session or _Session
+        self.session_class = session or SmtpSession
         self.messages, self.sessions, self.lines = [], 0, []
         self.sign_ins = 0
         self.implicit, self.extensions, self.starttls = implicit, list(extensions), starttls
@@ -132,7 +132,7 @@ class FakeSmarthost:
                 pass
 
 
-class _Session:
+class SmtpSession:
     def __init__(self, server, peer):
         self.server, self.peer = server, peer
         self.buffer = b""

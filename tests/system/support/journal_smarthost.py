@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.fake_smarthost import FakeSmarthost  # noqa: E402
-from support.fake_smarthost import _Session as Session  # noqa: E402
+from support.fake_smarthost import SmtpSession as Session  # noqa: E402
 
 SUBJECT = re.compile(rb"^Subject: (\S+) ([0-9a-f]{64})\r$", re.MULTILINE)
 

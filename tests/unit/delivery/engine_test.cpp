@@ -149,6 +149,40 @@ TEST_CASE("a refused sign-in counts as deferred and keeps the mail", "[delivery]
     }
 }
 
+TEST_CASE("what one connection's password was told keeps the others from sending it",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions.push_back("AUTH PLAIN");
+    host.on("AUTH", "235 2.7.0 welcome");
+    delivery::SmarthostOptions& options = bed.use(host);
+    options.auth = smtp::AuthMechanism::plain;
+    options.username = "user";
+    options.password = base::Secret{"changed"};
+    options.max_connections = 5;
+    bed.start();
+    bed.submit();
+    bed.run_until([&] { return host.taken().size() == 1; });
+    host.close_all();
+    bed.run_until([&] { return bed.smarthost().connections == 0; });
+
+    // Five are opened together; the first is refused while the others still wait for EHLO's reply.
+    host.on("AUTH", "535 5.7.8 revoked");
+    host.on("EHLO", [](const ScriptedSmarthost::Heard& heard) {
+        const std::string offer = "250-smarthost.example\r\n250 AUTH PLAIN";
+        return heard.connection == 2 ? Answer{offer} : held(offer);
+    });
+    for (int i = 0; i < 20; ++i) bed.leave();
+    bed.engine->note_waiting();
+    bed.run_until([&] { return bed.smarthost().health == Health::paused; });
+    bed.run_until([&] { return host.heard("EHLO") == 6; });
+    host.release();
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    bed.run_until([&] { return bed.smarthost().connections == 0; });
+    CHECK(host.heard("AUTH") == 2);
+    CHECK(bed.list().size() == 21);
+}
+
 TEST_CASE("a message whose dot is never answered is put on hold the third time", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};

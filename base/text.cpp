@@ -28,11 +28,18 @@ std::size_t utf8_length(std::string_view text) {
     return overlong || surrogate || too_large ? 0 : length;
 }
 
-// C0, DEL, and the C1 controls that terminals obey as well.
+// C0, DEL, and the C1 controls that terminals obey as well; the separators U+2028 and U+2029, which
+// some readers take for the end of a line; and the marks that turn the direction of what follows:
+// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
 bool is_control(std::string_view sequence) {
-    const auto first = static_cast<unsigned char>(sequence[0]);
-    if (sequence.size() == 1) return first < 0x20 || first == 0x7F;
-    return first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+    if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
+    if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
+    if (sequence.size() != 3 || byte(0) != 0xE2) return false;
+    if (byte(1) == 0x80) {
+        return byte(2) == 0x8E || byte(2) == 0x8F || (byte(2) >= 0xA8 && byte(2) <= 0xAE);
+    }
+    return byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;
 }
 
 // Printable ASCII, as nearly everything is that is asked to become printable.

@@ -1,6 +1,7 @@
 """Hostile clients and hostile servers against the whole program."""
 
 import base64
+import json
 import os
 import pathlib
 import re
@@ -135,6 +136,41 @@ class InjectionTest(SystemCase):
         self.assertNotRegex(relay.log(), r"(?m)^\S* *error +forged")
         text = relay.command("queue", "list", "--all").stdout
         self.assertNotIn("\x1b", text)
+
+    def test_marks_that_turn_or_break_a_line_reach_no_log_and_no_terminal(self):
+        marks = "\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        for form in ("text", "json"):
+            server = self.fake()
+            server.faults.refuse = {"bad@dest.example": f"451 4.1.1 No {marks} such user"}
+            relay = self.relay(self.smarthost(server), delivery={"retry": ["1h"]},
+                               log={"level": "debug", "format": form})
+            with RawClient(relay.port) as client:
+                client.command(f"EHLO client{marks}.example")
+                client.expect("EHLO client.example", 250)
+                client.expect("MAIL FROM:<app@example.com>", 250)
+                client.expect("RCPT TO:<bad@dest.example>", 250)
+                body = message("x").replace(b"Subject: x", f"Subject: x{marks}y".encode())
+                code, reply = client.data(dot_stuffed(body))
+                self.assertEqual(250, code, reply)
+                identifier = reply.rsplit(" ", 1)[1]
+            wait_until(lambda: relay.message(identifier)["history"], "an attempt")
+            shown = relay.command("queue", "show", identifier).stdout
+            self.assertIn("such user", shown)
+            self.assertIn("\\xe2\\x80\\xae", shown)
+            texts = {"queue show": shown, "queue list": relay.command("queue", "list").stdout,
+                     "status": relay.command("status").stdout, "the log": relay.log()}
+            self.assertIn("such user", relay.log())
+            for where, text in texts.items():
+                for mark in marks:
+                    self.assertNotIn(mark, text, where)
+            # JSON keeps what was said.
+            told = json.loads(relay.command("queue", "show", identifier, "--json").stdout)
+            self.assertIn(f"No {marks} such user", json.dumps(told, ensure_ascii=False))
+            json.loads(relay.command("queue", "list", "--json").stdout)
+            if form == "json":
+                for line in relay.log().split("\n")[:-1]:
+                    json.loads(line)
+            relay.stop()
 
 
 class OtherProtocolsTest(SystemCase):

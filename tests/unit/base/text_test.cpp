@@ -61,12 +61,26 @@ TEST_CASE("text for terminals holds nothing that a terminal obeys", "[base]") {
         {"tab\there", "tab\\x09here"},
         {"\x7f", "\\x7f"},
         {"käse", "käse"},
-        {"\xC2\x9B", "\\xc2\\x9b"},          // CSI as a C1 control
-        {"\xFF", "\\xff"},                   // never UTF-8
-        {"\xC0\xAF", "\\xc0\\xaf"},          // overlong
-        {"\xED\xA0\x80", "\\xed\\xa0\\x80"}  // a surrogate
+        {"\xC2\x9B", "\\xc2\\x9b"},           // CSI as a C1 control
+        {"\xFF", "\\xff"},                    // never UTF-8
+        {"\xC0\xAF", "\\xc0\\xaf"},           // overlong
+        {"\xED\xA0\x80", "\\xed\\xa0\\x80"},  // a surrogate
+        {"a\u2028b", "a\\xe2\\x80\\xa8b"},    // LINE SEPARATOR
+        {"a\u202Eb", "a\\xe2\\x80\\xaeb"},    // RIGHT-TO-LEFT OVERRIDE
     }));
     CHECK(base::printable(c.text) == c.shown);
+}
+
+TEST_CASE("separators of lines and marks of direction are shown, their neighbours are text",
+          "[base]") {
+    const auto in = [](int c, int first, int last) { return c >= first && c <= last; };
+    for (int c = 0x2000; c < 0x2080; ++c) {
+        const std::string text{'\xE2', static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+                               static_cast<char>(0x80 | (c & 0x3F))};
+        const bool hidden = in(c, 0x200E, 0x200F) || in(c, 0x2028, 0x202E) || in(c, 0x2066, 0x2069);
+        CAPTURE(c);
+        CHECK((base::printable(text) != text) == hidden);
+    }
 }
 
 TEST_CASE("text for terminals is cut at the limit and says so", "[base]") {

@@ -26,6 +26,8 @@ bool is_localhost_name(std::string_view host) {
 
 bool names_this_listener(const HostPort& host, const ListenFacts& listen) {
     if (host.port != listen.local_port) return false;
+    if (host.host.find('\0') != std::string::npos)
+        return false;  // the parser below would end there
     if (is_localhost_name(host.host)) return true;
     if (base::equals_ignoring_case(host.host, listen.configured_host)) return true;
     boost::system::error_code error;

@@ -6,7 +6,11 @@
 
 namespace base {
 
-Secret::Secret(std::string value) : value_(std::move(value)) {}
+Secret::Secret(std::string value) : value_(std::move(value)) {
+    // A short string is copied: its bytes are still in the parameter.
+    value.resize(value.capacity());
+    OPENSSL_cleanse(value.data(), value.size());
+}
 
 Secret::Secret(Secret&& other) noexcept : value_(std::move(other.value_)) { other.wipe(); }
 

@@ -1,9 +1,12 @@
 // Base64, message ids, secrets, errors and the two forms of time.
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <new>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "base/base64.hpp"
@@ -82,6 +85,40 @@ TEST_CASE("a secret moves whole and compares by its bytes", "[base]") {
     CHECK_FALSE(base::Secret::equal_secrets("hunter2", "hunter"));
     CHECK(base::Secret::equal_secrets("", ""));
     CHECK(base::masked_secret == "***");
+}
+
+TEST_CASE("a secret leaves no byte of itself behind", "[base]") {
+    // Short ones live within the object, where a destructor that wipes nothing would leave them.
+    alignas(base::Secret) std::array<char, sizeof(base::Secret)> first_place{}, second_place{};
+    const auto in = [](const auto& place) {
+        return std::string_view{place.data(), place.size()}.find("hunter2") !=
+               std::string_view::npos;
+    };
+    auto* const first = new (first_place.data()) base::Secret{"hunter2"};
+    CHECK(in(first_place));
+    auto* const second = new (second_place.data()) base::Secret{};
+    SECTION("destroyed") {}
+    SECTION("moved from") {
+        auto* const third = new base::Secret{std::move(*first)};
+        CHECK_FALSE(in(first_place));
+        delete third;
+    }
+    SECTION("moved by assignment") {
+        *second = std::move(*first);
+        CHECK_FALSE(in(first_place));
+        CHECK(in(second_place));
+    }
+    SECTION("overwritten by another") {
+        *second = *first;
+        *first = base::Secret{"x"};
+        CHECK_FALSE(in(first_place));
+        *second = *first;
+        CHECK_FALSE(in(second_place));
+    }
+    first->~Secret();
+    second->~Secret();
+    CHECK_FALSE(in(first_place));
+    CHECK_FALSE(in(second_place));
 }
 
 TEST_CASE("reasons read well in a sentence", "[base]") {

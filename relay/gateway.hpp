@@ -1,10 +1,16 @@
 #pragma once
 
+#include <iosfwd>
 #include <string>
+#include <vector>
 
 namespace relay {
 
-// The IPv4 address of this host's default gateway as text, "" when there is none.
-[[nodiscard]] std::string default_gateway();
+// The addresses of this host's default gateways, of both families, as text.
+[[nodiscard]] std::vector<std::string> default_gateways();
+
+// The same from the kernel's tables, in the forms of /proc/net/route and /proc/net/ipv6_route.
+void add_ipv4_gateways(std::istream& routes, std::vector<std::string>& gateways);
+void add_ipv6_gateways(std::istream& routes, std::vector<std::string>& gateways);
 
 }  // namespace relay

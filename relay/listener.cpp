@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -152,7 +153,9 @@ const smtp::Reply* Listener::refusal_for(const std::string& client) {
 }
 
 void Listener::notice_gateway(const std::string& client) {
-    if (gateway_noticed_ || client != default_gateway()) return;
+    if (gateway_noticed_) return;
+    const std::vector<std::string> gateways = default_gateways();
+    if (std::find(gateways.begin(), gateways.end(), client) == gateways.end()) return;
     gateway_noticed_ = true;
     base::log_warning(
         "a client comes from this host's default gateway: behind a container or NAT gateway all "

@@ -1,6 +1,5 @@
 """Hostile clients and hostile servers against the whole program."""
 
-import base64
 import json
 import os
 import pathlib
@@ -9,14 +8,11 @@ import resource
 import select
 import smtplib
 import socket
-import stat
-import subprocess
 import threading
 import unittest
 
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
-from support.relay import BINARY
 from support.waiting import SANITIZED, wait_until
 
 # What other servers have taken for the end of a message, or sent on so that the next one did.
@@ -137,6 +133,7 @@ class InjectionTest(SystemCase):
         text = relay.command("queue", "list", "--all").stdout
         self.assertNotIn("\x1b", text)
 
+
     def test_marks_that_turn_or_break_a_line_reach_no_log_and_no_terminal(self):
         marks = "\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
         for form in ("text", "json"):
@@ -171,6 +168,20 @@ class InjectionTest(SystemCase):
                 for line in relay.log().split("\n")[:-1]:
                     json.loads(line)
             relay.stop()
+
+
+    def test_a_proxy_line_changes_no_client_address(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        with RawClient(relay.port) as client:
+            client.expect("PROXY TCP4 192.0.2.1 127.0.0.1 56324 25", 500)
+            client.begin("app@example.com", ["ada@dest.example"])
+            code, _ = client.data(dot_stuffed(message("x")))
+            self.assertEqual(250, code)
+        received = server.wait_for(1)[0].data
+        self.assertIn(b"127.0.0.1", received.split(b"\r\nFrom:")[0])
+        self.assertNotIn(b"192.0.2.1", received)
+        self.assertEqual("127.0.0.1", relay.message(relay.messages()[0]["id"])["origin"]["client"])
 
 
 class OtherProtocolsTest(SystemCase):
@@ -240,6 +251,23 @@ class ExhaustionTest(SystemCase):
             with RawClient(relay.port) as client:
                 return client.greeting[0] == 220
         wait_until(one_more, "room for another client")
+
+    def test_one_client_address_takes_no_more_than_its_share(self):
+        relay = self.relay(self.smarthost(self.fake()),
+                           server={"max_connections_per_client": 2})
+
+        def greeting(source):
+            client = socket.create_connection(("127.0.0.1", relay.port), timeout=30,
+                                              source_address=(source, 0))
+            self.addCleanup(client.close)
+            return client, client.recv(200)[:10]
+        first, said = greeting("127.0.0.1")
+        self.assertEqual(b"220 ", said[:4])
+        self.assertEqual(b"220 ", greeting("127.0.0.1")[1][:4])
+        self.assertEqual(b"421 4.7.0 ", greeting("127.0.0.1")[1])
+        self.assertEqual(b"220 ", greeting("127.0.0.2")[1][:4])  # another address has its own
+        first.close()
+        wait_until(lambda: greeting("127.0.0.1")[1][:4] == b"220 ", "the place of who left")
 
     def test_slow_clients_are_told_and_closed(self):
         relay = self.relay(self.smarthost(self.fake()), server={"idle_timeout": "1s"})
@@ -336,74 +364,6 @@ class LoopTest(SystemCase):
         server.wait_for(1)
         relay.wait_until_empty()
         self.assertEqual([["app@example.com"]], [m.recipients for m in server.messages])
-
-
-class OpenRelayTest(SystemCase):
-    """Who may send, for each way to listen; clients come from 127.0.0.1 and 127.0.0.2."""
-
-    def reply_to(self, port, source, signed_in=False):
-        with socket.create_connection(("127.0.0.1", port), timeout=20,
-                                      source_address=(source, 0)) as plain:
-            file = plain.makefile("rb")
-
-            def reply():
-                while True:
-                    line = file.readline()
-                    if line[3:4] != b"-":
-                        return int(line[:3] or 0)
-            if (code := reply()) != 220:
-                return code
-            plain.sendall(b"EHLO client.example\r\n")
-            reply()
-            if signed_in:
-                plain.sendall(b"AUTH PLAIN " + base64.b64encode(b"\0alice\0secret") + b"\r\n")
-                if (code := reply()) != 235:
-                    return code
-            plain.sendall(b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n")
-            codes = [reply(), reply()]
-            return codes[0] if codes[0] != 250 else codes[1]
-
-    def test_every_combination_lets_in_whom_it_says(self):
-        users = self.scratch.path / "users"
-        done = subprocess.run(
-            [BINARY, "user", "alice", "--file",
-             str(users)], input="secret\n", capture_output=True, text=True)
-        self.assertEqual(0, done.returncode, done.stderr)
-        only_first, none_of_us = ["127.0.0.1/32"], ["192.0.2.0/24"]
-        cases = (  # auth, allow_clients, first and second client, the same signed in
-            ("none", None, 250, 250, None),
-            ("none", only_first, 250, 554, None),
-            ("none", none_of_us, 554, 554, None),
-            ("required", None, 530, 530, 250),
-            ("required", only_first, 530, 554, 250),
-            ("accept-any", only_first, 250, 554, 250),
-        )
-        for auth, allowed, first, second, signed_in in cases:
-            with self.subTest(auth=auth, allowed=allowed):
-                server = {"auth": auth}
-                if allowed:
-                    server["allow_clients"] = allowed
-                if auth == "required":
-                    server["users_file"] = users
-                relay = self.relay(self.smarthost(self.fake()), server=server)
-                self.assertEqual(first, self.reply_to(relay.port, "127.0.0.1"))
-                self.assertEqual(second, self.reply_to(relay.port, "127.0.0.2"))
-                if signed_in:
-                    self.assertEqual(signed_in, self.reply_to(relay.port, "127.0.0.1", True))
-                relay.stop()
-
-    def test_a_listener_for_others_needs_a_rule(self):
-        for listen in ("0.0.0.0:0", "[::]:0"):
-            relay = self.relay(self.smarthost(self.fake()), start=False,
-                               server={"listen": [listen]})
-            refused = relay.command("run", check=False)
-            self.assertEqual(78, refused.returncode, refused.stderr)
-            self.assertIn("allow_clients", refused.stderr)
-
-    def test_sockets_are_their_owners(self):
-        relay = self.relay(self.smarthost(self.fake()))
-        self.assertEqual(0o600, stat.S_IMODE((relay.spool / "control.sock").stat().st_mode))
-        self.assertEqual(0o700, stat.S_IMODE((relay.spool / "bodies").stat().st_mode))
 
 
 class HostileSmarthostTest(SystemCase):

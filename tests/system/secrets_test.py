@@ -1,6 +1,7 @@
 """Passwords and tokens stay out of logs, answers, arguments, environments and core dumps."""
 
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -11,9 +12,11 @@ import unittest
 
 from support.case import SystemCase
 from support.fake_smarthost import PASSWORD, USER
+from support.raw_client import RawClient
 from support.relay import BINARY
 
 TOKEN = "token-that-nobody-may-see"
+CLIENT_PASSWORD = "secret-of-alice"
 
 
 def forms(secret):
@@ -27,7 +30,7 @@ def forms(secret):
 
 class SecretsTest(SystemCase):
     def assert_absent(self, text, where):
-        for secret in (PASSWORD, TOKEN, "secret-of-alice"):
+        for secret in (PASSWORD, TOKEN, CLIENT_PASSWORD):
             for form in forms(secret):
                 self.assertNotIn(form, text, f"in {where}")
 
@@ -53,6 +56,54 @@ class SecretsTest(SystemCase):
             server.faults.replies.clear()
             relay.stop()
             self.assert_absent(relay.log(), f"the log at {level} as {form}")
+
+    def test_what_clients_sign_in_with_is_shown_nowhere(self):
+        users = self.scratch.path / "users"
+        made = subprocess.run([BINARY, "user", "alice", "--file", str(users)],
+                              input=f"{CLIENT_PASSWORD}\n", capture_output=True, text=True)
+        self.assertEqual(0, made.returncode, made.stderr)
+
+        def encoded(text):
+            return base64.b64encode(text.encode()).decode()
+        right, wrong = (f"\0alice\0{CLIENT_PASSWORD}", f"\0bob\0{CLIENT_PASSWORD}")
+        dialogs = (  # lines, the last reply
+            ((f"AUTH PLAIN {encoded(right)}",), 235),
+            (("AUTH PLAIN", encoded(right)), 235),
+            (("AUTH LOGIN", encoded("alice"), encoded(CLIENT_PASSWORD)), 235),
+            ((f"AUTH LOGIN {encoded('alice')}", encoded(CLIENT_PASSWORD)), 235),
+            ((f"AUTH PLAIN {encoded(wrong)}",), 535),
+            (("AUTH PLAIN", encoded(wrong)), 535),
+            (("AUTH LOGIN", encoded("bob"), encoded(CLIENT_PASSWORD)), 535),
+            (("AUTH LOGIN", encoded(CLIENT_PASSWORD), encoded("alice")), 535),  # fields swapped
+            ((f"AUTH PLAIN {CLIENT_PASSWORD}",), 501),  # not base64
+            (("AUTH LOGIN", CLIENT_PASSWORD), 501),
+            ((f"AUTH XOAUTH2 {encoded(right)}",), 504),
+        )
+        for form in ("text", "json"):
+            relay = self.relay(self.smarthost(self.fake()), log={"level": "debug", "format": form},
+                               server={"auth": "required", "users_file": users},
+                               admin={"listen": ["127.0.0.1:0"], "token": TOKEN})
+            for lines, code in dialogs:
+                with self.subTest(lines=lines, form=form), RawClient(relay.port) as client:
+                    client.expect("EHLO client.example", 250)
+                    for line in lines:
+                        got, reply = client.command(line)
+                    self.assertEqual(code, got, reply)
+                    self.assert_absent(reply, "a reply")
+            port = int(relay.wait_for_log(r"admin interface\W.*127\.0\.0\.1:(\d+)").group(1))
+            for header, status in ((f"Bearer {TOKEN}", 200), (f"Bearer {TOKEN}x", 401),
+                                   (f"Basic {TOKEN}", 401), (TOKEN, 401)):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                self.addCleanup(connection.close)
+                connection.request("GET", f"/api/v1/status", headers={"Authorization": header})
+                answer = connection.getresponse()
+                self.assertEqual(status, answer.status)
+                self.assert_absent(answer.read().decode(), "the answer of the API")
+            status = relay.command("status", "--json").stdout
+            self.assert_absent(status, "the status")
+            relay.stop()
+            self.assert_absent(relay.log(), f"the log as {form}")
+            self.assertIn("535 5.7.8", relay.log())  # it tells of them, or the test saw nothing
 
     def test_a_smarthost_that_repeats_them_does_not_get_them_shown(self):
         blob = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()

@@ -64,8 +64,7 @@ bool Engine::has_room() const { return !stopping_ && active_ < most_active; }
 
 void Engine::submit(spool::Leased message) {
     ++active_;
-    enqueue(
-        std::make_unique<Job>(std::move(message), base::Duration{}, surroundings_.uptime()));
+    enqueue(std::make_unique<Job>(std::move(message), base::Duration{}, surroundings_.uptime()));
     dispatch();
 }
 

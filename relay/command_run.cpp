@@ -36,7 +36,8 @@ void add_run_command(CLI::App& root, Context& context) {
         add_command(root, context, "run", "Accept mail and deliver it, in the foreground",
                     {.config = true, .json = false}, [&context] { return run(context); });
     command->footer(
-        "Signals: SIGTERM and SIGINT let transactions under way end, then stop; a second one cuts them;\n"
+        "Signals: SIGTERM and SIGINT let transactions under way end, then stop; a second one cuts "
+        "them;\n"
         "SIGHUP reads the configuration again (a file with faults changes nothing).");
 }
 

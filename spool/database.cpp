@@ -119,6 +119,8 @@ Outcome<std::unique_ptr<Database>> Database::open(const std::filesystem::path& f
     sqlite3_extended_result_codes(handle, 1);
     // Only a person's sqlite3 shell can be in the way, and only for moments.
     sqlite3_busy_timeout(handle, 5000);
+    // Closing leaves the files as they are: only Store moves the log into the database.
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     add_functions(handle);
     return database;
 }
@@ -142,6 +144,10 @@ bool Database::in_place() const {
     struct stat status{};
     const std::string log = file_.string() + "-wal";
     return moved == 0 && ::stat(log.c_str(), &status) == 0;
+}
+
+void Database::remove_log_on_close() {
+    sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
 }
 
 SpoolError Database::take_error() { return *std::exchange(error_, std::nullopt); }

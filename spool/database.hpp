@@ -35,6 +35,7 @@ class Database {
     // Whether the files that are written still bear the spool's names. A removed or replaced one
     // takes writes and syncs as ever, and nobody would find them again.
     [[nodiscard]] bool in_place() const;
+    void remove_log_on_close();  // all of it is in the database
     [[nodiscard]] sqlite3* handle() const { return handle_; }
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 

@@ -32,6 +32,8 @@ struct Layout {
     [[nodiscard]] std::filesystem::path bodies() const { return directory / "bodies"; }
     [[nodiscard]] std::filesystem::path body(MessageId id) const { return bodies() / id.text(); }
     [[nodiscard]] std::filesystem::path lock() const { return directory / "lock"; }
+    [[nodiscard]] std::filesystem::path mark() const { return directory / "spool.mark"; }
+    [[nodiscard]] std::filesystem::path log() const { return directory / "spool.db-wal"; }
 };
 
 // Makes the folders, for this user alone, and takes the lock that keeps a second process out for

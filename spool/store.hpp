@@ -117,6 +117,7 @@ class Store {
     [[nodiscard]] std::optional<SpoolError> finish_commit();
     void renew_log();
     void checkpoint_log(int mode);
+    void close_log();
     static int log_grew(void* store, sqlite3* handle, const char* name, int pages);
     [[nodiscard]] std::optional<Row> find(MessageId id);
     void insert_message(const Draft& draft);
@@ -143,6 +144,7 @@ class Store {
     Totals totals_, totals_before_;
     std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
     bool after_crash_ = false;
+    bool marked_ = false;                // as open
     bool in_transaction_ = false;
     bool new_files_ = false;     // names in bodies/ to be synced before the commit
     bool synced_ = false;        // what this batch asked for

@@ -1,42 +1,18 @@
 // How the store is opened: settings of the connection, schema, what a crash left behind.
-#include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "base/log.hpp"
+#include "spool/open_checks.hpp"
 #include "spool/statements.hpp"
 #include "spool/store.hpp"
+#include "spool/structure.hpp"
 
 namespace spool {
 namespace {
-
-bool holds_bodies(const Layout& layout) {
-    std::error_code failure;
-    for (std::filesystem::directory_iterator entry{layout.bodies(), failure}, end;
-         !failure && entry != end; entry.increment(failure)) {
-        if (MessageId::parse(entry->path().filename().string())) return true;
-    }
-    return false;
-}
-
-// An empty database beside bodies means that the database was lost: starting anew would sweep
-// them away.
-Outcome<> check_not_lost(const Layout& layout) {
-    std::error_code failure;
-    const std::uintmax_t size = std::filesystem::file_size(layout.database(), failure);
-    if (!failure && size > 0) return {};
-    if (!holds_bodies(layout)) return {};
-    return SpoolError{
-        Problem::corrupt,
-        fmt::format("the spool database {} is {}, but {} still holds messages: put the database "
-                    "back, or move the folder {} away to start with an empty spool",
-                    layout.database().string(), failure ? "missing" : "empty",
-                    layout.bodies().string(), layout.directory.string())};
-}
 
 void configure(Database& database, Durability durability) {
     database.execute("PRAGMA page_size = 4096");
@@ -51,11 +27,10 @@ void configure(Database& database, Durability durability) {
                                                     : "PRAGMA synchronous = OFF");
 }
 
-// Whoever closes the database last moves its log into it and removes the log.
+// Of a spool without a mark: whoever closed it moved its log into the database and removed the log.
 bool log_left_behind(const Layout& layout) {
     std::error_code failure;
-    const std::uintmax_t size =
-        std::filesystem::file_size(layout.database().string() + "-wal", failure);
+    const std::uintmax_t size = std::filesystem::file_size(layout.log(), failure);
     return !failure && size > 0;
 }
 
@@ -82,18 +57,29 @@ Store::Store(StoreOptions options, std::shared_ptr<BodyFiles> files,
       database_(std::move(database)),
       statements_(std::make_unique<Statements>(*database_)) {}
 
-Store::~Store() = default;
+Store::~Store() {
+    if (marked_) close_log();
+}
 
 Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_ptr<BodyFiles> files,
                                             base::Time now) {
-    if (auto checked = check_not_lost(options.layout); !checked) return checked.error();
-    const bool after_crash = log_left_behind(options.layout);
+    const auto mark = read_mark(options.layout);
+    if (!mark) return mark.error();
+    if (auto checked = check_not_lost(options.layout, *mark); !checked) return checked.error();
+    if (auto checked = check_log(options.layout, *mark); !checked) return checked.error();
+    const bool after_crash =
+        mark->state == Mark::State::none ? log_left_behind(options.layout)
+                                         : mark->state == Mark::State::open;
     auto database = open_private(options.layout.database());
     if (!database) return database.error();
     configure(**database, options.durability);
     if ((*database)->failed()) return (*database)->take_error();
     if (auto migrated = migrate(**database, options.migrations); !migrated) {
         return migrated.error();
+    }
+    // Of a spool without a mark (an older relay made it, or a person removed it) nothing is known.
+    if (mark->state == Mark::State::none) {
+        if (auto checked = check_whole(**database); !checked) return checked.error();
     }
     std::unique_ptr<Store> store{
         new Store{std::move(options), std::move(files), std::move(*database)}};
@@ -103,7 +89,24 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
     return store;
 }
 
+// All goes from the log to the database; then the mark may say so; then the log may go. Whatever
+// fails leaves the files and the mark as after a kill, which the next start is made for.
+void Store::close_log() {
+    if (!database_->in_place()) return;
+    checkpoint_log(SQLITE_CHECKPOINT_TRUNCATE);
+    if (database_->failed()) return;
+    if (write_mark(options_.layout, Mark::State::closed, options_.durability == Durability::full)) {
+        database_->remove_log_on_close();
+    }
+}
+
 Outcome<> Store::prepare(base::Time now) {
+    if (auto written =
+            write_mark(options_.layout, Mark::State::open, options_.durability == Durability::full);
+        !written) {
+        return written;
+    }
+    marked_ = true;
     read_totals();
     if (database_->failed()) return database_->take_error();
     begin(true);

@@ -137,22 +137,31 @@ class DamagedTest(SystemCase):
         self.assertGreater(len(identifiers), exported - 1)
 
     def test_a_database_that_is_none_or_was_lost_is_never_begun_anew(self):
-        for harm in ("overwrite", "truncate", "remove"):
+        harms = {"overwrite": "spool.db is damaged", "truncate": "spool.db is empty",
+                 "remove": "spool.db is missing", "remove with its log": "spool.db is missing",
+                 "remove the log": "spool.db-wal is missing",
+                 "cut off the log": "spool.db-wal is damaged or cut off"}
+        for harm, said in harms.items():
             with self.subTest(harm):
                 nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
                 relay = self.relay(nowhere, delivery={"retry": ["1h"]})
-                self.send(relay, octets=message("x", (b"y" * 70 + b"\r\n") * 4000))
-                relay.stop()
+                self.send(relay, octets=b"Subject: x\r\n\r\n" + b"y" * 80 + b"\r\n")
+                relay.wait_for_log("deferred")
+                relay.kill() if "log" in harm else relay.stop()
                 database = relay.spool / "spool.db"
-                if harm == "remove":
+                log = relay.spool / "spool.db-wal"
+                if "remove" in harm and harm != "remove the log":
                     database.unlink()
-                else:
-                    database.write_bytes(b"" if harm == "truncate" else b"no database" * 1000)
+                elif harm in ("overwrite", "truncate"):
+                    database.write_bytes(b"no database" * 1000 if harm == "overwrite" else b"")
+                if harm.startswith("remove") and "log" in harm:
+                    log.unlink()
+                if harm == "cut off the log":
+                    log.write_bytes(log.read_bytes()[:log.stat().st_size // 2])
                 refused = relay.command("run", check=False)
-                self.assertNotEqual(0, refused.returncode)
-                self.assertIn("spool.db", refused.stderr)
-                self.assertRegex(refused.stderr, "damaged|missing|empty")
-                self.assertEqual(1, len(list((relay.spool / "bodies").iterdir())))
+                self.assertEqual(1, refused.returncode, refused.stderr)
+                self.assertIn(said, refused.stderr)
+                self.assertRegex(refused.stderr, "[Pp]ut .* back|Keep a copy")
 
     def test_a_spool_of_a_newer_version_is_refused_with_the_remedy(self):
         relay, _ = self.waiting_relay()

@@ -61,6 +61,7 @@ void check_left(const std::filesystem::path& directory, const Story& story, std:
     Options options;
     options.directory = directory;
     options.min_free = 0;
+    options.durability = Durability::none;  // only what was left matters
     const bool owes = !story.acknowledged.empty() && story.acknowledged.front().after <= steps;
     auto opened = open_with(options, run_at_once, {});
     if (!opened) {

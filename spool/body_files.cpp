@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,14 @@ constexpr std::string_view part_suffix = ".part";
 // So much may gather in memory before the disk is asked to start: the sync at the end is short.
 constexpr std::uint64_t writeback_step = 8 << 20;
 
+// A file's age counts from when it was put aside. A failure only makes it go earlier or later.
+void set_age(const std::filesystem::path& file, base::Time since) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since.time_since_epoch());
+    const timespec time{static_cast<time_t>(seconds.count()), 0};
+    const std::array times{time, time};
+    ::utimensat(AT_FDCWD, file.c_str(), times.data(), AT_SYMLINK_NOFOLLOW);
+}
+
 }  // namespace
 
 BodyFiles::BodyFiles(Layout layout, bool sync, Post post)
@@ -27,20 +36,64 @@ BodyFiles::BodyFiles(Layout layout, bool sync, Post post)
       post_(std::move(post)),
       worker_(std::make_unique<Worker>()) {}
 
-Outcome<> BodyFiles::sweep(const std::function<bool(MessageId)>& has_row) {
+Outcome<std::size_t> BodyFiles::sweep(const std::function<Owner(MessageId)>& owner_of,
+                                      base::Time now) {
     std::error_code failure;
-    std::vector<std::filesystem::path> rubbish;
+    std::vector<std::filesystem::path> rubbish, orphans;
     for (std::filesystem::directory_iterator entry{layout_.bodies(), failure}, end;
          !failure && entry != end; entry.increment(failure)) {
         const std::string name = entry->path().filename().string();
+        if (name.ends_with(part_suffix)) rubbish.push_back(entry->path());
         const std::optional<MessageId> id = MessageId::parse(name);
-        if (id ? !has_row(*id) : name.ends_with(part_suffix)) rubbish.push_back(entry->path());
+        if (!id) continue;
+        const Owner owner = owner_of(*id);
+        if (owner == Owner::finished) rubbish.push_back(entry->path());
+        if (owner == Owner::none) orphans.push_back(entry->path());
     }
     if (failure) return file_failure("read the folder", layout_.bodies(), failure.value());
     for (const std::filesystem::path& file : rubbish) {
         if (::unlink(file.c_str()) != 0) return file_failure("remove", file, errno);
     }
+    forget_orphans(now);
+    if (auto aside = put_aside(orphans, now); !aside) return aside.error();
+    return orphans.size();
+}
+
+// The new names are on the disk before the old ones go.
+Outcome<> BodyFiles::put_aside(const std::vector<std::filesystem::path>& files,
+                               base::Time now) const {
+    if (files.empty()) return {};
+    const std::filesystem::path folder = layout_.orphans();
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+        return file_failure("make the folder", folder, errno);
+    }
+    for (const std::filesystem::path& file : files) {
+        const std::filesystem::path aside = folder / file.filename();
+        if (::link(file.c_str(), aside.c_str()) != 0 && errno != EEXIST) {
+            return file_failure("create", aside, errno);
+        }
+        set_age(aside, now);
+    }
+    if (sync_) {
+        for (const std::filesystem::path& changed : {folder, layout_.bodies()}) {
+            if (auto synced = sync_folder(changed); !synced) return synced;
+        }
+    }
+    for (const std::filesystem::path& file : files) {
+        if (::unlink(file.c_str()) != 0) return file_failure("remove", file, errno);
+    }
     return {};
+}
+
+void BodyFiles::forget_orphans(base::Time now) const {
+    std::error_code failure;
+    for (std::filesystem::directory_iterator entry{layout_.orphans(), failure}, end;
+         !failure && entry != end; entry.increment(failure)) {
+        struct stat status{};
+        if (::lstat(entry->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+        const base::Time since{std::chrono::seconds{status.st_mtim.tv_sec}};
+        if (now - since > orphans_kept) ::unlink(entry->path().c_str());
+    }
 }
 
 std::unique_ptr<BodyWriter> BodyFiles::new_writer(std::size_t inline_limit) {

@@ -41,11 +41,19 @@ struct PartFile {
 class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
  public:
     static constexpr std::size_t most_under_way = 4 << 20;
+    static constexpr std::chrono::days orphans_kept{7};
 
     BodyFiles(Layout layout, bool sync, Post post);
 
-    // Removes unfinished files and those for which has_row says no. Before anything is written.
-    [[nodiscard]] Outcome<> sweep(const std::function<bool(MessageId)>& has_row);
+    // What the database says of the message that a file is named after.
+    enum class Owner : std::uint8_t { waits, finished, none };
+    // Removes unfinished files and those of finished messages, and puts aside those without a
+    // message: a kill leaves such ones now and then, but so does a database that lost its rows.
+    // Tells how many it put aside. Before anything is written.
+    [[nodiscard]] Outcome<std::size_t> sweep(const std::function<Owner(MessageId)>& owner_of,
+                                             base::Time now);
+    // Removes what was put aside long ago.
+    void forget_orphans(base::Time now) const;
 
     [[nodiscard]] std::unique_ptr<BodyWriter> new_writer(std::size_t inline_limit);
     // Makes the body whole and hands it over, on the calling or on the file thread. The writer
@@ -63,6 +71,8 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     friend class PartWriter;
     using Part = std::shared_ptr<PartFile>;
 
+    [[nodiscard]] Outcome<> put_aside(const std::vector<std::filesystem::path>& files,
+                                      base::Time now) const;
     [[nodiscard]] Part new_part();
     [[nodiscard]] bool append(const Part& part, std::string chunk);  // false: wait for room
     void when_ready(const Part& part, std::function<void()> ready);

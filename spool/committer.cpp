@@ -17,6 +17,7 @@ constexpr milliseconds idle_after{100};          // quiet for so long is idle
 constexpr milliseconds between_cleanings{1000};  // under load
 constexpr milliseconds between_steps{10};        // while more is left to clean
 constexpr std::chrono::minutes purge_interval{1};
+constexpr std::chrono::hours orphans_interval{1};
 constexpr std::size_t purge_step = 200;
 
 }  // namespace
@@ -25,7 +26,8 @@ Committer::Committer(std::unique_ptr<Store> store, Post post, Housekeeping house
     : store_(std::move(store)),
       post_(std::move(post)),
       housekeeping_(housekeeping),
-      next_cleaning_(steady_clock::now() + idle_after) {
+      next_cleaning_(steady_clock::now() + idle_after),
+      next_orphans_(steady_clock::now() + orphans_interval) {
     progress_.totals = store_->totals();
     thread_ = std::thread{[this] { run(); }};
 }
@@ -137,6 +139,10 @@ void Committer::clean_up(bool idle) {
     if (idle) {
         more = store_->give_back_space() || more;
         if (!more) store_->checkpoint();
+        if (steady_clock::now() >= next_orphans_) {
+            store_->forget_orphans(housekeeping_.clock->now());
+            next_orphans_ = steady_clock::now() + orphans_interval;
+        }
     }
     plan_cleaning(more, idle);
 }

@@ -69,7 +69,7 @@ class Committer {
     Post post_;
     Housekeeping housekeeping_;
     Completions completions_;
-    Moment next_cleaning_;
+    Moment next_cleaning_, next_orphans_;
     bool dirty_ = true;  // something was committed since the last cleaning that found nothing
 
     mutable std::mutex mutex_;

@@ -31,6 +31,7 @@ struct Layout {
     [[nodiscard]] std::filesystem::path database() const { return directory / "spool.db"; }
     [[nodiscard]] std::filesystem::path bodies() const { return directory / "bodies"; }
     [[nodiscard]] std::filesystem::path body(MessageId id) const { return bodies() / id.text(); }
+    [[nodiscard]] std::filesystem::path orphans() const { return bodies() / "orphaned"; }
     [[nodiscard]] std::filesystem::path lock() const { return directory / "lock"; }
     [[nodiscard]] std::filesystem::path mark() const { return directory / "spool.mark"; }
     [[nodiscard]] std::filesystem::path log() const { return directory / "spool.db-wal"; }

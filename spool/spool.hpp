@@ -132,7 +132,7 @@ struct Selection {
 // closes.
 class Spool {
  public:
-    // Creates or migrates the schema, takes the lock, removes body files without a row. A second
+    // Creates or migrates the schema, takes the lock, puts body files without a row aside. A second
     // process on the same directory gets an error that names the first one's pid.
     [[nodiscard]] static base::Result<std::unique_ptr<Spool>> open(Options options, Post post);
     virtual ~Spool() = default;

@@ -82,6 +82,7 @@ class Store {
     [[nodiscard]] bool purge(base::Time finished_before, std::size_t limit);
     [[nodiscard]] bool give_back_space();
     void checkpoint();
+    void forget_orphans(base::Time now) { files_->forget_orphans(now); }
 
     [[nodiscard]] const Totals& totals() const { return totals_; }
     [[nodiscard]] bool after_crash() const { return after_crash_; }
@@ -108,6 +109,7 @@ class Store {
     Store(StoreOptions options, std::shared_ptr<BodyFiles> files,
           std::unique_ptr<Database> database);
     [[nodiscard]] Outcome<> prepare(base::Time now);
+    [[nodiscard]] Outcome<> sweep_bodies(base::Time now);
     void recover_dots(base::Time now);
     void recover_dot(MessageId id, base::Time now);
     void recover_begun(base::Time now);

@@ -118,14 +118,29 @@ Outcome<> Store::prepare(base::Time now) {
         return failure;
     }
     if (auto committed = commit(); !committed) return committed;
-    Statement in_file{*database_,
-                      "SELECT 1 FROM message WHERE id = ? AND in_file = 1"
-                      " AND finished IS NULL"};
-    return files_->sweep([&](MessageId id) {
-        const ResetGuard guard{in_file.bind(id)};
-        // When in doubt the file stays.
-        return in_file.step() || database_->failed();
-    });
+    return sweep_bodies(now);
+}
+
+Outcome<> Store::sweep_bodies(base::Time now) {
+    Statement waits{*database_,
+                    "SELECT in_file = 1 AND finished IS NULL FROM message WHERE id = ?"};
+    const auto owner_of = [&](MessageId id) {
+        const ResetGuard guard{waits.bind(id)};
+        const bool known = waits.step();
+        if (database_->failed()) return BodyFiles::Owner::waits;  // when in doubt the file stays
+        if (!known) return BodyFiles::Owner::none;
+        return waits.integer(0) != 0 ? BodyFiles::Owner::waits : BodyFiles::Owner::finished;
+    };
+    const Outcome<std::size_t> orphans = files_->sweep(owner_of, now);
+    if (database_->failed()) return database_->take_error();
+    if (!orphans) return orphans.error();
+    if (*orphans == 0) return {};
+    base::log_error(
+        "message bodies without a row in the spool's database were put aside: they were cut off "
+        "before they were acknowledged, or delivered or deleted just before relay ended, or the "
+        "database lost them. They are removed after 7 days",
+        {{"bodies", *orphans}, {"folder", options_.layout.orphans().string()}});
+    return {};
 }
 
 // A mark that no open has counted: relay ended between the final dot and the reply's record.

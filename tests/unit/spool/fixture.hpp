@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -168,7 +169,8 @@ struct Desk {
     }
     [[nodiscard]] std::size_t body_files() const {
         const std::filesystem::directory_iterator files{options.directory / "bodies"};
-        return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+        return static_cast<std::size_t>(std::count_if(
+            begin(files), end(files), [](const auto& entry) { return entry.is_regular_file(); }));
     }
 
     Options options;

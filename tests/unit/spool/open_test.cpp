@@ -167,20 +167,34 @@ TEST_CASE("mail is not taken into a spool that was moved away", "[spool]") {
     CHECK(desk.add(4).has_value());
 }
 
-TEST_CASE("body files without a row are rubbish", "[spool]") {
+TEST_CASE("body files without a row are put aside for a week", "[spool]") {
     const Folder folder;
-    Desk desk{folder};
+    base::ManualClock clock{start};
+    Desk desk{Desk::options_for(folder), {&clock}};
     REQUIRE(desk.add(1, std::string(200 << 10, 'x'), false).has_value());
+    REQUIRE(desk.add(3).has_value());
+    REQUIRE(desk.record(report(3, {delivered})).has_value());
     desk.spool.reset();
     const auto bodies = desk.options.directory / "bodies";
     write_file(bodies / MessageId{2}.text(), "no row");
     write_file(bodies / "7.part", "unfinished");
     write_file(bodies / "README", "not ours");
+    write_file(bodies / MessageId{3}.text(), "the message is finished");
     desk.open();
     CHECK(std::filesystem::exists(bodies / MessageId{1}.text()));
     CHECK_FALSE(std::filesystem::exists(bodies / MessageId{2}.text()));
     CHECK_FALSE(std::filesystem::exists(bodies / "7.part"));
     CHECK(std::filesystem::exists(bodies / "README"));
+    CHECK_FALSE(std::filesystem::exists(bodies / MessageId{3}.text()));
+    const auto orphans = bodies / "orphaned";
+    CHECK(mode_of(orphans) == 0700);
+    CHECK(std::filesystem::file_size(orphans / MessageId{2}.text()) == 6);
+    clock.advance(std::chrono::days{7});
+    desk.reopen();
+    CHECK(std::filesystem::exists(orphans / MessageId{2}.text()));
+    clock.advance(1s);
+    desk.reopen();
+    CHECK_FALSE(std::filesystem::exists(orphans / MessageId{2}.text()));
 }
 
 TEST_CASE("a crash between the final dot and the reply makes the outcome unknown", "[spool]") {

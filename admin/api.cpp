@@ -107,6 +107,8 @@ ApiResponse spool_error_response(const spool::SpoolError& error) {
             return error_response(500, "spool_read_only", error.message);
         case spool::Problem::io:
             return error_response(500, "spool_io", error.message);
+        case spool::Problem::body_lost:
+            return error_response(500, "body_lost", error.message);
         case spool::Problem::unsynced:
         case spool::Problem::corrupt:
             return error_response(500, "spool_corrupt", error.message);

@@ -16,11 +16,11 @@ namespace json = boost::json;
 namespace {
 
 // Runs a verb with the way to the queue, which every one of them needs first.
-ExitStatus with_channel(const Context& context,
+ExitStatus with_channel(const Context& context, Purpose purpose,
                         const std::function<ExitStatus(ControlChannel&)>& verb) {
     const auto settings = load_settings(context);
     if (!settings) return ExitStatus::config;
-    const auto channel = open_control(settings->spool);
+    const auto channel = open_control(settings->spool, purpose);
     if (!channel) return fail(channel.error().message);
     return verb(**channel);
 }
@@ -62,7 +62,7 @@ void add_list(CLI::App& queue, Context& context) {
         add_command(queue, context, "list", "List messages that wait (or those selected)",
                     {.json = true}, [options, &context] {
                         if (options->all && options->state.empty()) options->state = "all";
-                        return with_channel(context, [&](ControlChannel& channel) {
+                        return with_channel(context, Purpose::look, [&](ControlChannel& channel) {
                             const Terminal terminal = standard_output(context.color);
                             return context.json ? list_as_json(channel, *options)
                                                 : list_as_table(channel, *options, terminal);
@@ -80,7 +80,7 @@ void add_show(CLI::App& queue, Context& context) {
     auto id = std::make_shared<std::string>();
     CLI::App* command = add_command(
         queue, context, "show", "Tell one message's story", {.json = true}, [id, &context] {
-            return with_channel(context, [&](ControlChannel& channel) {
+            return with_channel(context, Purpose::look, [&](ControlChannel& channel) {
                 const auto message = call_api(channel, "GET", message_target(*id));
                 if (!message) return fail(message.error().message);
                 print(context.json
@@ -177,14 +177,13 @@ ExitStatus change(ControlChannel& channel, const Context& context, const Verb& v
 
 void add_verb(CLI::App& queue, Context& context, const Verb& verb) {
     auto options = std::make_shared<SelectionOptions>();
-    CLI::App* command = add_command(queue, context, verb.name, verb.description, {.json = true},
-                                    [options, &context, &verb] {
-                                        if (const auto problem = options->problem())
-                                            return fail(*problem, ExitStatus::usage);
-                                        return with_channel(context, [&](ControlChannel& channel) {
-                                            return change(channel, context, verb, *options);
-                                        });
-                                    });
+    CLI::App* command = add_command(
+        queue, context, verb.name, verb.description, {.json = true}, [options, &context, &verb] {
+            if (const auto problem = options->problem()) return fail(*problem, ExitStatus::usage);
+            return with_channel(context, Purpose::change, [&](ControlChannel& channel) {
+                return change(channel, context, verb, *options);
+            });
+        });
     command->add_option("ID", options->ids, "Messages");
     add_selection_options(*command, *options, "Every message that waits");
     if (std::string_view{verb.name} == "delete") {
@@ -197,14 +196,13 @@ void add_verb(CLI::App& queue, Context& context, const Verb& verb) {
 void add_export(CLI::App& queue, Context& context) {
     auto options = std::make_shared<SelectionOptions>();
     auto where = std::make_shared<ExportOptions>();
-    CLI::App* command = add_command(queue, context, "export", "Write messages as .eml files", {},
-                                    [options, where, &context] {
-                                        if (const auto problem = options->problem())
-                                            return fail(*problem, ExitStatus::usage);
-                                        return with_channel(context, [&](ControlChannel& channel) {
-                                            return export_messages(channel, *options, *where);
-                                        });
-                                    });
+    CLI::App* command = add_command(
+        queue, context, "export", "Write messages as .eml files", {}, [options, where, &context] {
+            if (const auto problem = options->problem()) return fail(*problem, ExitStatus::usage);
+            return with_channel(context, Purpose::look, [&](ControlChannel& channel) {
+                return export_messages(channel, *options, *where);
+            });
+        });
     command->add_option("ID", options->ids, "Messages");
     add_selection_options(*command, *options, "Every message that waits");
     CLI::Option* file = command->add_option("-o,--output", where->file,
@@ -219,7 +217,7 @@ void add_export(CLI::App& queue, Context& context) {
 
 void add_stats(CLI::App& queue, Context& context) {
     add_command(queue, context, "stats", "Count messages and bytes", {.json = true}, [&context] {
-        return with_channel(context, [&](ControlChannel& channel) {
+        return with_channel(context, Purpose::look, [&](ControlChannel& channel) {
             const auto stats = call_api(channel, "GET", "/api/v1/stats");
             if (!stats) return fail(stats.error().message);
             print(context.json ? json::serialize(*stats) + "\n"

@@ -23,7 +23,7 @@ json::object offline_status(const ApiView& status) {
 ExitStatus show_status(const Context& context) {
     const auto settings = load_settings(context);
     if (!settings) return ExitStatus::config;
-    const auto channel = open_control(settings->spool);
+    const auto channel = open_control(settings->spool, Purpose::look);
     if (!channel) return fail(channel.error().message);
     auto status = call_api(**channel, "GET", "/api/v1/status");
     if (!status) return fail(status.error().message);

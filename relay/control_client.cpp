@@ -163,7 +163,8 @@ Listening probe(const std::string& path) {
     return error ? Listening::no : Listening::yes;
 }
 
-Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& options) {
+Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& options,
+                                                     Purpose purpose) {
     const std::string directory = options.directory.string();
     std::error_code ignored;
     if (!std::filesystem::exists(options.directory, ignored)) {
@@ -171,8 +172,10 @@ Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& optio
                            ": start \"relay run\" first, or name its configuration with --config");
     }
     auto mailbox = std::make_shared<Mailbox>();
-    auto opened = spool::Spool::open(
-        options, [mailbox](std::function<void()> batch) { mailbox->post(std::move(batch)); });
+    spool::Post post = [mailbox](std::function<void()> batch) { mailbox->post(std::move(batch)); };
+    auto opened = purpose == Purpose::look
+                      ? spool::Spool::open_for_reading(options, std::move(post))
+                      : spool::Spool::open(options, std::move(post));
     if (!opened) {
         return base::error("no relay answers on " + control_socket_path(directory).string() +
                            ", and its spool cannot be opened either: " + opened.error().message);
@@ -206,14 +209,15 @@ Result<std::unique_ptr<ControlChannel>> connect_to_server(const std::filesystem:
     return base::error("no relay runs: nothing answers on " + path + "; start \"relay run\"");
 }
 
-Result<std::unique_ptr<ControlChannel>> open_control(const spool::Options& options) {
+Result<std::unique_ptr<ControlChannel>> open_control(const spool::Options& options,
+                                                     Purpose purpose) {
     const std::string path = control_socket_path(options.directory).string();
     if (path.size() <= 107) {
         const Listening listening = probe(path);
         if (listening == Listening::denied) return denied(path);
         if (listening == Listening::yes) return connect_to_server(options.directory);
     }
-    return open_offline(options);
+    return open_offline(options, purpose);
 }
 
 std::string error_message(const admin::ApiResponse& response) {

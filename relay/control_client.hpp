@@ -26,9 +26,13 @@ class ControlChannel {
 // To the running server only.
 [[nodiscard]] base::Result<std::unique_ptr<ControlChannel>> connect_to_server(
     const std::filesystem::path& spool);
+// What a command wants of a spool whose server does not run. One that is only looked at stays as it
+// is, and gives what can be read when it is damaged.
+enum class Purpose : std::uint8_t { look, change };
+
 // To the running server, else to the spool. Never creates a spool.
 [[nodiscard]] base::Result<std::unique_ptr<ControlChannel>> open_control(
-    const spool::Options& options);
+    const spool::Options& options, Purpose purpose = Purpose::change);
 
 // The answer's words when it is an error, for stderr.
 [[nodiscard]] std::string error_message(const admin::ApiResponse& response);

@@ -12,6 +12,7 @@ smtp::Reply reply_for(spool::Problem problem) {
         case spool::Problem::io:
         case spool::Problem::unsynced:
         case spool::Problem::corrupt:
+        case spool::Problem::body_lost:
         case spool::Problem::closed:
         case spool::Problem::not_found:
             break;

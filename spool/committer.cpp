@@ -131,6 +131,7 @@ void Committer::publish(std::uint64_t synced_operations) {
 
 void Committer::clean_up(bool idle) {
     bool more = false;
+    if (store_->damaged()) return plan_cleaning(false, true);
     if (housekeeping_.keep_finished > base::Duration::zero()) {
         const base::Time limit = housekeeping_.clock->now() - housekeeping_.keep_finished;
         more = store_->purge(limit, purge_step);

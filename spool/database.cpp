@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "spool/directory.hpp"
+#include "spool/free_space.hpp"
 
 namespace spool {
 namespace {
@@ -40,9 +41,9 @@ void add_functions(sqlite3* handle) {
 SpoolError describe_system_failure(int number, const std::filesystem::path& file) {
     const std::string folder = file.parent_path().string();
     if (number == ENOSPC || number == EDQUOT) {
-        return {Problem::full, fmt::format("no space left for the spool in {}: free some, or move "
-                                           "spool.directory to a larger disk",
-                                           folder)};
+        return {Problem::full, fmt::format("no space left for the spool in {} ({}): free some, or "
+                                           "move spool.directory to a larger disk",
+                                           folder, free_words(folder))};
     }
     if (number == EROFS) {
         return {Problem::read_only,
@@ -73,10 +74,11 @@ SpoolError describe_failure(sqlite3* handle, int code, const std::filesystem::pa
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
             return {Problem::corrupt,
-                    fmt::format("the spool database {} is damaged. Keep a copy of its folder; what "
-                                "can still be read is saved with `relay queue export ID` or "
-                                "`sqlite3 {} .recover`. relay starts with an empty spool only when "
-                                "the folder has been moved away",
+                    fmt::format("the spool database {} is damaged. Stop relay and keep a copy of "
+                                "the folder; what can still be read is saved with `relay queue "
+                                "export --all --directory DIR` or `sqlite3 {} .recover`. relay "
+                                "begins an empty spool when all that is in the folder has been "
+                                "moved away",
                                 name, name)};
         case SQLITE_IOERR:
             if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
@@ -125,6 +127,34 @@ Outcome<std::unique_ptr<Database>> Database::open(const std::filesystem::path& f
     return database;
 }
 
+Outcome<std::unique_ptr<Database>> Database::open_untouched(const std::filesystem::path& file) {
+    std::error_code ignored;
+    if (std::filesystem::exists(file.string() + "-wal", ignored)) {
+        auto database = open(file, Access::read);
+        // Alone with it, SQLite keeps the index of the log in memory, not in a file.
+        if (database) {
+            (*database)->execute("PRAGMA query_only = ON; PRAGMA locking_mode = EXCLUSIVE");
+        }
+        return database;
+    }
+    // SQLite would make a log, and then nobody could tell that it was missing.
+    sqlite3* handle = nullptr;
+    std::string escaped;
+    for (const char c : file.string()) {
+        escaped += c == '?' || c == '#' || c == '%'
+                       ? fmt::format("%{:02x}", static_cast<unsigned char>(c))
+                       : std::string{c};
+    }
+    const int code =
+        sqlite3_open_v2(("file:" + escaped + "?immutable=1").c_str(), &handle,
+                        SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);
+    std::unique_ptr<Database> database{new Database{file, handle}};
+    if (code != SQLITE_OK) return describe_failure(handle, code, file);
+    sqlite3_extended_result_codes(handle, 1);
+    add_functions(handle);
+    return database;
+}
+
 void Database::execute(const std::string& sql) {
     if (failed()) return;
     const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
@@ -153,7 +183,9 @@ void Database::remove_log_on_close() {
 SpoolError Database::take_error() { return *std::exchange(error_, std::nullopt); }
 
 void Database::note_failure(int code) {
-    if (!error_) error_ = describe_failure(handle_, code, file_);
+    if (error_) return;
+    error_ = describe_failure(handle_, code, file_);
+    if (damage_ && error_->problem == Problem::corrupt) damage_->note(*error_);
 }
 
 Statement::Statement(Database& database, std::string_view sql) : database_(database) {

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.hpp"
+#include "spool/damage.hpp"
 #include "spool/spool.hpp"
 
 namespace spool {
@@ -22,6 +24,9 @@ class Database {
     enum class Access : std::uint8_t { write, read };
     [[nodiscard]] static Outcome<std::unique_ptr<Database>> open(const std::filesystem::path& file,
                                                                  Access access);
+    // Leaves no trace: no file is made, changed or removed. Only while nobody else has it open.
+    [[nodiscard]] static Outcome<std::unique_ptr<Database>> open_untouched(
+        const std::filesystem::path& file);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
@@ -36,6 +41,7 @@ class Database {
     // takes writes and syncs as ever, and nobody would find them again.
     [[nodiscard]] bool in_place() const;
     void remove_log_on_close();  // all of it is in the database
+    void watch(std::shared_ptr<Damage> damage) { damage_ = std::move(damage); }
     [[nodiscard]] sqlite3* handle() const { return handle_; }
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
@@ -45,6 +51,7 @@ class Database {
     std::filesystem::path file_;
     sqlite3* handle_;
     std::optional<SpoolError> error_;
+    std::shared_ptr<Damage> damage_;  // who is to know of it; may be none
 };
 
 // What a result code of SQLite means for the person who runs the spool.

@@ -12,6 +12,8 @@
 #include <string>
 #include <system_error>
 
+#include "spool/free_space.hpp"
+
 namespace spool {
 namespace {
 
@@ -52,6 +54,17 @@ Outcome<> write_owner(int file, const std::filesystem::path& path) {
     return {};
 }
 
+Outcome<> take_lock(int file, int kind, const Layout& layout) {
+    if (::flock(file, kind | LOCK_NB) == 0) return {};
+    if (errno != EWOULDBLOCK) return file_failure("lock", layout.lock(), errno);
+    const std::string owner = read_owner(file);
+    return SpoolError{Problem::io,
+                      fmt::format("the spool {} is in use by {}: stop that one first, or give this "
+                                  "one another spool.directory",
+                                  layout.directory.string(),
+                                  owner.empty() ? "another process" : "process " + owner)};
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -74,9 +87,9 @@ SpoolError file_failure(std::string_view doing, const std::filesystem::path& fil
         case ENOSPC:
         case EDQUOT:
             return {Problem::full,
-                    fmt::format("cannot {} {}: {}; free some space, or move spool.directory to a "
-                                "larger disk",
-                                doing, name, reason)};
+                    fmt::format("cannot {} {}: {} ({}); free some space, or move spool.directory "
+                                "to a larger disk",
+                                doing, name, reason, free_words(file.parent_path()))};
         case EROFS:
             return {Problem::read_only,
                     fmt::format("cannot {} {}: {}; the spool needs a disk it can write to", doing,
@@ -104,18 +117,19 @@ Outcome<Descriptor> claim_directory(const Layout& layout) {
     if (auto made = make_private_folder(layout.directory); !made) return made.error();
     Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
     if (!lock.open()) return file_failure("open", layout.lock(), errno);
-    if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) return file_failure("lock", layout.lock(), errno);
-        const std::string owner = read_owner(lock.number());
-        return SpoolError{
-            Problem::io,
-            fmt::format("the spool {} is in use by {}: stop that one first, or give this one "
-                        "another spool.directory",
-                        layout.directory.string(),
-                        owner.empty() ? "another process" : "process " + owner)};
-    }
+    if (auto locked = take_lock(lock.number(), LOCK_EX, layout); !locked) return locked.error();
     if (auto written = write_owner(lock.number(), layout.lock()); !written) return written.error();
     if (auto made = make_private_folder(layout.bodies()); !made) return made.error();
+    return lock;
+}
+
+Outcome<Descriptor> share_directory(const Layout& layout) {
+    Descriptor lock{::open(layout.lock().c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!lock.open()) {
+        if (errno == ENOENT) return lock;
+        return file_failure("open", layout.lock(), errno);
+    }
+    if (auto locked = take_lock(lock.number(), LOCK_SH, layout); !locked) return locked.error();
     return lock;
 }
 

@@ -40,6 +40,8 @@ struct Layout {
 // Makes the folders, for this user alone, and takes the lock that keeps a second process out for
 // as long as the descriptor lives.
 [[nodiscard]] Outcome<Descriptor> claim_directory(const Layout& layout);
+// Keeps only those out who would claim it, and makes nothing.
+[[nodiscard]] Outcome<Descriptor> share_directory(const Layout& layout);
 
 // Syncs a folder, so that the names in it survive a power cut.
 // After a sync that failed: the system may have dropped what was written, and says so only once.

@@ -19,6 +19,10 @@ std::uint64_t FreeSpace::bytes() const {
     return bytes_;
 }
 
+std::string free_words(const std::filesystem::path& folder) {
+    return base::human_size(FreeSpace{folder}.bytes()) + " free";
+}
+
 Outcome<> check_free(std::uint64_t free, std::uint64_t min_free, std::uint64_t size,
                      const std::filesystem::path& folder) {
     if (free >= size && free - size >= min_free) return {};

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "spool/spool.hpp"
 
@@ -23,6 +24,9 @@ class FreeSpace {
     mutable std::optional<std::chrono::steady_clock::time_point> asked_;
     mutable std::uint64_t bytes_ = 0;
 };
+
+// "1.2MiB free", for a message about a write that failed for want of space.
+[[nodiscard]] std::string free_words(const std::filesystem::path& folder);
 
 // The two limits on what is taken; both answers name the place, the figures and the setting.
 [[nodiscard]] Outcome<> check_free(std::uint64_t free, std::uint64_t min_free, std::uint64_t size,

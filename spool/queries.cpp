@@ -103,11 +103,16 @@ Queries::Queries(Layout layout, std::unique_ptr<Database> database)
 
 Queries::~Queries() = default;
 
-Outcome<std::unique_ptr<Queries>> Queries::open(Layout layout) {
+Outcome<std::unique_ptr<Queries>> Queries::open(Layout layout, std::shared_ptr<Damage> damage) {
     auto database = Database::open(layout.database(), Database::Access::read);
     if (!database) return database.error();
     (*database)->execute("PRAGMA query_only = ON; PRAGMA cache_size = -1024");
-    std::unique_ptr<Queries> queries{new Queries{std::move(layout), std::move(*database)}};
+    (*database)->watch(std::move(damage));
+    return over(std::move(layout), std::move(*database));
+}
+
+Outcome<std::unique_ptr<Queries>> Queries::over(Layout layout, std::unique_ptr<Database> database) {
+    std::unique_ptr<Queries> queries{new Queries{std::move(layout), std::move(database)}};
     if (queries->database_->failed()) return queries->database_->take_error();
     return queries;
 }
@@ -150,11 +155,14 @@ Outcome<Body> Queries::load_body(MessageId id) {
     }
     body.file = layout_.body(id);
     std::error_code failure;
-    if (std::filesystem::file_size(body.file, failure) == body.size && !failure) return body;
-    return SpoolError{
-        Problem::corrupt,
-        fmt::format("the content of message {} is lost: its file {} is {}", id.text(),
-                    body.file.string(), failure ? "missing or unreadable" : "of another size")};
+    const std::uintmax_t size = std::filesystem::file_size(body.file, failure);
+    if (!failure && size == body.size) return body;
+    if (failure && failure != std::errc::no_such_file_or_directory) {
+        return file_failure("read", body.file, failure.value());
+    }
+    return SpoolError{Problem::body_lost,
+                      fmt::format("the content of message {} is lost: its file {} is {}", id.text(),
+                                  body.file.string(), failure ? "missing" : "of another size")};
 }
 
 Outcome<std::vector<Summary>> Queries::list(const Query& query) {

@@ -15,7 +15,11 @@ namespace spool {
 // a message from being accepted. Sees what is committed. One thread.
 class Queries {
  public:
-    [[nodiscard]] static Outcome<std::unique_ptr<Queries>> open(Layout layout);
+    [[nodiscard]] static Outcome<std::unique_ptr<Queries>> open(Layout layout,
+                                                                std::shared_ptr<Damage> damage);
+    // Over a connection that only reads.
+    [[nodiscard]] static Outcome<std::unique_ptr<Queries>> over(Layout layout,
+                                                                std::unique_ptr<Database> database);
 
     // With no body: those are read by load_body(). Ids that are gone are left out.
     [[nodiscard]] Outcome<std::vector<Leased>> load(std::span<const MessageId> ids);
@@ -24,6 +28,7 @@ class Queries {
     [[nodiscard]] Outcome<Details> show(MessageId id);
     [[nodiscard]] Outcome<std::vector<MessageId>> select(const Query& query);  // all of them
     [[nodiscard]] Outcome<std::optional<base::Time>> oldest_waiting();
+    [[nodiscard]] Database& database() { return *database_; }
 
  private:
     struct Statements;

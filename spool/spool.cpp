@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "spool/reading_spool.hpp"
 #include "spool/sqlite_spool.hpp"
 
 namespace spool {
@@ -21,14 +22,15 @@ Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Interna
 
     const bool sync = options.durability == Durability::full;
     parts.files = std::make_shared<BodyFiles>(parts.layout, sync, post);
-    auto store =
-        Store::open({parts.layout, options.durability, options.max_size,
-                     options.keep_delivered > base::Duration::zero(), internals.migrations},
-                    parts.files, parts.clock->now());
+    parts.damage = std::make_shared<Damage>();
+    auto store = Store::open(
+        {parts.layout, options.durability, options.max_size,
+         options.keep_delivered > base::Duration::zero(), internals.migrations, parts.damage},
+        parts.files, parts.clock->now());
     if (!store) return store.error();
     parts.store = std::move(*store);
     for (auto* queries : {&parts.loads, &parts.searches}) {
-        auto opened = Queries::open(parts.layout);
+        auto opened = Queries::open(parts.layout, parts.damage);
         if (!opened) return opened.error();
         *queries = std::move(*opened);
     }
@@ -49,6 +51,13 @@ base::Result<std::unique_ptr<Spool>> Spool::open(Options options, Post post) {
     auto opened = open_with(std::move(options), std::move(post), {});
     if (!opened) return base::error(opened.error().message);
     return std::move(*opened);
+}
+
+base::Result<std::unique_ptr<Spool>> Spool::open_for_reading(Options options, Post post) {
+    auto opened = ReadingSpool::open(options, post);
+    if (!opened) return base::error(opened.error().message);
+    if (*opened) return std::unique_ptr<Spool>{std::move(*opened)};
+    return open(std::move(options), std::move(post));  // nothing was begun yet
 }
 
 }  // namespace spool

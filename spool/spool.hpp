@@ -17,7 +17,8 @@
 namespace spool {
 
 // Why the spool refused, so that the caller can choose a reply; the text is for the log. unsynced:
-// the disk did not confirm what was written, so nobody may be told that it is there.
+// the disk did not confirm what was written, so nobody may be told that it is there. body_lost: the
+// content of one message is gone for good.
 enum class Problem : std::uint8_t {
     full,
     too_large,
@@ -25,6 +26,7 @@ enum class Problem : std::uint8_t {
     io,
     unsynced,
     corrupt,
+    body_lost,
     closed,
     not_found
 };
@@ -135,6 +137,10 @@ class Spool {
     // Creates or migrates the schema, takes the lock, puts body files without a row aside. A second
     // process on the same directory gets an error that names the first one's pid.
     [[nodiscard]] static base::Result<std::unique_ptr<Spool>> open(Options options, Post post);
+    // For list(), show(), load_body() and stats() while no relay runs. Changes no file, and of a
+    // damaged database reads what can be read.
+    [[nodiscard]] static base::Result<std::unique_ptr<Spool>> open_for_reading(Options options,
+                                                                               Post post);
     virtual ~Spool() = default;
 
     [[nodiscard]] virtual std::unique_ptr<BodyWriter> new_body() = 0;

@@ -60,6 +60,7 @@ SqliteSpool::SqliteSpool(Parts parts)
       after_crash_(parts.store->after_crash()),
       layout_(std::move(parts.layout)),
       lock_(std::move(parts.lock)),
+      damage_(std::move(parts.damage)),
       free_space_(layout_.directory),
       files_(std::move(parts.files)),
       loads_(std::move(parts.loads)),
@@ -96,6 +97,7 @@ std::unique_ptr<BodyWriter> SqliteSpool::new_body() {
 }
 
 Outcome<> SqliteSpool::room_for(std::uint64_t size) const {
+    if (auto sound = damage_->check(); !sound) return sound;
     const auto held = static_cast<std::uint64_t>(committer_->progress().totals.bytes);
     if (auto room = check_held(held, options_.max_size, size, layout_.directory); !room) {
         return room;

@@ -23,6 +23,7 @@ class SqliteSpool final : public Spool {
         const base::Clock* clock = nullptr;
         Layout layout;
         Descriptor lock;
+        std::shared_ptr<Damage> damage;
         std::shared_ptr<BodyFiles> files;
         std::unique_ptr<Store> store;
         std::unique_ptr<Queries> loads, searches;
@@ -77,6 +78,7 @@ class SqliteSpool final : public Spool {
     const bool after_crash_;
     Layout layout_;
     Descriptor lock_;  // given up last
+    std::shared_ptr<Damage> damage_;
     FreeSpace free_space_;
     std::shared_ptr<BodyFiles> files_;
     std::unique_ptr<Queries> loads_, searches_;

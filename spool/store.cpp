@@ -54,7 +54,9 @@ Outcome<> Store::commit() {
     in_transaction_ = false;
     new_files_ = false;
     leases_.keep();
-    for (const MessageId id : std::exchange(dead_files_, {})) files_->remove(id);
+    for (const MessageId id : std::exchange(dead_files_, {})) {
+        if (!options_.damage->found()) files_->remove(id);
+    }
     return {};
 }
 
@@ -139,6 +141,7 @@ Outcome<> Store::check_size(std::uint64_t size) const {
 
 Outcome<> Store::add(const Draft& draft) {
     if (draft.body.failure) return *draft.body.failure;
+    if (auto sound = options_.damage->check(); !sound) return sound;
     const NewMessage& message = draft.message;
     change();
     insert_message(draft);

@@ -36,6 +36,7 @@ struct StoreOptions {
     std::optional<std::uint64_t> max_size;
     bool keep_finished = true;
     std::span<const Migration> migrations;
+    std::shared_ptr<Damage> damage;
 };
 
 // Everything that is written, on the one connection that writes. Operations belong between
@@ -84,6 +85,7 @@ class Store {
     void checkpoint();
     void forget_orphans(base::Time now) { files_->forget_orphans(now); }
 
+    [[nodiscard]] bool damaged() const { return options_.damage->found(); }
     [[nodiscard]] const Totals& totals() const { return totals_; }
     [[nodiscard]] bool after_crash() const { return after_crash_; }
     [[nodiscard]] Database& database() { return *database_; }

@@ -58,7 +58,7 @@ Store::Store(StoreOptions options, std::shared_ptr<BodyFiles> files,
       statements_(std::make_unique<Statements>(*database_)) {}
 
 Store::~Store() {
-    if (marked_) close_log();
+    if (marked_ && !options_.damage->found()) close_log();
 }
 
 Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_ptr<BodyFiles> files,
@@ -78,14 +78,15 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
         return migrated.error();
     }
     // Of a spool without a mark (an older relay made it, or a person removed it) nothing is known.
-    if (mark->state == Mark::State::none) {
-        if (auto checked = check_whole(**database); !checked) return checked.error();
-    }
+    auto checked =
+        mark->state == Mark::State::none ? check_whole(**database) : check_briefly(**database);
+    if (!checked) return checked.error();
     std::unique_ptr<Store> store{
         new Store{std::move(options), std::move(files), std::move(*database)}};
     store->after_crash_ = after_crash;
     sqlite3_wal_hook(store->database_->handle(), log_grew, store.get());
     if (auto prepared = store->prepare(now); !prepared) return prepared.error();
+    store->database_->watch(store->options_.damage);
     return store;
 }
 

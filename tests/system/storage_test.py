@@ -1,5 +1,8 @@
 """Disks that are full, read-only, damaged or gone: refused with the right code, said, survived."""
 
+import json
+import re
+import shutil
 import sqlite3
 import subprocess
 import unittest
@@ -8,6 +11,10 @@ from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
 from support.relay import BINARY, Relay
 from support.waiting import wait_until
+
+PAGE = 4096
+TABLE_INTERIOR, TABLE_LEAF = 5, 13
+TREE_PAGES = (2, TABLE_INTERIOR, 10, TABLE_LEAF)
 
 
 def mounts_allowed():
@@ -68,7 +75,7 @@ class DiskTest(SystemCase):
                 relay.inside(f"head -c 2500000 /dev/zero > {relay.spool}/ballast")
                 code, reply = self.fill(relay, size)
                 self.assertEqual((452, True), (code, "4.3.1" in reply), reply)
-                relay.wait_for_log(r"error +\S.*(no space|No space)")
+                relay.wait_for_log(r"error +\S.*(no space|No space).* free")
                 self.assertIn(str(relay.spool), relay.log())
                 relay.inside(f"rm {relay.spool}/ballast")
                 self.assertEqual(250, self.try_to_send(relay, size)[0])
@@ -120,21 +127,82 @@ class DamagedTest(SystemCase):
         relay.stop()
         return relay, identifiers
 
+    def damaged_copy(self, relay, octets, page):
+        """Another relay, on a copy of the spool in which one page is overwritten."""
+        nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+        other = self.relay(nowhere, start=False, delivery={"retry": ["1h"]})
+        shutil.copytree(relay.spool, other.spool, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("control.sock"))
+        (other.spool / "spool.db").write_bytes(octets[:page * PAGE] + b"\xa5" * PAGE
+                                               + octets[(page + 1) * PAGE:])
+        return other
+
+    def least_exported(self, octets, page):
+        """How many of the ten can be read without this page; None if it is page one."""
+        if page == 0:
+            return None
+        content = octets[page * PAGE:(page + 1) * PAGE]
+        if content[0] == TABLE_LEAF and b"zzzz" in content:
+            return 10 - int.from_bytes(content[3:5], "big")  # those whose bodies are in it
+        return 0 if content[0] == TABLE_INTERIOR else 10
+
     def test_a_damaged_database_stops_the_start_and_the_rest_is_exported(self):
+        relay, _ = self.waiting_relay()
+        octets = (relay.spool / "spool.db").read_bytes()
+        # Page two holds no rows, but tells which page points to which.
+        trees = [page for page in range(len(octets) // PAGE)
+                 if page == 0 or page > 1 and octets[page * PAGE] in TREE_PAGES]
+        self.assertGreater(len(trees), 10)
+        for page in trees:
+            with self.subTest(page=page):
+                other = self.damaged_copy(relay, octets, page)
+                refused = other.command("run", check=False)
+                self.assertEqual(1, refused.returncode, refused.stderr)
+                self.assertRegex(refused.stderr, "spool.db is damaged.*relay queue export --all")
+                before = {f.name: f.read_bytes() for f in other.spool.glob("spool.*")}
+                exported = other.folder / "exported"
+                exported.mkdir()
+                done = other.command("queue", "export", "--all", "--directory", str(exported),
+                                     check=False)
+                listed = other.command("queue", "list", "--json", check=False)
+                least = self.least_exported(octets, page)
+                if least is None:
+                    self.assertIn("first page of the spool database", done.stderr)
+                    continue
+                files = [f.read_bytes() for f in exported.iterdir()]
+                self.assertGreaterEqual(len(files), least, done.stderr)
+                self.assertTrue(all(b"Subject: m" in f and b"zzz" in f for f in files))
+                self.assertEqual(0, listed.returncode, listed.stderr)
+                self.assertGreaterEqual(len(json.loads(listed.stdout)["messages"]), least)
+                after = {f.name: f.read_bytes() for f in other.spool.glob("spool.*")}
+                self.assertEqual(before, after)  # looking changes nothing
+
+    def test_damage_met_while_relay_runs_is_said_once_and_refuses_mail(self):
         relay, identifiers = self.waiting_relay()
+        relay.start()
         database = relay.spool / "spool.db"
-        with sqlite3.connect(database) as reading:
-            pages = reading.execute("PRAGMA page_count").fetchone()[0]
-        reading.close()
-        octets = bytearray(database.read_bytes())
-        octets[(pages - 3) * 4096:(pages - 2) * 4096] = b"\xa5" * 4096
-        database.write_bytes(octets)
-        exported = 0
+        octets = database.read_bytes()
+        bodies = [page for page in range(2, len(octets) // PAGE)
+                  if octets[page * PAGE] == TABLE_LEAF
+                  and b"zzzz" in octets[page * PAGE:(page + 1) * PAGE]]
+        with open(database, "r+b") as file:
+            for page in bodies:
+                file.seek(page * PAGE)
+                file.write(b"\xa5" * PAGE)
         for identifier in identifiers:
-            done = relay.command("queue", "export", identifier, check=False)
-            exported += done.returncode == 0 and "zzz" in done.stdout
-        self.assertGreater(exported, 0)
-        self.assertGreater(len(identifiers), exported - 1)
+            self.assertNotEqual(0, relay.command("queue", "export", identifier,
+                                                 check=False).returncode)
+        for _ in range(3):
+            with RawClient(relay.port) as client:
+                client.expect("EHLO client.example", 250)
+                code, reply = client.command("MAIL FROM:<app@example.com>")
+                self.assertEqual((451, True), (code, "4.3.0" in reply), reply)
+        status, answer = relay.api("GET", "/readyz")
+        self.assertEqual(503, status)
+        self.assertIn("spool.db is damaged", json.dumps(answer))
+        said = re.findall(r"error +the spool's database is damaged.*spool\.db.*relay queue export",
+                          relay.log())
+        self.assertEqual(1, len(said), relay.log())
 
     def test_a_database_that_is_none_or_was_lost_is_never_begun_anew(self):
         harms = {"overwrite": "spool.db is damaged", "truncate": "spool.db is empty",
@@ -161,7 +229,23 @@ class DamagedTest(SystemCase):
                 refused = relay.command("run", check=False)
                 self.assertEqual(1, refused.returncode, refused.stderr)
                 self.assertIn(said, refused.stderr)
-                self.assertRegex(refused.stderr, "[Pp]ut .* back|Keep a copy")
+                self.assertRegex(refused.stderr, "[Pp]ut .* back|keep a copy")
+
+    def test_a_message_whose_content_is_lost_is_put_on_hold(self):
+        server = self.fake()
+        nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+        relay = self.relay(nowhere, delivery={"retry": ["1h"]})
+        lost = self.send(relay, octets=message("x", (b"y" * 70 + b"\r\n") * 4000))
+        relay.stop()
+        (relay.spool / "bodies" / lost).unlink()
+        relay.configure([self.smarthost(server)])
+        relay.start()
+        relay.command("queue", "retry", lost)
+        relay.wait_for_log("put on hold: its content is lost")
+        shown = relay.command("queue", "show", lost).stdout
+        self.assertIn("held", shown)
+        self.assertRegex(shown, f"put on hold: the content of message {lost} is lost")
+        self.assertEqual([], server.messages)
 
     def test_a_spool_of_a_newer_version_is_refused_with_the_remedy(self):
         relay, _ = self.waiting_relay()

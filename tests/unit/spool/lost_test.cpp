@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <vector>
 
 #include "spool/database.hpp"
 #include "spool/log_check.hpp"
@@ -183,4 +185,78 @@ TEST_CASE("a spool of an older relay is adopted, after a look at all of it", "[s
         CHECK_THAT(open_failure(options), Contains("spool.db is damaged"));
         CHECK_FALSE(std::filesystem::exists(mark));
     }
+}
+
+namespace {
+
+// The first byte of each page tells what it is (https://www.sqlite.org/fileformat2.html).
+std::vector<std::size_t> pages_of_kind(const std::string& content, std::string_view kinds) {
+    std::vector<std::size_t> pages;
+    for (std::size_t page = 2; page < content.size() / 4096; ++page) {
+        if (kinds.find(content[page * 4096]) != std::string_view::npos) pages.push_back(page);
+    }
+    return pages;
+}
+
+std::size_t readable(Spool& spool) {
+    Query all;
+    all.limit = 1000;
+    const auto listed =
+        wait<std::vector<Summary>>([&](auto done) { spool.list(all, std::move(done)); });
+    REQUIRE(listed.has_value());
+    return static_cast<std::size_t>(std::ranges::count_if(*listed, [&](const Summary& each) {
+        return wait<Body>([&](auto done) { spool.load_body(each.message.id, std::move(done)); })
+            .has_value();
+    }));
+}
+
+}  // namespace
+
+TEST_CASE("a damaged page stops the start, and what it does not hold is read", "[spool]") {
+    const Folder folder;
+    Options options = Desk::options_for(folder);
+    constexpr std::size_t count = 60;
+    {
+        Desk desk{options};
+        for (std::size_t id = 1; id <= count; ++id) {
+            REQUIRE(desk.add(static_cast<std::int64_t>(id), std::string(900, 'z')).has_value());
+        }
+    }
+    const auto file = options.directory / "spool.db";
+    const std::string whole = content_of(file);
+    const auto leaves = pages_of_kind(whole, "\x0d\x0a\x02");
+    REQUIRE(leaves.size() > 15);
+    for (const std::size_t page : leaves) {
+        CAPTURE(page);
+        std::string content = whole;
+        content.replace(page * 4096, 4096, std::string(4096, '\xa5'));
+        write_content(file, content);
+        CHECK_THAT(open_failure(options), Contains("spool.db is damaged"));
+        auto opened = Spool::open_for_reading(options, run_at_once);
+        REQUIRE(opened.has_value());
+        CHECK(readable(**opened) >= count - 5);  // so many bodies are on a page
+        CHECK(content_of(file) == content);
+    }
+}
+
+TEST_CASE("looking at a spool that a kill left changes nothing", "[spool]") {
+    const Killed left;
+    const auto names = [&] {
+        std::map<std::string, std::string> files;
+        for (const auto& entry : std::filesystem::directory_iterator{left.options.directory}) {
+            if (entry.is_regular_file()) files[entry.path().filename()] = content_of(entry.path());
+        }
+        return files;
+    };
+    const bool with_log = GENERATE(true, false);
+    if (!with_log) std::filesystem::remove(left.log);
+    const auto before = names();
+    {
+        auto opened = Spool::open_for_reading(left.options, run_at_once);
+        if (!with_log && !opened) return;  // the schema was in the log
+        REQUIRE(opened.has_value());
+        CHECK(readable(**opened) == (with_log ? Killed::count : 0));
+        CHECK(open_failure(left.options) != "opened");  // locked
+    }
+    CHECK(names() == before);
 }

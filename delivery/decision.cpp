@@ -59,16 +59,15 @@ bool some_untouched(const spool::Message& message, const std::vector<RecipientOu
     return pending > static_cast<std::ptrdiff_t>(outcomes.size());
 }
 
-// A message that wedges one delivery after the other waits for a person.
-void put_on_hold(Decision& decision) {
+// The message waits for a person.
+void put_on_hold(Decision& decision, const std::string& reason) {
     decision.state = spool::MessageState::held;
     for (spool::Report::Change& change : decision.changes) {
         if (change.state != RecipientState::pending) continue;
         const std::string last =
             change.reply.code != 0 ? change.reply.one_line() : std::move(change.problem);
         change.reply = {};
-        change.problem = fmt::format("put on hold: {} deliveries came to no end, the last one: {}",
-                                     spool::most_wedged, last);
+        change.problem = fmt::format("put on hold: {}{}", reason, last);
     }
 }
 
@@ -81,7 +80,7 @@ void add_report(Decision& decision, smtp::ReportAction action,
 
 Decision decide(const DecisionInput& input, const RetryOptions& options) {
     const spool::Message& message = *input.message;
-    const bool expired = !input.keep_for_ever && input.age >= options.max_age;
+    const bool expired = !input.keep_for_ever && !input.body_lost && input.age >= options.max_age;
     const bool late = !message.warned && input.age >= options.warn_after;
 
     Decision decision;
@@ -127,7 +126,12 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     const base::Time last = input.now + longest_wait(options);
     decision.due = std::min(std::max(input.now + delay, input.not_before), last);
     decision.wedged = unknown || input.broken;
-    if (decision.wedged && message.wedged + 1 >= spool::most_wedged) put_on_hold(decision);
+    if (input.body_lost) {
+        put_on_hold(decision, "");
+    } else if (decision.wedged && message.wedged + 1 >= spool::most_wedged) {
+        put_on_hold(decision, fmt::format("{} deliveries came to no end, the last one: ",
+                                          spool::most_wedged));
+    }
     return decision;
 }
 

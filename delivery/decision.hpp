@@ -43,6 +43,7 @@ struct DecisionInput {
     base::Time not_before{};     // the smarthost rests until then; zero: no rest
     bool attempted = true;       // false: nothing was tried, the message waits until not_before
     bool broken = false;         // an internal error ended the attempt
+    bool body_lost = false;      // the content is gone: no later attempt would do better
     bool keep_for_ever = false;  // only a refused sign-in stands in the way: never bounce for it
     bool next_hop_reports = false;  // the smarthost took over DSN (RFC 3461 section 5.2.2)
     double jitter = 0;

@@ -293,14 +293,22 @@ void Engine::take_due() {
         now, limit, [this, now, limit](spool::Outcome<spool::Spool::Due> due) {
             taking_ = false;
             if (!due) {
-                base::log_error("the spool cannot be read", {{"problem", due.error().message}});
+                log_unreadable(due.error().message);
                 arm_timer(surroundings_.clock->now() + std::chrono::seconds{5});
             } else {
+                unreadable_.clear();
                 more_waiting_ = more_waiting_ || due->messages.size() == limit;
                 accept_due(std::move(*due), now);
             }
             wake_stopper();
         });
+}
+
+// Asked again and again: each trouble is said once.
+void Engine::log_unreadable(const std::string& problem) {
+    if (problem == unreadable_) return;
+    unreadable_ = problem;
+    base::log_error("the spool cannot be read", {{"problem", problem}});
 }
 
 void Engine::take_more() {

@@ -54,6 +54,7 @@ class Engine final : private Dispatcher {
     void look_at_clock();
     void take_due();
     void retry_all();
+    void log_unreadable(const std::string& problem);
     void take_more();  // when the spool has more and there is room
     void accept_due(spool::Spool::Due due, base::Time asked);
     void enqueue(JobPtr job);
@@ -94,6 +95,7 @@ class Engine final : private Dispatcher {
     std::size_t active_ = 0;       // leased: ready, under way or being recorded
     std::size_t under_way_ = 0;    // with a connection or being recorded
     std::uint64_t bytes_ = 0;      // of bodies held in ready_
+    std::string unreadable_;       // why the spool could not be read, while it cannot
     bool taking_ = false;          // a take_due() is under way
     bool more_waiting_ = false;    // the spool has more that is due
     bool stopping_ = false;

@@ -87,6 +87,7 @@ Decision Engine::decide_for(const Job& job) const {
     input.not_before = job.not_before;
     input.attempted = job.attempted;
     input.broken = job.broken;
+    input.body_lost = job.body_lost;
     input.keep_for_ever = job.keep_for_ever;
     input.next_hop_reports = job.next_hop_reports;
     input.jitter = random_jitter();
@@ -144,7 +145,13 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
     report.warned = decision.warned;
     report.wedged = decision.wedged;
     log_given_up(job, decision);
-    if (decision.state == spool::MessageState::held) {
+    if (job.body_lost) {
+        base::log_error("message put on hold: its content is lost",
+                        {{"id", report.id},
+                         {"remedy",
+                          "put its file back and relay queue release, or relay queue "
+                          "delete"}});
+    } else if (decision.state == spool::MessageState::held) {
         base::log_warning("message put on hold: its deliveries come to no end",
                           {{"id", report.id}, {"remedy", "relay queue release"}});
     }

@@ -42,6 +42,7 @@ struct Job {
     std::string original_header, original_body;  // for reports
     bool attempted = true;                       // false: it only waited for a smarthost that rests
     bool broken = false;                         // an internal error ended it
+    bool body_lost = false;                      // there is nothing to send any more
     base::Time not_before{};
     bool keep_for_ever = false;
     bool next_hop_reports = false;

@@ -334,6 +334,7 @@ asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
         co_await net::await_callback<spool::Outcome<spool::Body>>(std::move(load));
     if (!body) {
         problem = body.error().message;
+        job.body_lost = body.error().problem == spool::Problem::body_lost;
         co_return false;
     }
     job.leased.body = std::move(*body);

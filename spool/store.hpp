@@ -148,7 +148,7 @@ class Store {
     Totals totals_, totals_before_;
     std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
     bool after_crash_ = false;
-    bool marked_ = false;                // as open
+    bool marked_ = false;  // as open
     bool in_transaction_ = false;
     bool new_files_ = false;     // names in bodies/ to be synced before the commit
     bool synced_ = false;        // what this batch asked for

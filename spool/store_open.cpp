@@ -67,9 +67,8 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
     if (!mark) return mark.error();
     if (auto checked = check_not_lost(options.layout, *mark); !checked) return checked.error();
     if (auto checked = check_log(options.layout, *mark); !checked) return checked.error();
-    const bool after_crash =
-        mark->state == Mark::State::none ? log_left_behind(options.layout)
-                                         : mark->state == Mark::State::open;
+    const bool after_crash = mark->state == Mark::State::none ? log_left_behind(options.layout)
+                                                              : mark->state == Mark::State::open;
     auto database = open_private(options.layout.database());
     if (!database) return database.error();
     configure(**database, options.durability);

@@ -175,6 +175,24 @@ TEST_CASE("mail that only waits takes no step of the schedule", "[delivery]") {
     REQUIRE(delivery::decide(input, {}).due == start + 5s);
 }
 
+TEST_CASE("a message whose content is lost is put on hold at once, and never given up",
+          "[delivery]") {
+    spool::Message message = message_to(2);
+    message.recipients[0].state = spool::RecipientState::delivered;
+    const std::vector<RecipientOutcome> outcomes{outcome(1, Outcome::deferred)};
+    delivery::DecisionInput input;
+    input.message = &message;
+    input.outcomes = &outcomes;
+    input.now = start + 30 * 24h;
+    input.age = 30 * 24h;
+    input.body_lost = true;
+    const Decision decision = delivery::decide(input, {});
+    CHECK(decision.state == MessageState::held);
+    CHECK(decision.changes[0].problem == "put on hold: connection lost");
+    CHECK(decision.reports.size() <= 1);  // late, perhaps, but not failed
+    CHECK_FALSE(decision.wedged);
+}
+
 TEST_CASE("the third delivery without an end puts a message on hold", "[delivery]") {
     spool::Message message = message_to(2);
     const bool broken = GENERATE(true, false);

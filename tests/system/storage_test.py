@@ -25,10 +25,11 @@ class MountedRelay(Relay):
     """Its spool is a small disk of its own, in a mount namespace that ends with it."""
 
     SIZE = "4m"
+    THEN = "true"  # done to it before relay starts
 
     def spawn(self):
         script = (f"mount -t tmpfs -o size={self.SIZE},mode=0700 tmpfs {self.spool} && "
-                  f"exec {BINARY} run --config {self.config}")
+                  f"{self.THEN} && exec {BINARY} run --config {self.config}")
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(["unshare", "-Urm", "sh", "-c", script], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
@@ -43,14 +44,14 @@ class DiskTest(SystemCase):
         if not mounts_allowed():
             raise unittest.SkipTest("this machine allows no mount namespaces")
 
-    def mounted(self, **settings):
+    def mounted(self, start=True, **settings):
         number = len(list(self.scratch.path.glob("relay-*")))
         # Nothing leaves: what is taken stays on the disk.
         nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
         relay = MountedRelay(self.scratch.path / f"relay-{number}", [nowhere],
                              delivery={"retry": ["1h"]}, **settings)
         self.addCleanup(relay.kill)
-        return relay.start()
+        return relay.start() if start else relay
 
     def try_to_send(self, relay, size):
         with RawClient(relay.port) as client:
@@ -90,6 +91,17 @@ class DiskTest(SystemCase):
         relay.wait_for_log(r"mail is refused.*spool\.min_free = 2")
         relay.inside(f"rm {relay.spool}/ballast")
         wait_until(lambda: self.try_to_send(relay, 100)[0] == 250, "room again")
+
+    def test_a_read_only_disk_stops_the_start_and_says_so(self):
+        for emptied in (True, False):
+            with self.subTest(emptied=emptied):
+                relay = self.mounted(start=False)
+                used = "" if emptied else f"{BINARY} queue stats --config {relay.config} && "
+                relay.THEN = used + f"mount -o remount,ro {relay.spool}"
+                relay.spawn()
+                self.assertEqual(1, relay._ended(20))
+                self.assertRegex(relay.log(), "relay cannot start.*[Rr]ead-only file system.*"
+                                              "needs a disk it can write to")
 
     def test_a_lost_folder_is_451_until_it_is_back(self):
         relay = self.mounted()

@@ -26,8 +26,8 @@ using std::literals::chrono_literals::operator""h;
 // A folder of its own for one test, gone afterwards.
 class Folder {
  public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "spool-test-XXXXXX").string();
+    explicit Folder(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+        std::string name = (parent / "spool-test-XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         path_ = name;
     }

@@ -418,8 +418,12 @@ int unlink(const char* path) noexcept {
     static auto* const system_unlink = spool::test::real<int(const char*)>("unlink");
     auto& r = recorder();
     const std::lock_guard lock{r.mutex};
-    const int result = system_unlink(path);
     const auto found = r.names.find(r.below(path));
+    if (found != r.names.end() && r.fails(RecordedDisk::Kind::unlink)) {
+        errno = r.fault.error;
+        return -1;
+    }
+    const int result = system_unlink(path);
     if (result == 0 && found != r.names.end()) {
         r.steps.push_back({RecordedDisk::Kind::unlink, found->second, 0, {}, found->first});
         r.names.erase(found);

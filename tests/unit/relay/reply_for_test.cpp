@@ -1,0 +1,30 @@
+#include "relay/reply_for.hpp"
+
+#include "tests/support/catch.hpp"
+
+using spool::Problem;
+
+TEST_CASE("a fault of the spool is a temporary refusal, so that the client keeps the mail",
+          "[relay]") {
+    struct Case {
+        Problem problem;
+        int code;
+        std::string_view enhanced;
+    };
+    const Case c = GENERATE(values<Case>({
+        {Problem::full, 452, "4.3.1"},
+        {Problem::too_large, 552, "5.3.4"},
+        {Problem::read_only, 451, "4.3.0"},
+        {Problem::io, 451, "4.3.0"},
+        {Problem::unsynced, 451, "4.3.0"},  // a failed sync
+        {Problem::corrupt, 451, "4.3.0"},
+        {Problem::body_lost, 451, "4.3.0"},
+        {Problem::closed, 451, "4.3.0"},
+        {Problem::not_found, 451, "4.3.0"},
+    }));
+    CAPTURE(static_cast<int>(c.problem));
+    const smtp::Reply reply = relay::reply_for(c.problem);
+    CHECK(reply.code == c.code);
+    CHECK(reply.enhanced == c.enhanced);
+    CHECK(reply.text.find('/') == std::string::npos);  // no path
+}

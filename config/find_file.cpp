@@ -23,7 +23,7 @@ std::vector<fs::path> usual_places() {
     } else if (!home.empty()) {
         places.push_back(fs::path{home} / ".config/relay/relay.toml");
     }
-    places.emplace_back("/etc/relay/relay.toml");
+    places.emplace_back(system_file);
     return places;
 }
 

@@ -47,7 +47,9 @@ void read_directory(TableReader& reader, std::filesystem::path& directory) {
         directory = given;
         return;
     }
-    const auto fallback = default_spool_directory(environment, ::geteuid() == 0);
+    const auto fallback = default_spool_directory(
+        environment, ::geteuid() == 0,
+        reader.report().folder() / std::filesystem::path{reader.report().file()}.filename());
     if (!fallback) {
         reader.fault("directory", fallback.error().message);
         return;

@@ -18,6 +18,8 @@ namespace {
 // Dead name servers keep getaddrinfo() for 10 s and more, and nothing may wait so long for a name.
 constexpr std::chrono::seconds longest_wait{2};
 
+constexpr const char* system_spool = "/var/lib/relay";
+
 std::string canonical_name(const std::string& name) {
     addrinfo hints{};
     hints.ai_flags = AI_CANONNAME;
@@ -64,17 +66,19 @@ std::string environment(const char* variable) {
     return value == nullptr ? "" : value;
 }
 
-base::Result<DefaultDirectory> default_spool_directory(const Lookup& lookup, bool root) {
+base::Result<DefaultDirectory> default_spool_directory(const Lookup& lookup, bool root,
+                                                       const std::filesystem::path& file) {
     const std::string state = lookup("STATE_DIRECTORY");
     if (!state.empty()) {
         return DefaultDirectory{state.substr(0, state.find(':')), "$STATE_DIRECTORY"};
     }
+    if (file == system_file) return DefaultDirectory{system_spool, "default"};
     // The XDG base directory specification has relative paths ignored.
     const std::string xdg = lookup("XDG_STATE_HOME");
     if (xdg.starts_with('/')) {
         return DefaultDirectory{std::filesystem::path{xdg} / "relay", "$XDG_STATE_HOME"};
     }
-    if (root) return DefaultDirectory{"/var/lib/relay", "default"};
+    if (root) return DefaultDirectory{system_spool, "default"};
     const std::string home = lookup("HOME");
     if (home.starts_with('/')) {
         return DefaultDirectory{std::filesystem::path{home} / ".local/state/relay", "default"};

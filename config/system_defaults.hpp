@@ -19,9 +19,14 @@ using Lookup = std::function<std::string(const char* variable)>;  // "" when uns
 
 [[nodiscard]] std::string environment(const char* variable);
 
-// $STATE_DIRECTORY (its first entry), $XDG_STATE_HOME/relay, ~/.local/state/relay, and for root
-// without any of the first two /var/lib/relay.
-[[nodiscard]] base::Result<DefaultDirectory> default_spool_directory(const Lookup& lookup,
-                                                                     bool root);
+// The system's configuration, which the packaged service reads.
+inline constexpr const char* system_file = "/etc/relay/relay.toml";
+
+// $STATE_DIRECTORY (its first entry). Then, with the system's configuration, /var/lib/relay for
+// everybody, so that who looks at the service looks at its spool. With others
+// $XDG_STATE_HOME/relay, and without that /var/lib/relay for root and ~/.local/state/relay for
+// others.
+[[nodiscard]] base::Result<DefaultDirectory> default_spool_directory(
+    const Lookup& lookup, bool root, const std::filesystem::path& file);
 
 }  // namespace config

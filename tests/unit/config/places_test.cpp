@@ -30,13 +30,14 @@ class WorkingDirectory {
 
 using Variables = std::map<std::string, std::string>;
 
-base::Result<config::DefaultDirectory> spool_for(const Variables& variables, bool root) {
+base::Result<config::DefaultDirectory> spool_for(const Variables& variables, bool root,
+                                                 const char* file = "/home/me/relay.toml") {
     return config::default_spool_directory(
         [&](const char* name) {
             const auto found = variables.find(name);
             return found == variables.end() ? std::string{} : found->second;
         },
-        root);
+        root, file);
 }
 
 }  // namespace
@@ -99,6 +100,16 @@ TEST_CASE("the spool is where the system keeps state", "[config]") {
     CHECK(spool_for({{xdg, "relative"}, {home, "/h"}}, false).value().path ==
           "/h/.local/state/relay");
     CHECK(contains(spool_for({}, false).error().message, "directory = \"/var/lib/relay\""));
+}
+
+TEST_CASE("the system's configuration has one spool, whoever looks", "[config]") {
+    const char* const file = "/etc/relay/relay.toml";
+    const Variables plain{{"HOME", "/h"}, {"XDG_STATE_HOME", "/x"}};
+    for (const bool root : {true, false}) {
+        CHECK(spool_for(plain, root, file).value().path == "/var/lib/relay");
+        CHECK(spool_for({}, root, file).value().path == "/var/lib/relay");
+        CHECK(spool_for({{"STATE_DIRECTORY", "/s"}}, root, file).value().path == "/s");
+    }
 }
 
 TEST_CASE("relative paths start at the configuration's folder, ~ at home", "[config]") {

@@ -140,12 +140,12 @@ void read_limits(TableReader& reader, Settings& settings) {
 }
 
 void read_access(TableReader& reader, Settings& settings) {
-    const std::filesystem::path& folder = reader.report().folder();
+    const FilePath readable{reader.report().folder(), reader.report().looks_around()};
     relay::ListenerOptions& listener = settings.listener;
-    reader.optional("certificate", listener.tls.certificate, FilePath{folder, true}, "(none)");
-    reader.optional("private_key", listener.tls.private_key, FilePath{folder, true}, "(none)");
+    reader.optional("certificate", listener.tls.certificate, readable, "(none)");
+    reader.optional("private_key", listener.tls.private_key, readable, "(none)");
     reader.optional("auth", settings.server.auth, auth_choice());
-    reader.optional("users_file", listener.users_file, FilePath{folder, true}, "(none)");
+    reader.optional("users_file", listener.users_file, readable, "(none)");
 
     const ListOf<Text> blocks{{client_block_rule}};
     if (const Value* value = reader.find("allow_clients")) {

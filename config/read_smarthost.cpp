@@ -56,7 +56,7 @@ void read_address(TableReader& reader, SmarthostOptions& options) {
 }
 
 void read_verification(TableReader& reader, tls::ClientOptions& options) {
-    const FilePath readable{reader.report().folder(), true};
+    const FilePath readable{reader.report().folder(), reader.report().looks_around()};
     reader.optional("ca_file", options.ca_file, readable, "(the system's trust store)");
     reader.optional("fingerprint", options.fingerprints,
                     ListOf<Text>{{fingerprint_rule}, Several::list_or_one}, "(none)");
@@ -247,7 +247,8 @@ void read_smarthosts(Report& report, const Table& root, Settings& settings) {
         report.fault({},
                      fmt::format("there is no [smarthost], the server that takes your mail. The "
                                  "least that works:\n\n{}",
-                                 minimal_example()));
+                                 minimal_example()),
+                     "smarthost");
     }
     for (TableReader& reader : readers) {
         settings.delivery.smarthosts.push_back(read_one(reader, settings));

@@ -25,8 +25,8 @@ bool secret_key(std::string_view key) {
 }
 
 // The section's table: "smarthost" for "smarthost[2]".
-std::string without_index(const std::string& section) {
-    return section.substr(0, section.find('['));
+std::string without_index(std::string_view section) {
+    return std::string{section.substr(0, section.find('['))};
 }
 
 }  // namespace
@@ -34,8 +34,10 @@ std::string without_index(const std::string& section) {
 Report::Report(std::string file, std::string_view text, std::filesystem::path folder)
     : file_(std::move(file)), text_(text), folder_(std::move(folder)) {}
 
-void Report::fault(Place place, std::string message) {
-    problems_.push_back({file_, place.line, place.column, std::move(message), {}});
+void Report::fault(Place place, std::string message, std::string_view section) {
+    const std::string_view outermost = section.substr(0, section.find('.'));
+    problems_.push_back(
+        {file_, place.line, place.column, std::move(message), {}, without_index(outermost)});
 }
 
 void Report::warn(Place place, std::string message) {
@@ -119,7 +121,9 @@ void Report::complete(std::vector<Problem>& problems) const {
 }
 
 void Report::finish(LoadResult& result) {
-    for (const Unknown& unknown : unknown_) fault(unknown.place, unknown_message(unknown));
+    for (const Unknown& unknown : unknown_) {
+        fault(unknown.place, unknown_message(unknown), unknown.section);
+    }
     complete(problems_);
     complete(warnings_);
     result.problems = std::move(problems_);

@@ -15,7 +15,8 @@ class Report {
  public:
     Report(std::string file, std::string_view text, std::filesystem::path folder);
 
-    void fault(Place place, std::string message);
+    // section as in "smarthost[2]"; "" for what concerns the file as a whole.
+    void fault(Place place, std::string message, std::string_view section = {});
     void warn(Place place, std::string message);
     void show(std::string key, std::string value, std::string source);
     void know(const std::string& section, std::string_view key);
@@ -29,6 +30,8 @@ class Report {
     [[nodiscard]] bool readable_by_others() const { return readable_by_others_; }
     void set_readable_by_others(bool value) { readable_by_others_ = value; }
     [[nodiscard]] const std::string& file() const { return file_; }
+    [[nodiscard]] bool looks_around() const { return reading_ == Reading::everything; }
+    void set_reading(Reading value) { reading_ = value; }
 
     // Sorts, quotes the lines and hands everything over.
     void finish(LoadResult& result);
@@ -51,6 +54,7 @@ class Report {
     std::string text_;
     std::filesystem::path folder_;
     bool readable_by_others_ = false;
+    Reading reading_ = Reading::everything;
     std::vector<SectionKeys> known_;  // in the order of the documentation
     std::vector<Unknown> unknown_;
     std::vector<Problem> problems_, warnings_;

@@ -148,6 +148,7 @@ std::string unfit(const base::Secret& secret) {
 }
 
 void resolve(const Form& form, const Request& request, base::Secret& secret) {
+    if (!request.reader.report().looks_around()) return;
     auto found = form.resolve(request);
     if (!found) {
         request.reader.fault(request.key, found.error().message);

@@ -24,7 +24,8 @@ TableReader open_section(Report& report, const Table& root, std::string_view nam
         report.fault(
             found->place,
             list ? fmt::format("there is one [{}] only: write it once, in single brackets", name)
-                 : fmt::format("{} is a section: write [{}] and its keys below", name, name));
+                 : fmt::format("{} is a section: write [{}] and its keys below", name, name),
+            name);
     }
     return {report, std::string{name}, table, found->value.place};
 }
@@ -41,14 +42,16 @@ std::vector<TableReader> open_sections(Report& report, const Table& root, std::s
     const auto* list = std::get_if<List>(&found->value.data);
     if (list == nullptr) {
         report.fault(found->place,
-                     fmt::format("{} is a section: write [{}] and its keys below", name, name));
+                     fmt::format("{} is a section: write [{}] and its keys below", name, name),
+                     name);
         return readers;
     }
     for (const Value& item : *list) {
         const auto* table = std::get_if<Table>(&item.data);
         if (table == nullptr) {
-            report.fault(item.place, fmt::format("{} is a section: write [[{}]] and its keys below",
-                                                 name, name));
+            report.fault(
+                item.place,
+                fmt::format("{} is a section: write [[{}]] and its keys below", name, name), name);
             continue;
         }
         std::string section =

@@ -81,11 +81,12 @@ void read_sections(Report& report, const Table& root, Settings& settings) {
     check_root(report, root);
 }
 
-LoadResult load(const FileText& file, const std::string& name,
-                const std::filesystem::path& folder) {
+LoadResult load(const FileText& file, const std::string& name, const std::filesystem::path& folder,
+                Reading reading) {
     LoadResult result;
     result.settings.file = name;
     Report report{name, file.text, folder};
+    report.set_reading(reading);
     report.set_readable_by_others(file.readable_by_others);
     const auto root = parse_document(file.text);
     if (root) {
@@ -105,12 +106,12 @@ std::string Problem::text() const {
     return fmt::format("{}:{}:{}: {}", file, line, column, message);
 }
 
-LoadResult load_file(const std::filesystem::path& path) {
+LoadResult load_file(const std::filesystem::path& path, Reading reading) {
     const auto file = read_text(path);
     if (file) {
         std::error_code ignored;
         const std::filesystem::path full = std::filesystem::absolute(path, ignored);
-        return load(*file, path.string(), full.parent_path());
+        return load(*file, path.string(), full.parent_path(), reading);
     }
     LoadResult result;
     result.settings.file = path;
@@ -120,7 +121,8 @@ LoadResult load_file(const std::filesystem::path& path) {
 
 LoadResult load_text(std::string_view text, const std::string& name) {
     std::error_code ignored;
-    return load({std::string{text}, false}, name, std::filesystem::current_path(ignored));
+    return load({std::string{text}, false}, name, std::filesystem::current_path(ignored),
+                Reading::everything);
 }
 
 }  // namespace config

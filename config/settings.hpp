@@ -21,8 +21,9 @@ namespace config {
 struct Problem {
     std::string file;
     unsigned line = 0, column = 0;
-    std::string message;  // names the key, what is wrong and what would be right
-    std::string excerpt;  // the line as written, secrets masked; "" when there is none
+    std::string message;    // names the key, what is wrong and what would be right
+    std::string excerpt;    // the line as written, secrets masked; "" when there is none
+    std::string section{};  // "smarthost"; "" when it concerns the file as a whole
 
     [[nodiscard]] std::string text() const;  // "relay.toml:3:8: ..."
 };
@@ -56,9 +57,16 @@ struct LoadResult {
     [[nodiscard]] bool ok() const { return problems.empty(); }
 };
 
-// Reads, checks and completes a file, secrets included (files read, commands run, at most 10 s
-// each).
-[[nodiscard]] LoadResult load_file(const std::filesystem::path& path);
+// How much is looked at. Commands that speak to a running server have no use for its secrets, and
+// whoever runs them may well have neither its rights nor its environment.
+enum class Reading {
+    everything,  // secrets included: files read, commands run, at most 10 s each
+    file_alone,  // nothing that the file names is opened or run; secrets stay empty
+};
+
+// Reads, checks and completes a file.
+[[nodiscard]] LoadResult load_file(const std::filesystem::path& path,
+                                   Reading reading = Reading::everything);
 // The same for text; name stands for the file in messages.
 [[nodiscard]] LoadResult load_text(std::string_view text, const std::string& name);
 

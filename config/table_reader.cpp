@@ -60,7 +60,7 @@ std::string TableReader::name(std::string_view key) const {
 
 void TableReader::fault_at(Place where, std::string_view key, std::string message) {
     faulty_.emplace_back(key);
-    report_->fault(where, fmt::format("{}: {}", name(key), message));
+    report_->fault(where, fmt::format("{}: {}", name(key), message), section_);
 }
 
 void TableReader::fault(std::string_view key, std::string message) {
@@ -76,7 +76,7 @@ void TableReader::refuse(std::string_view key, std::string_view instead) {
 }
 
 void TableReader::refuse_section(std::string_view instead) {
-    report_->fault(place_, fmt::format("{}: {}", section_, not_available(instead)));
+    report_->fault(place_, fmt::format("{}: {}", section_, not_available(instead)), section_);
 }
 
 void TableReader::show(std::string_view key, std::string value) {

@@ -18,7 +18,7 @@ namespace {
 // Runs a verb with the way to the queue, which every one of them needs first.
 ExitStatus with_channel(const Context& context, Purpose purpose,
                         const std::function<ExitStatus(ControlChannel&)>& verb) {
-    const auto settings = load_settings(context);
+    const auto settings = load_sections(context, {"spool"});
     if (!settings) return ExitStatus::config;
     const auto channel = open_control(settings->spool, purpose);
     if (!channel) return fail(channel.error().message);

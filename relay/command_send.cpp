@@ -232,7 +232,7 @@ ExitStatus send(const SendOptions& options, const Context& context) {
     sending.hostname = this_host();
     // With --server there need not be a configuration.
     if (options.server.empty() || config::find_file(context.config_file)) {
-        sending.settings = load_settings(context);
+        sending.settings = load_sections(context, {"spool", "server"});
         if (!sending.settings) return ExitStatus::config;
         sending.hostname = sending.settings->server.hostname;
     }

@@ -21,7 +21,7 @@ json::object offline_status(const ApiView& status) {
 }
 
 ExitStatus show_status(const Context& context) {
-    const auto settings = load_settings(context);
+    const auto settings = load_sections(context, {"spool"});
     if (!settings) return ExitStatus::config;
     const auto channel = open_control(settings->spool, Purpose::look);
     if (!channel) return fail(channel.error().message);

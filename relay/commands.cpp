@@ -1,6 +1,7 @@
 #include "relay/commands.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 namespace relay {
@@ -33,18 +34,43 @@ ExitStatus fail(std::string_view message, ExitStatus status) {
     return status;
 }
 
-std::optional<config::Settings> load_settings(const Context& context) {
+namespace {
+
+// What is there, with all problems told on stderr.
+std::optional<config::LoadResult> load(const Context& context, config::Reading reading) {
     const auto path = config::find_file(context.config_file);
     if (!path) {
         fail(path.error().message);
         return std::nullopt;
     }
-    config::LoadResult loaded = config::load_file(*path);
+    config::LoadResult loaded = config::load_file(*path, reading);
     for (const auto& problem : loaded.problems) {
         std::fputs((problem.text() + "\n").c_str(), stderr);
     }
-    if (!loaded.ok()) return std::nullopt;
-    return std::move(loaded.settings);
+    return loaded;
+}
+
+}  // namespace
+
+std::optional<config::Settings> load_settings(const Context& context) {
+    auto loaded = load(context, config::Reading::everything);
+    if (!loaded || !loaded->ok()) return std::nullopt;
+    return std::move(loaded->settings);
+}
+
+std::optional<config::Settings> load_sections(const Context& context,
+                                              std::initializer_list<std::string_view> needed) {
+    auto loaded = load(context, config::Reading::file_alone);
+    if (!loaded) return std::nullopt;
+    const auto matters = [&](const config::Problem& problem) {
+        return problem.section.empty() ||
+               std::find(needed.begin(), needed.end(), problem.section) != needed.end();
+    };
+    if (std::any_of(loaded->problems.begin(), loaded->problems.end(), matters)) return std::nullopt;
+    if (!loaded->ok()) {
+        fail("this command works all the same, but \"relay run\" and a reload refuse that file");
+    }
+    return std::move(loaded->settings);
 }
 
 void add_all_commands(CLI::App& root, Context& context) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ CLI::App* add_command_group(CLI::App& parent, const char* name, const char* desc
 // Finds and reads the configuration. When that fails it has told why on stderr, with all problems,
 // and the caller ends with ExitStatus::config.
 [[nodiscard]] std::optional<config::Settings> load_settings(const Context& context);
+// The same for commands that need these sections only, and no secret: nothing that the file names
+// is opened or run, and faults of other sections are told but stop nothing.
+[[nodiscard]] std::optional<config::Settings> load_sections(
+    const Context& context, std::initializer_list<std::string_view> needed);
 
 // "relay: MESSAGE" on stderr; returns the status, so that a command can end with it.
 ExitStatus fail(std::string_view message, ExitStatus status = ExitStatus::bad);

@@ -1,11 +1,14 @@
 """The commands as people and scripts use them, against a running server and without one."""
 
 import json
+import os
 import subprocess
 import sys
 import unittest
+from unittest import mock
 
 from support.case import SystemCase
+from support.fake_smarthost import PASSWORD
 from support.relay import BINARY, ROOT
 from support.waiting import wait_until
 
@@ -58,6 +61,47 @@ class CommandsTest(SystemCase):
         server.wait_for(2)
         relay.wait_until_empty()
         self.assertEqual(["waiting-0", "waiting-1"], sorted(m.subject for m in server.messages))
+
+    def test_they_need_none_of_the_secrets_of_the_server(self):
+        """From any shell beside the server, and without a run of password_command each time."""
+        server = self.fake()
+        for form in ("password_env", "password_command", "password_credential"):
+            with self.subTest(form):
+                ran = self.scratch.path / f"{form}-ran"
+                value = {"password_env": "SMARTHOST_PASSWORD", "password_credential": "smarthost",
+                         "password_command": f"echo >> {ran}; echo {PASSWORD}"}[form]
+                credentials = self.scratch.path / f"{form}-credentials"
+                credentials.mkdir()
+                (credentials / "smarthost").write_text(PASSWORD)
+                with mock.patch.dict(os.environ, {"SMARTHOST_PASSWORD": PASSWORD,
+                                                  "CREDENTIALS_DIRECTORY": str(credentials)}):
+                    relay = self.relay(self.smarthost(server, password=None, **{form: value}))
+                    self.send(relay, form)
+                    relay.wait_until_empty()
+                for words in (("status",), ("queue", "list"), ("queue", "stats"),
+                              ("send", "--to", "ada@dest.example", "--from", "app@example.com")):
+                    done = relay.command(*words)
+                    self.assertEqual("", done.stderr)
+                relay.stop()
+                self.assertEqual("", relay.command("queue", "list").stderr)
+                self.assertIn("no relay runs", relay.command("status", check=False).stderr)
+                if form == "password_command":
+                    self.assertEqual(1, len(ran.read_text().splitlines()))
+
+    def test_they_tell_faults_that_do_not_concern_them_and_work(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        good = relay.config.read_text()
+        relay.config.write_text(good.replace("[delivery]", "[delivery]\nmax_ages = 5"))
+        for words in (("status",), ("queue", "list"),
+                      ("send", "--to", "ada@dest.example", "--from", "app@example.com")):
+            done = relay.command(*words)
+            self.assertIn('unknown key "max_ages"', done.stderr)
+            self.assertIn("this command works all the same", done.stderr)
+        # Where the spool is, is what they cannot do without.
+        for wrong in (good.replace("[spool]", "[spool]\ndirektory = 'x'"), good + "[spol]\n",
+                      good + "[[["):
+            relay.config.write_text(wrong)
+            self.assertEqual(78, relay.command("queue", "list", check=False).returncode)
 
     def test_status_and_version_as_json(self):
         relay = self.relay(self.smarthost(self.fake(), name="main"))

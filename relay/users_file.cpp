@@ -65,20 +65,20 @@ base::Result<UsersFile> UsersFile::parse(std::string_view text, const std::strin
         const auto fault = [&](std::string_view what) {
             return base::error(fmt::format("{}:{}: {}", name, number, what));
         };
-        const std::string user = base::printable(line->name, 64);
+        // No part of a faulty line is repeated: "bob:password", as other servers have it, is one.
         if (line->hash.empty()) {
-            return fault(fmt::format("user \"{}\" has no hash; `relay user {}` prints a whole line",
-                                     user, user));
+            return fault(
+                "no blank with a hash behind it follows the name; `relay user NAME` makes the "
+                "line");
         }
         std::optional<smtp::ScramSecret> secret = smtp::parse_password_hash(line->hash);
         if (!secret) {
-            return fault(fmt::format(
-                "what follows user \"{}\" is no SCRAM-SHA-256 hash; `relay user {}` prints a line "
-                "that is",
-                user, user));
+            return fault(
+                "no SCRAM-SHA-256 hash follows the name; `relay user NAME` makes the line");
         }
         if (!users.users_.emplace(line->name, std::move(*secret)).second) {
-            return fault(fmt::format("user \"{}\" stands twice in this file", user));
+            return fault(fmt::format("user \"{}\" stands twice in this file",
+                                     base::printable(line->name, 64)));
         }
     }
     return users;

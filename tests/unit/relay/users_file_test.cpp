@@ -64,8 +64,10 @@ TEST_CASE("a faulty users file is refused with its line", "[users]") {
         std::string text, message;
     };
     const Case c = GENERATE(values<Case>({
-        {"app", "users:1: user \"app\" has no hash"},
-        {"# x\napp secret\n", "users:2: what follows user \"app\" is no SCRAM-SHA-256 hash"},
+        {"app", "users:1: no blank with a hash behind it follows the name"},
+        {"# x\napp:secret\n", "users:2: no blank with a hash behind it"},
+        {"# x\napp secret\n", "users:2: no SCRAM-SHA-256 hash follows the name"},
+        {"app:secret x\n", "users:1: no SCRAM-SHA-256 hash follows the name"},
         {"a " + hash("x") + "\nb " + hash("x") + "\na " + hash("y"),
          "users:3: user \"a\" stands twice"},
     }));

@@ -157,6 +157,11 @@ std::optional<std::string> FilePath::read(const Value& value, const FaultSink& f
         fault(value.place, fmt::format("{} cannot be read: {}", path, base::errno_text(reason)));
         return std::nullopt;
     }
+    std::error_code ignored;
+    if (must_be_readable && std::filesystem::is_directory(path, ignored)) {
+        fault(value.place, path + " is a folder, not a file");
+        return std::nullopt;
+    }
     return path;
 }
 

@@ -44,8 +44,9 @@ void Report::warn(Place place, std::string message) {
     warnings_.push_back({file_, place.line, place.column, std::move(message), {}});
 }
 
-void Report::show(std::string key, std::string value, std::string source) {
-    effective_.push_back({std::move(key), std::move(value), std::move(source)});
+void Report::show(std::string key, std::string value, std::string source, Place place) {
+    effective_.push_back(
+        {std::move(key), std::move(value), std::move(source), place.line, place.column});
 }
 
 std::vector<std::string>& Report::keys_of(std::string_view section) {

@@ -30,10 +30,11 @@ struct Problem {
 
 // Where a value came from, for relay check.
 struct SettingLine {
-    std::string key;     // "smarthost.host", "smarthost[1].host"
-    std::string value;   // as TOML; secrets masked
-    std::string source;  // "relay.toml:3", "default", "$RELAY_PASSWORD", "password_file
-                         // /etc/relay/password"
+    std::string key;                // "smarthost.host", "smarthost[1].host"
+    std::string value;              // as TOML; secrets masked
+    std::string source;             // "relay.toml:3", "default", "$RELAY_PASSWORD", "password_file
+                                    // /etc/relay/password"
+    unsigned line = 0, column = 0;  // of the value; 0 when it does not stand in the file
 };
 
 struct Settings {

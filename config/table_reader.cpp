@@ -84,7 +84,8 @@ void TableReader::show(std::string_view key, std::string value) {
 }
 
 void TableReader::show(std::string_view key, std::string value, std::string source) {
-    report_->show(name(key), std::move(value), std::move(source));
+    const Place where = given(key) ? place(key) : Place{};
+    report_->show(name(key), std::move(value), std::move(source), where);
 }
 
 std::string TableReader::missing(std::string_view example) {

@@ -13,6 +13,7 @@
 #include "relay/check_report.hpp"
 #include "relay/commands.hpp"
 #include "relay/explain_reply.hpp"
+#include "relay/loaded_files.hpp"
 #include "relay/output.hpp"
 
 namespace relay {
@@ -94,7 +95,8 @@ void print_sign_ins(const std::vector<SignIn>& results) {
 ExitStatus check(const Context& context, bool online) {
     const base::Result<std::filesystem::path> path = config::find_file(context.config_file);
     if (!path) return fail(path.error().message, ExitStatus::config);
-    const config::LoadResult loaded = config::load_file(*path);
+    config::LoadResult loaded = config::load_file(*path);
+    check_files(loaded);
 
     std::vector<SignIn> results;
     if (loaded.ok() && online) results = sign_in_everywhere(loaded.settings.delivery);

@@ -9,7 +9,7 @@ namespace relay {
 namespace {
 
 ExitStatus run(const Context& context) {
-    std::optional<config::Settings> settings = load_settings(context);
+    std::optional<config::Settings> settings = load_to_run(context);
     if (!settings) {
         // Whoever has a file wants to hear of its faults alone.
         if (!config::find_file(context.config_file)) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "relay/loaded_files.hpp"
+
 namespace relay {
 
 CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
@@ -37,13 +39,15 @@ ExitStatus fail(std::string_view message, ExitStatus status) {
 namespace {
 
 // What is there, with all problems told on stderr.
-std::optional<config::LoadResult> load(const Context& context, config::Reading reading) {
+std::optional<config::LoadResult> load(const Context& context, config::Reading reading,
+                                       bool with_files = false) {
     const auto path = config::find_file(context.config_file);
     if (!path) {
         fail(path.error().message);
         return std::nullopt;
     }
     config::LoadResult loaded = config::load_file(*path, reading);
+    if (with_files) check_files(loaded);
     for (const auto& problem : loaded.problems) {
         std::fputs((problem.text() + "\n").c_str(), stderr);
     }
@@ -54,6 +58,12 @@ std::optional<config::LoadResult> load(const Context& context, config::Reading r
 
 std::optional<config::Settings> load_settings(const Context& context) {
     auto loaded = load(context, config::Reading::everything);
+    if (!loaded || !loaded->ok()) return std::nullopt;
+    return std::move(loaded->settings);
+}
+
+std::optional<config::Settings> load_to_run(const Context& context) {
+    auto loaded = load(context, config::Reading::everything, true);
     if (!loaded || !loaded->ok()) return std::nullopt;
     return std::move(loaded->settings);
 }

@@ -58,7 +58,8 @@ bool has_pem(const std::string& path, std::string_view kind) {
 base::Error bad_file(std::string_view what, const std::string& path, std::string_view marker) {
     const std::string reason = take_openssl_error();
     if (has_pem(path, marker)) {
-        return base::error(fmt::format("cannot use the {} {}: {}", what, path, reason));
+        return base::error(fmt::format(
+            "cannot use the {} {}: {}; copy it again from where it was made", what, path, reason));
     }
     return base::error(
         fmt::format("{} holds no {} in PEM form: a line \"-----BEGIN {}-----\" is missing", path,
@@ -95,8 +96,10 @@ base::Result<> load_key(SSL_CTX* context, const std::string& path, const std::st
     if (!key) return bad_file("private key", path, "PRIVATE KEY");
     if (SSL_CTX_use_PrivateKey(context, key.get()) == 1) return {};
     ERR_clear_error();
-    return base::error(
-        fmt::format("the private key {} does not belong to the certificate {}", path, certificate));
+    return base::error(fmt::format(
+        "the private key {} does not belong to the certificate {}: name the two that were "
+        "made together",
+        path, certificate));
 }
 
 base::Result<> load_pair(SSL_CTX* context, const std::string& certificate, const std::string& key) {

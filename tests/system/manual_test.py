@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
+from support.certificates import Authority
 from support.relay import BINARY, ROOT
 
 COMMAND_PAGE = ROOT / "docs" / "relay.1"
@@ -62,8 +63,15 @@ def problems_of(file):
 
 def keys_of_the_program():
     """Every key that the configuration reader asks for, as "section.key"."""
-    good = json.loads(relay("check", "--json", "--config",
-                            str(ROOT / "tests/config/good/everything.toml")).stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        files = pathlib.Path(folder) / "good" / "files"
+        shutil.copytree(ROOT / "tests/config/good", files.parent)
+        certificate, key = Authority(files / "ca").issue("relay")
+        shutil.copy(certificate, files / "certificate.pem")
+        shutil.copy(key, files / "key.pem")
+        shutil.copy(certificate, files / "ca.pem")
+        good = json.loads(relay("check", "--json", "--config",
+                                str(files.parent / "everything.toml")).stdout)
     keys = {re.sub(r"\[\d+\]", "", line["key"]) for line in good["settings"]}
     for message in problems_of(ROOT / "tests/config/bad/not-available.toml"):
         keys.add(message.split(":")[0])

@@ -41,6 +41,49 @@ class NewcomerTest(SystemCase):
         self.assertIn(f"{relay.folder}/secret cannot be read", said)
         self.assertIn("create it with the secret as its only line", said)
 
+    def test_files_that_can_be_read_but_not_used(self):
+        """Check and run say the same of them, and systemd does not try again (78)."""
+        folder = self.scratch.path / "files"
+        folder.mkdir()
+        other_certificate, _ = self.authority.issue("another")
+        good, key = self.certificate, self.key
+        junk, users = folder / "junk", folder / "users"
+        junk.write_text("not what it should be\n")
+        users.write_text("# users\nbob:Sup3rSecret\n")
+        server, smarthost = {"listen": ["127.0.0.1:0"]}, {"host": "localhost"}
+        cases = (
+            ("server.certificate", f"{junk} holds no certificate in PEM form",
+             {**server, "certificate": junk, "private_key": key}, smarthost, {}),
+            ("server.private_key", f"{key} does not belong to the certificate {other_certificate}",
+             {**server, "certificate": other_certificate, "private_key": key}, smarthost, {}),
+            ("server.certificate", f"{folder} is a folder",
+             {**server, "certificate": folder, "private_key": key}, smarthost, {}),
+            ("server.users_file", f"{users}:2: no blank with a hash",
+             {**server, "users_file": users}, smarthost, {}),
+            ("smarthost.ca_file", f"{junk} holds no CA certificate in PEM form",
+             server, {**smarthost, "ca_file": junk}, {}),
+            ("smarthost.ca_file", f"{folder} is a folder",
+             server, {**smarthost, "ca_file": folder}, {}),
+            ("smarthost.client_key", f"{key} does not belong to the certificate",
+             server, {**smarthost, "client_certificate": other_certificate, "client_key": key}, {}),
+            ("smarthost.client_certificate", f"{junk} holds no certificate",
+             server, {**smarthost, "client_certificate": junk, "client_key": key}, {}),
+            ("log.file", f"{folder} is a folder", server, smarthost, {"file": folder}),
+        )
+        for name, message, server_table, smarthost_table, log in cases:
+            with self.subTest(message):
+                relay = self.relay(smarthost_table, start=False, server=server_table, log=log)
+                said = self.refused(relay)
+                self.assertRegex(said, rf"relay\.toml:\d+:\d+: {name}: ")
+                self.assertIn(message, said)
+                checked = relay.command("check", check=False)
+                self.assertEqual(78, checked.returncode)
+                self.assertIn(message, checked.stdout)
+                self.assertNotIn("Sup3rSecret", said + checked.stdout)
+        relay = self.relay(smarthost, start=False,
+                           server={**server, "certificate": good, "private_key": key})
+        self.assertIn("is fine", relay.command("check").stdout)
+
     def test_a_port_that_is_taken(self):
         for section in ("server", "admin"):
             with self.subTest(section), socket.create_server(("127.0.0.1", 0)) as taken:

@@ -37,6 +37,13 @@ void read_schedule(TableReader& reader, delivery::RetryOptions& retry) {
                         base::format_duration(retry.steps.front())));
     }
     reader.optional("warn_after", retry.warn_after, Span{seconds{1}, days{365}});
+    if (reader.given("warn_after") && reader.sound("warn_after") && reader.sound("max_age") &&
+        retry.warn_after >= retry.max_age) {
+        reader.warn("warn_after",
+                    fmt::format("comes no sooner than max_age ({}), when mail is given up: nobody "
+                                "will be told that it is late",
+                                base::format_duration(retry.max_age)));
+    }
 }
 
 void read_bounces(TableReader& reader, delivery::Options& options) {

@@ -82,7 +82,9 @@ void check_auth(TableReader& reader, const Settings& settings) {
     if (settings.server.auth == AuthPolicy::required && !reader.given("certificate") &&
         !only_local(settings.listener.listen)) {
         reader.warn("auth",
-                    "without certificate and private_key passwords cross the network unencrypted");
+                    "without certificate and private_key clients off this host are offered "
+                    "SCRAM-SHA-256 alone: those that know only PLAIN or LOGIN cannot sign in, and "
+                    "the mail itself crosses the network unencrypted");
     }
 }
 

@@ -241,10 +241,11 @@ void check_names(std::vector<TableReader>& readers, const std::vector<SmarthostO
 
 void read_smarthosts(Report& report, const Table& root, Settings& settings) {
     std::vector<TableReader> readers = open_sections(report, root, "smarthost");
-    const bool present = std::any_of(root.begin(), root.end(),
-                                     [](const Member& item) { return item.key == "smarthost"; });
-    if (!present) {
-        report.fault({},
+    const auto found = std::find_if(root.begin(), root.end(),
+                                    [](const Member& item) { return item.key == "smarthost"; });
+    const auto* list = found == root.end() ? nullptr : std::get_if<List>(&found->value.data);
+    if (found == root.end() || (list != nullptr && list->empty())) {
+        report.fault(found == root.end() ? Place{} : found->place,
                      fmt::format("there is no [smarthost], the server that takes your mail. The "
                                  "least that works:\n\n{}",
                                  minimal_example()),

@@ -76,6 +76,16 @@ std::string about_header(std::string_view line) {
     return "a section is written as [name] or [[name]], alone on its line";
 }
 
+std::string about_section_twice(std::string_view line) {
+    const std::size_t begin = line.find_first_not_of('[');
+    const std::string_view name = line.substr(begin, line.find(']') - begin);
+    const std::string_view remedy = name == "smarthost" || name == "route"
+                                        ? ", or make both [[{0}]] if you mean two of them"
+                                        : "";
+    return fmt::format("the section [{0}] is written twice: join the two{1}", name,
+                       fmt::format(fmt::runtime(remedy), name));
+}
+
 }  // namespace
 
 std::string syntax_message(std::string_view text, Place place, std::string_view reason) {
@@ -86,12 +96,7 @@ std::string syntax_message(std::string_view text, Place place, std::string_view 
         !parts.key.empty() && parts.key.find_first_not_of(key_characters) == std::string_view::npos;
 
     if (has(reason, "redefine existing") || has(reason, "cannot insert")) {
-        if (line.starts_with('[')) {
-            return fmt::format(
-                "the section {} is written twice: join the two, or write [[...]] where there may "
-                "be several",
-                line.substr(0, line.find(']') + 1));
-        }
+        if (line.starts_with('[')) return about_section_twice(line);
         return fmt::format("{} is given twice: remove one", plain_key ? parts.key : "this key");
     }
     if (line.starts_with('[') && !parts.assignment) return about_header(line);

@@ -211,7 +211,7 @@ TEST_CASE("signing in opens the listener to clients from anywhere", "[config]") 
     REQUIRE(result.ok());
     CHECK(result.settings.listener.allow_clients == std::vector<std::string>{"0.0.0.0/0", "::/0"});
     REQUIRE(result.settings.warnings.size() == 1);
-    CHECK(contains(result.settings.warnings[0].message, "unencrypted"));
+    CHECK(contains(result.settings.warnings[0].message, "are offered SCRAM-SHA-256 alone"));
 }
 
 TEST_CASE("what is allowed but unwise is remarked", "[config]") {
@@ -224,6 +224,9 @@ TEST_CASE("what is allowed but unwise is remarked", "[config]") {
          "2:18: server.max_recipients: RFC 5321 expects at least 100"},
         {"[server]\nmax_recipients = 100\n", ""},
         {"[delivery]\nbounce_to = \"none\"\n", "delivery.bounce_to: senders will not hear"},
+        {"[delivery]\nmax_age = \"4h\"\nwarn_after = \"4h\"\n",
+         "3:14: delivery.warn_after: comes no sooner than max_age (4h)"},
+        {"[delivery]\nmax_age = \"5h\"\nwarn_after = \"4h\"\n", ""},
         {"[spool]\ndurability = \"none\"\n", "spool.durability: \"none\" loses accepted mail"},
         {"[spool]\nmax_size = \"1MiB\"\n", "spool.max_size: smaller than server.max_message_size"},
         {"[admin]\ntoken = \"123456789012345\"\n", "admin.token: shorter than 16 characters"},

@@ -1,10 +1,15 @@
 #include "relay/cli.hpp"
 
+#include <fmt/format.h>
+#include <sysexits.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.hpp"
@@ -49,7 +54,28 @@ ExitStatus usage_error(const CLI::App& app, const std::string& message) {
     return fail(message + "\nSee: " + full_name(app) + " --help", ExitStatus::usage);
 }
 
+// Commands that the documentation of other versions has, and what to do without them.
+struct Absent {
+    std::string_view name, instead;
+};
+constexpr Absent absent[] = {
+    {"init", "write the configuration by hand, as relay.toml(5) and the examples show"},
+    {"login", "set auth = \"xoauth2\" and have password_command give a valid access token"},
+    {"providers", "set smarthost.host and port as the provider's instructions say"},
+    {"sendmail", "have the program send by SMTP to the address of server.listen"},
+    {"mailq", "\"relay queue list\" shows what waits"},
+};
+
+std::string absence(const Absent& command) {
+    return fmt::format("{} is not available in this version: {}", command.name, command.instead);
+}
+
 ExitStatus unknown_command(const CLI::App& app, const std::string& word) {
+    for (const Absent& command : absent) {
+        if (app.get_parent() == nullptr && word == command.name) {
+            return fail(absence(command), ExitStatus::usage);
+        }
+    }
     const std::vector<std::string> names = command_names(app);
     const std::string near = base::nearest(word, names);
     std::string message = "unknown command \"" + base::printable(word, 64) + "\"";
@@ -61,7 +87,10 @@ ExitStatus unknown_command(const CLI::App& app, const std::string& word) {
 // The first word that should be a command and is none, with the app that lacks it. CLI11 would
 // only call it an unexpected argument.
 const std::string* misspelt_command(const CLI::App*& app, const std::vector<std::string>& words) {
+    bool value = false;  // of --config, which may stand before a command
     for (const std::string& word : words) {
+        if (std::exchange(value, word == "--config") || value) continue;
+        if (word.starts_with("--config=")) continue;
         if (app->get_subcommands({}).empty() || word.starts_with("-")) return nullptr;
         const CLI::App* found = find_command(*app, word);
         if (found == nullptr) return &word;
@@ -115,6 +144,16 @@ void accept_habits(std::vector<std::string>& words) {
     }
 }
 
+// "relay --config FILE queue list" and "relay queue --config FILE list" mean what they say.
+void accept_config_in_front(CLI::App& app, Context& context) {
+    if (app.get_option_no_throw("--config") == nullptr) {
+        app.add_option("--config", context.config_file, "Configuration file")->type_name("FILE");
+    }
+    for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+        accept_config_in_front(*command, context);
+    }
+}
+
 ExitStatus run_words(CLI::App& root, Context& context, std::vector<std::string> words) {
     accept_habits(words);
     if (words.empty()) {
@@ -146,10 +185,20 @@ int run_cli(int argc, char** argv) {
     if (const auto opened = base::open_log(quiet); !opened) {
         return static_cast<int>(fail(opened.error().message));
     }
+    if (argc > 0) {
+        const std::string name = std::filesystem::path{argv[0]}.filename().string();
+        for (const Absent& command : absent) {
+            if ((name == "sendmail" || name == "mailq") && name == command.name) {
+                std::fputs((absence(command) + "\n").c_str(), stderr);
+                return EX_UNAVAILABLE;
+            }
+        }
+    }
     Context context;
     CLI::App root{"Takes an application's mail and sees it out through a smarthost.", "relay"};
     root.require_subcommand(1);
     add_all_commands(root, context);
+    accept_config_in_front(root, context);
     return static_cast<int>(run_words(root, context, {argv + 1, argv + argc}));
 }
 

@@ -29,6 +29,13 @@ std::string message_target(const std::string& id) {
     return "/api/v1/messages/" + admin::percent_encode(id);
 }
 
+// CLI11 would take "-3" for a very large number.
+std::string count_problem(const std::string& text) {
+    const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+    if (digits && text.find_first_not_of('0') != std::string::npos) return {};
+    return "must be a whole number from 1, not \"" + text + "\"";
+}
+
 // list
 
 ExitStatus list_as_json(ControlChannel& channel, const SelectionOptions& options) {
@@ -71,7 +78,9 @@ void add_list(CLI::App& queue, Context& context) {
     add_selection_options(*command, *options, "Finished messages, too");
     command->add_option("--search", options->text, "Text in an address, subject or Message-ID")
         ->type_name("TEXT");
-    command->add_option("--limit", options->limit, "At most this many")->type_name("N");
+    command->add_option("--limit", options->limit, "At most this many")
+        ->type_name("N")
+        ->check(count_problem);
 }
 
 // show

@@ -5,7 +5,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/commands.hpp"
+#include "relay/local_file.hpp"
 #include "relay/output.hpp"
 #include "relay/sink.hpp"
 
@@ -72,7 +72,11 @@ void read_faults(const SinkArguments& arguments, Reader& reader, SinkFaults& fau
                 base::parse_duration);
     reader.read("--delay-data", arguments.delay_data, faults.data_delay, base::parse_duration);
     reader.read("--drop", arguments.drop, faults.drop, parse_drop_stage);
-    for (const std::string& name : arguments.without) faults.hidden.push_back(base::to_upper(name));
+    for (const std::string& text : arguments.without) {
+        std::string name;
+        reader.read("--without", text, name, parse_extension);
+        faults.hidden.push_back(std::move(name));
+    }
     if (arguments.no_starttls) faults.hidden.emplace_back("STARTTLS");
     if (arguments.no_chunking) faults.hidden.emplace_back("CHUNKING");
 }
@@ -80,13 +84,12 @@ void read_faults(const SinkArguments& arguments, Reader& reader, SinkFaults& fau
 void read_password(const SinkArguments& arguments, Reader& reader, SinkOptions& options) {
     std::string password = arguments.password;
     if (!arguments.password_file.empty()) {
-        std::ifstream file{arguments.password_file};
-        if (!file) {
-            reader.fault(fmt::format("{}: cannot be read: {}", arguments.password_file,
-                                     base::errno_text(errno)));
-        }
-        std::getline(file, password);
+        reader.read("--password-file", arguments.password_file, password, read_first_line);
         password = base::trim(password);
+        if (password.empty()) {
+            reader.fault(fmt::format("--password-file: the first line of {} is empty",
+                                     arguments.password_file));
+        }
     }
     if (options.user.empty() != password.empty()) {
         reader.fault("--user and --password (or --password-file) need each other");
@@ -178,7 +181,8 @@ void add_options(CLI::App& command, SinkArguments& arguments) {
     text("--listen", options.listen, "HOST:PORT", "With STARTTLS (127.0.0.1:0, a free port)");
     text("--tls-listen", options.tls_listen, "HOST:PORT",
          "With implicit TLS (127.0.0.1:0; \"\" for none)");
-    command.add_flag("--no-tls", arguments.no_tls, "Neither STARTTLS nor implicit TLS");
+    command.add_flag("--no-tls", arguments.no_tls, "Neither STARTTLS nor implicit TLS")
+        ->excludes(command.get_option("--tls-listen"));
     text("--user", options.user, "NAME", "Require this sign-in (any is taken, none is needed)");
     text("--password", arguments.password, "PASSWORD", "Of that user");
     text("--password-file", arguments.password_file, "FILE", "Its first line is the password");
@@ -187,7 +191,14 @@ void add_options(CLI::App& command, SinkArguments& arguments) {
     command.add_flag("--quiet", options.quiet, "Print nothing but the sum at the end");
     text("--ca-out", options.ca_file, "FILE", "Write the certificate of the CA here");
     text("--ready-file", options.ready_file, "FILE", "Write the addresses here, once it listens");
-    command.add_option("--count", options.count, "End after so many messages")->type_name("N");
+    command.add_option("--count", options.count, "End after so many messages")
+        ->type_name("N")
+        ->check([](const std::string& value) {
+            const bool digits = value.find_first_not_of("0123456789") == std::string::npos;
+            const bool some = value.find_first_not_of('0') != std::string::npos;
+            return digits && some ? std::string{}
+                                  : "must be a whole number from 1, not \"" + value + "\"";
+        });
     text("--max-size", arguments.max_size, "SIZE", "Largest message (100MiB)");
 }
 

@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/secret.hpp"
 #include "base/text.hpp"
 #include "relay/commands.hpp"
+#include "relay/local_file.hpp"
 #include "relay/output.hpp"
 #include "relay/users_file.hpp"
 #include "smtp/password_hash.hpp"
@@ -64,12 +64,9 @@ base::Secret ask(const char* question) {
 base::Result<base::Secret> read_password(const UserOptions& options) {
     base::Secret password;
     if (!options.password_file.empty()) {
-        std::ifstream file{options.password_file};
-        if (!file) {
-            return base::error(fmt::format("{}: cannot be read: {}", options.password_file,
-                                           base::errno_text(errno)));
-        }
-        password = read_line(file);
+        base::Result<std::string> line = read_first_line(options.password_file);
+        if (!line) return line.error();
+        password = base::Secret{std::move(*line)};
     } else if (::isatty(STDIN_FILENO) == 1) {
         password = ask("Password: ");
         if (!(password == ask("Again: "))) {

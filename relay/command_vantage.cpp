@@ -7,7 +7,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/commands.hpp"
+#include "relay/local_file.hpp"
 #include "relay/output.hpp"
 #include "relay/vantage.hpp"
 #include "relay/vantage_rules.hpp"
@@ -48,13 +48,9 @@ base::Result<std::string> make_token() {
 }
 
 base::Result<std::string> read_token(const std::string& file) {
-    std::ifstream stream{file};
-    if (!stream) {
-        return base::error(fmt::format("{}: cannot be read: {}", file, base::errno_text(errno)));
-    }
-    std::string line;
-    std::getline(stream, line);
-    std::string token{base::trim(line)};
+    const base::Result<std::string> line = read_first_line(file);
+    if (!line) return line.error();
+    std::string token{base::trim(*line)};
     if (token.size() < 16 || token.find_first_of(" \t#") != token.npos) {
         return base::error(fmt::format(
             "{}: the first line must be a token of at least 16 characters, without blanks and #",

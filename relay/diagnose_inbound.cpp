@@ -5,12 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
-#include <fstream>
 #include <utility>
 
 #include "base/text.hpp"
 #include "diagnose/host.hpp"
 #include "diagnose/inbound/inbound.hpp"
+#include "relay/local_file.hpp"
 
 namespace relay {
 namespace {
@@ -21,12 +21,9 @@ base::Result<diagnose::VantageAsk> vantage_ask(const InboundFlags& flags) {
     diagnose::VantageAsk ask;
     ask.url = flags.vantage;
     if (!flags.token_file.empty()) {
-        std::ifstream file{flags.token_file};
-        std::string line;
-        if (!std::getline(file, line)) {
-            return base::error(fmt::format("{}: the token cannot be read", flags.token_file));
-        }
-        ask.token = base::Secret{std::string{base::trim(line)}};
+        const base::Result<std::string> line = read_first_line(flags.token_file);
+        if (!line) return line.error();
+        ask.token = base::Secret{std::string{base::trim(*line)}};
     }
     if (!flags.ca_file.empty()) {
         tls::ClientOptions options;

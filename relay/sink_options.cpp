@@ -79,6 +79,16 @@ base::Result<smtp::Stage> parse_drop_stage(std::string_view text) {
                                    base::printable(text), base::join(names, ", ")));
 }
 
+base::Result<std::string> parse_extension(std::string_view text) {
+    static const std::vector<std::string> known{
+        "8BITMIME",   "AUTH", "CHUNKING", "DSN",     "ENHANCEDSTATUSCODES", "HELP", "LIMITS",
+        "PIPELINING", "SIZE", "SMTPUTF8", "STARTTLS"};
+    std::string name = base::to_upper(text);
+    if (std::find(known.begin(), known.end(), name) != known.end()) return name;
+    return base::error(fmt::format("\"{}\" is no extension of the sink: expected one of {}",
+                                   base::printable(text), base::join(known, ", ")));
+}
+
 std::string apply_faults(std::string output, const SinkFaults& faults) {
     if (faults.hidden.empty() && !faults.auth_reply) return output;
     std::string result;

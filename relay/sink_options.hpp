@@ -54,6 +54,9 @@ struct SinkOptions {
 // connect, greeting, ehlo, mail, rcpt, data, body or final-dot.
 [[nodiscard]] base::Result<smtp::Stage> parse_drop_stage(std::string_view text);
 
+// In capitals, one that the sink offers.
+[[nodiscard]] base::Result<std::string> parse_extension(std::string_view text);
+
 // Replies on their way to the client, changed as the faults want it: extensions are taken out of
 // an EHLO reply, and auth_reply stands in place of 535.
 [[nodiscard]] std::string apply_faults(std::string output, const SinkFaults& faults);

@@ -48,8 +48,8 @@ struct Ran {
     std::string output, errors;
 };
 
-Ran run(std::vector<std::string> words) {
-    words.insert(words.begin(), "relay");
+Ran run(std::vector<std::string> words, const char* name = "relay") {
+    words.insert(words.begin(), name);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     Capture output{stdout};
@@ -78,6 +78,17 @@ TEST_CASE("a misspelt line ends with 2 and words that help", "[relay]") {
         {{"status", "--color", "red"}, "auto, always or never"},
         {{"queue", "retry"}, "name messages by their ids"},
         {{"send", "--to", "a@b.example", "--wait", "soon"}, "--wait"},
+        {{"queue", "list", "--limit", "-3"}, "--limit: must be a whole number from 1"},
+        {{"queue", "list", "--limit", "0"}, "--limit: must be a whole number from 1"},
+        {{"sink", "--count", "0"}, "--count: must be a whole number from 1"},
+        {{"sink", "--without", "bogus"}, "--without: \"bogus\" is no extension"},
+        {{"sink", "--no-tls", "--tls-listen", "127.0.0.1:0"}, "--tls-listen excludes --no-tls"},
+        {{"init"}, "init is not available in this version"},
+        {{"--config", "x", "login"}, "login is not available in this version"},
+        {{"providers", "x"}, "providers is not available in this version"},
+        {{"sendmail", "-t"}, "sendmail is not available in this version"},
+        {{"--config", "status", "stauts"}, "did you mean \"status\"?"},
+        {{"queue", "--config=x", "lst"}, "did you mean \"list\"?"},
         {{}, "Usage: relay"},
     }));
     CAPTURE(c.help);
@@ -85,6 +96,29 @@ TEST_CASE("a misspelt line ends with 2 and words that help", "[relay]") {
     CHECK(ran.status == 2);
     CHECK(ran.output.empty());
     CHECK_THAT(ran.errors, Catch::Contains(c.help));
+}
+
+TEST_CASE("called as sendmail or mailq it says that it is neither", "[relay]") {
+    for (const char* name : {"/usr/sbin/sendmail", "mailq"}) {
+        const Ran ran = run({"-t"}, name);
+        CHECK(ran.status == 69);  // EX_UNAVAILABLE
+        CHECK_THAT(ran.errors, Catch::Contains("is not available in this version"));
+    }
+}
+
+TEST_CASE("--config may stand anywhere", "[relay]") {
+    const char* const file = "/nonexistent/relay.toml";
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"--config", file, "status"},
+                                               {"--config", file, "queue", "list"},
+                                               {"queue", "--config", file, "list"},
+                                               {"status", std::string{"--config="} + file}}) {
+        const Ran ran = run(words);
+        CHECK(ran.status == 78);
+        CHECK_THAT(ran.errors, Catch::Contains(file));
+    }
+    CHECK(run({"--config", file, "version"}).status == 0);
+    CHECK(run({"version", "--config", file}).status == 0);
 }
 
 TEST_CASE("every command has help", "[relay]") {

@@ -11,7 +11,8 @@ namespace relay {
 [[nodiscard]] std::string check_text(const config::LoadResult& result, bool color);
 
 // The same for programs: {"ok","file","problems":[{"file","line","column","message"}],
-// "warnings":[...],"settings":[{"key","value","source"}]}; settings is empty when not ok.
+// "warnings":[...],"settings":[{"key","value","source"}]}; settings is empty when not ok. With
+// --online `relay check` adds "online", and "ok" holds for that as well.
 [[nodiscard]] std::string check_json(const config::LoadResult& result);
 
 }  // namespace relay

@@ -1,4 +1,8 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -7,6 +11,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/text.hpp"
+#include "base/units.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/connection.hpp"
 #include "net/resolver.hpp"
@@ -20,27 +26,52 @@ namespace relay {
 namespace asio = boost::asio;
 namespace {
 
+// For each smarthost; they are asked side by side.
+constexpr std::chrono::seconds sign_in_limit{30};
+
 // What signing in to one smarthost came to.
 struct SignIn {
     std::string name;
     bool ok = false;
-    std::string text;    // one line
-    std::string advice;  // what to do about it, "" when nothing is known
+    std::string text;         // one line
+    std::string advice;       // what to do about it, "" when nothing is known
+    std::string fingerprint;  // of the key it presented: "sha256//...", "" without TLS
 };
 
-asio::awaitable<void> sign_in(asio::any_io_executor executor, net::Resolver& resolver,
-                              const delivery::SmarthostOptions& options, SignIn& result) {
+struct SignIns {
+    asio::io_context loop{1};
+    std::unique_ptr<net::Resolver> resolver = net::make_resolver(loop.get_executor());
+    std::vector<delivery::SmarthostOptions> smarthosts;
+    std::vector<SignIn> results;
+    std::vector<delivery::Connection*> open;  // null once it ended
+    std::size_t left = 0;
+    bool late = false;  // the limit has passed
+};
+
+std::string describe(const SignIns& all, const smtp::SessionFailure& failure) {
+    if (!all.late) return delivery::describe_failure(failure);
+    return fmt::format("no end after {}, given up at {}", base::format_duration(sign_in_limit),
+                       smtp::stage_name(failure.stage));
+}
+
+asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
+    const delivery::SmarthostOptions& options = all.smarthosts[index];
+    SignIn& result = all.results[index];
     result.name = options.name;
     base::Result<tls::ClientContext> context = tls::ClientContext::load(options.verification);
     if (!context) {
         result.text = context.error().message;
         co_return;
     }
-    delivery::Connection connection{executor, resolver, options, *context};
+    delivery::Connection connection{all.loop.get_executor(), *all.resolver, options, *context};
+    all.open[index] = &connection;
     const std::optional<smtp::SessionFailure> failure =
         co_await connection.open(options.ports.front());
+    all.open[index] = nullptr;
+    const std::string& key = connection.handshake().peer_fingerprint;
+    if (!key.empty()) result.fingerprint = "sha256//" + key;
     if (failure) {
-        result.text = delivery::describe_failure(*failure);
+        result.text = describe(all, *failure);
         if (failure->reply.code != 0) result.advice = explain_reply(failure->reply, failure->stage);
         co_return;
     }
@@ -53,22 +84,60 @@ asio::awaitable<void> sign_in(asio::any_io_executor executor, net::Resolver& res
     co_await connection.quit();
 }
 
-std::vector<SignIn> sign_in_everywhere(const delivery::Options& options) {
-    asio::io_context loop{1};
-    const std::unique_ptr<net::Resolver> resolver = net::make_resolver(loop.get_executor());
-    std::vector<SignIn> results(options.smarthosts.size());
-    std::size_t left = results.size();
-    for (std::size_t i = 0; i < results.size(); ++i) {
-        asio::co_spawn(loop,
-                       sign_in(loop.get_executor(), *resolver, options.smarthosts[i], results[i]),
-                       [&](const std::exception_ptr&) {
-                           // The resolver keeps watching resolv.conf: the loop ends when the work
-                           // does.
-                           if (--left == 0) loop.stop();
-                       });
+// On a terminal it is told meanwhile: a server that does not answer makes it long.
+void tell_progress(const std::vector<delivery::SmarthostOptions>& smarthosts) {
+    if (::isatty(STDERR_FILENO) != 1) return;
+    for (const delivery::SmarthostOptions& each : smarthosts) {
+        const std::string line = "signing in to " + base::printable(each.name, 200) + " ...\n";
+        std::fputs(line.c_str(), stderr);
     }
-    loop.run();
-    return results;
+}
+
+std::vector<SignIn> sign_in_everywhere(std::vector<delivery::SmarthostOptions> smarthosts) {
+    tell_progress(smarthosts);
+    SignIns all;
+    for (delivery::SmarthostOptions& each : smarthosts) {
+        // All ports within the limit, which ends what is under way but no connecting.
+        const base::Duration connecting =
+            base::Duration{sign_in_limit} / static_cast<int>(each.ports.size());
+        each.connect_timeout = std::min(each.connect_timeout, connecting);
+    }
+    all.smarthosts = std::move(smarthosts);
+    all.left = all.smarthosts.size();
+    all.results.resize(all.left);
+    all.open.resize(all.left);
+    for (std::size_t i = 0; i < all.results.size(); ++i) {
+        asio::co_spawn(all.loop, sign_in(all, i), [&all](const std::exception_ptr&) {
+            // The resolver keeps watching resolv.conf: the loop ends when the work does.
+            if (--all.left == 0) all.loop.stop();
+        });
+    }
+    all.loop.run_for(sign_in_limit);
+    all.late = true;
+    for (delivery::Connection* connection : all.open) {
+        if (connection != nullptr) connection->cancel();
+    }
+    if (all.left > 0) all.loop.run();
+    return std::move(all.results);
+}
+
+bool all_ok(const std::vector<SignIn>& results) {
+    return std::all_of(results.begin(), results.end(), [](const SignIn& each) { return each.ok; });
+}
+
+// Smarthosts whose certificate nobody looks at: refused with credentials, and the remedy is the
+// fingerprint of what they present. Seeing that takes no credentials.
+std::vector<delivery::SmarthostOptions> without_verification(const delivery::Options& options) {
+    std::vector<delivery::SmarthostOptions> found;
+    for (delivery::SmarthostOptions each : options.smarthosts) {
+        if (each.verification.verify || !each.verification.fingerprints.empty()) continue;
+        if (each.host.empty()) continue;
+        each.username.clear();
+        each.password = {};
+        each.auth = smtp::AuthMechanism::none;
+        found.push_back(std::move(each));
+    }
+    return found;
 }
 
 std::string with_sign_ins(const std::string& report, const std::vector<SignIn>& results) {
@@ -78,16 +147,19 @@ std::string with_sign_ins(const std::string& report, const std::vector<SignIn>& 
         online.push_back({{"smarthost", result.name},
                           {"ok", result.ok},
                           {"text", result.text},
-                          {"advice", result.advice}});
+                          {"advice", result.advice},
+                          {"fingerprint", result.fingerprint}});
     }
     object["online"] = std::move(online);
+    object["ok"] = object["ok"].as_bool() && all_ok(results);
     return boost::json::serialize(object) + "\n";
 }
 
 void print_sign_ins(const std::vector<SignIn>& results) {
     for (const SignIn& result : results) {
-        std::printf("%s %s: %s\n", result.ok ? "ok    " : "FAILED", result.name.c_str(),
-                    result.text.c_str());
+        const std::string key = result.fingerprint.empty() ? "" : ", key " + result.fingerprint;
+        std::printf("%s %s: %s%s\n", result.ok ? "ok    " : "FAILED", result.name.c_str(),
+                    result.text.c_str(), key.c_str());
         if (!result.advice.empty()) std::printf("       %s\n", result.advice.c_str());
     }
 }
@@ -99,7 +171,10 @@ ExitStatus check(const Context& context, bool online) {
     check_files(loaded);
 
     std::vector<SignIn> results;
-    if (loaded.ok() && online) results = sign_in_everywhere(loaded.settings.delivery);
+    if (online) {
+        results = sign_in_everywhere(loaded.ok() ? loaded.settings.delivery.smarthosts
+                                                 : without_verification(loaded.settings.delivery));
+    }
     if (context.json) {
         const std::string report = check_json(loaded);
         std::fputs(online ? with_sign_ins(report, results).c_str() : report.c_str(), stdout);
@@ -108,10 +183,7 @@ ExitStatus check(const Context& context, bool online) {
         print_sign_ins(results);
     }
     if (!loaded.ok()) return ExitStatus::config;
-    for (const SignIn& result : results) {
-        if (!result.ok) return ExitStatus::bad;
-    }
-    return ExitStatus::done;
+    return all_ok(results) ? ExitStatus::done : ExitStatus::bad;
 }
 
 }  // namespace

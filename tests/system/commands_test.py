@@ -132,7 +132,28 @@ class CommandsTest(SystemCase):
         done = relay.command("check", "--online", check=False)
         self.assertEqual(1, done.returncode)
         self.assertIn("535", done.stdout + done.stderr)
+        self.assertIn("Then reload: systemctl reload relay, or SIGHUP.", done.stdout)
         self.assertNotIn("wr0ng", done.stdout + done.stderr)
+
+    def test_check_online_as_json_and_the_fingerprint_it_shows(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), start=False)
+        answer = json.loads(relay.command("check", "--online", "--json").stdout)
+        self.assertTrue(answer["ok"])
+        pin = answer["online"][0]["fingerprint"]
+        self.assertRegex(pin, "^sha256//.{44}$")
+        self.assertIn(f"key {pin}", relay.command("check", "--online").stdout)
+        relay.configure([self.smarthost(server, password="wr0ng")])
+        answer = json.loads(relay.command("check", "--online", "--json", check=False).stdout)
+        self.assertFalse(answer["ok"])
+        # A file that is refused for the lack of a fingerprint shows it, without a sign-in.
+        signed_in = server.sign_ins
+        relay.configure([self.smarthost(server, host="smtp.localhost", verify=False, ca_file=None)])
+        done = relay.command("check", "--online", check=False)
+        self.assertEqual(78, done.returncode)
+        self.assertIn("verify: false would give the password", done.stdout)
+        self.assertIn(f"key {pin}", done.stdout)
+        self.assertEqual(signed_in, server.sign_ins)
 
     def test_faults_of_a_configuration_are_told_with_their_place(self):
         relay = self.relay(self.smarthost(self.fake()), start=False)

@@ -17,7 +17,8 @@ namespace admin {
 
 // The listening side as status and metrics show it.
 struct ListenerStatus {
-    std::vector<std::string> addresses;  // as bound: "127.0.0.1:2525"
+    std::vector<std::string> addresses;      // as bound: "127.0.0.1:2525"
+    std::vector<std::string> tls_addresses;  // those of them with implicit TLS
     std::uint64_t connections = 0, connections_total = 0, connections_refused = 0;
     std::uint64_t messages_accepted = 0, messages_refused = 0, bytes_accepted = 0;
 };

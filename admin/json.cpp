@@ -209,8 +209,11 @@ json::object stats_json(const spool::Stats& stats) {
 json::object listener_json(const ListenerStatus& listener) {
     json::array addresses;
     for (const auto& address : listener.addresses) addresses.push_back(text_json(address));
+    json::array tls_addresses;
+    for (const auto& address : listener.tls_addresses) tls_addresses.push_back(text_json(address));
     json::object object;
     object["addresses"] = std::move(addresses);
+    object["tls_addresses"] = std::move(tls_addresses);
     object["connections"] = listener.connections;
     object["connections_total"] = listener.connections_total;
     object["connections_refused"] = listener.connections_refused;

@@ -62,6 +62,15 @@ void log_given_up(const Job& job, const Decision& decision) {
     base::log_warning("failed", {{"id", job.message().id}, {"to", to}, {"reply", reason}});
 }
 
+// What an attempt came to for its recipients may differ: the record quotes the first of those who
+// fared worst, as "failed ... 250 Ok" would explain nothing.
+const smtp::RecipientResult& worst_result(const std::vector<RecipientOutcome>& outcomes) {
+    const auto better = [](const RecipientOutcome& a, const RecipientOutcome& b) {
+        return a.result.outcome < b.result.outcome;
+    };
+    return std::max_element(outcomes.begin(), outcomes.end(), better)->result;
+}
+
 }  // namespace
 
 void Engine::finished(JobPtr job) {
@@ -136,8 +145,9 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
     if (job.attempted) {
         report.attempt = job.attempt;
         report.attempt->outcome = decision.outcome;
-        report.attempt->stage = job.outcomes.front().result.stage;
-        report.attempt->reply = result_text(job.outcomes.front().result);
+        const smtp::RecipientResult& worst = worst_result(job.outcomes);
+        report.attempt->stage = worst.stage;
+        report.attempt->reply = result_text(worst);
     }
     report.changes = decision.changes;
     report.state = decision.state;

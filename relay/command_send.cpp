@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -16,8 +16,11 @@
 #include "base/message_id.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "config/syntax.hpp"
 #include "relay/commands.hpp"
+#include "relay/local_file.hpp"
 #include "relay/mail_draft.hpp"
+#include "relay/queue_report.hpp"
 #include "relay/send_follow.hpp"
 #include "relay/submission.hpp"
 
@@ -43,34 +46,46 @@ struct Sending {
     base::Duration wait{};
 };
 
-Result<std::string> read_file(const std::string& path) {
-    std::ifstream file{path, std::ios::binary};
-    std::string content{std::istreambuf_iterator<char>{file}, {}};
-    if (!file.is_open() || file.bad()) return base::error("cannot read " + path);
-    return content;
-}
-
 std::string this_host() {
     char name[256] = {};
     ::gethostname(name, sizeof name - 1);
     return name[0] == '\0' ? "localhost" : name;
 }
 
-std::string default_sender(const std::string& hostname) {
+// The address that the smarthost signs in with, for most take no other sender; else this user's.
+std::string default_sender(const SendOptions& options, const Sending& sending) {
+    if (sending.settings && options.server.empty()) {
+        const auto& smarthosts = sending.settings->delivery.smarthosts;
+        const auto first =
+            std::min_element(smarthosts.begin(), smarthosts.end(),
+                             [](const auto& a, const auto& b) { return a.priority < b.priority; });
+        if (first != smarthosts.end() && config::address_rule(first->username)) {
+            return first->username;
+        }
+    }
     const passwd* user = ::getpwuid(::getuid());
-    return (user == nullptr ? std::string("relay") : std::string(user->pw_name)) + "@" + hostname;
+    return (user == nullptr ? std::string("relay") : std::string(user->pw_name)) + "@" +
+           sending.hostname;
 }
 
-// The running server's first address: as bound, so that also "systemd" and port 0 have one.
+// The running server's first address, rather one without TLS: as bound, so that also "systemd" and
+// port 0 have one.
 Result<SubmissionTarget> listening_target(ControlChannel& channel) {
     const auto status = call_api(channel, "GET", "/api/v1/status");
     if (!status) return status.error();
     const auto listener = ApiView{*status}.object("listener");
     if (listener) {
-        for (const json::value& address : listener->list("addresses")) {
-            if (address.is_string()) {
-                return parse_submission_target(std::string(address.get_string()));
-            }
+        const json::array& all = listener->list("addresses");
+        const json::array& tls = listener->list("tls_addresses");
+        const auto with_tls = [&](const json::value& address) {
+            return std::find(tls.begin(), tls.end(), address) != tls.end();
+        };
+        const auto plain = std::find_if_not(all.begin(), all.end(), with_tls);
+        const auto chosen = plain == all.end() ? all.begin() : plain;
+        if (chosen != all.end() && chosen->is_string()) {
+            auto target = parse_submission_target(std::string(chosen->get_string()));
+            if (target) target->implicit_tls = with_tls(*chosen);
+            return target;
         }
     }
     return base::error("the running relay listens on nothing; see \"relay status\"");
@@ -79,10 +94,9 @@ Result<SubmissionTarget> listening_target(ControlChannel& channel) {
 Result<void> read_credentials(const SendOptions& options, Sending& sending) {
     sending.target.username = options.user;
     if (!options.password_file.empty()) {
-        const auto password = read_file(options.password_file);
+        const auto password = read_first_line(options.password_file);
         if (!password) return password.error();
-        const std::string_view first = std::string_view{*password}.substr(0, password->find('\n'));
-        sending.target.password = base::Secret{std::string(base::trim(first))};
+        sending.target.password = base::Secret{std::string(base::trim(*password))};
     }
     const bool needed = sending.settings && options.server.empty() &&
                         sending.settings->server.auth == smtp::AuthPolicy::required;
@@ -117,14 +131,14 @@ Result<MailDraft> write_draft(const SendOptions& options, const Sending& sending
     draft.date = base::SystemClock{}.now();
     base::MessageIdSource ids;
     draft.message_id = ids.next(draft.date).text() + "@" + sending.hostname;
-    draft.from = options.from.empty() ? default_sender(sending.hostname) : options.from;
+    draft.from = options.from.empty() ? default_sender(options, sending) : options.from;
     draft.to = base::join(options.to, ", ");
     draft.subject = options.subject;
     draft.body = options.body;
     if (options.body.empty()) draft.body = "This message was sent by \"relay send\" as a test.\n";
     if (options.body == "-") draft.body.assign(std::istreambuf_iterator<char>{std::cin}, {});
     for (const std::string& path : options.attach) {
-        auto content = read_file(path);
+        auto content = read_local_file(path);
         if (!content) return content.error();
         draft.attachments.push_back(
             {std::filesystem::path(path).filename().string(), std::move(*content)});
@@ -143,6 +157,23 @@ smtp::Envelope write_envelope(const MailDraft& draft, const std::vector<std::str
         envelope.recipients.push_back(std::move(recipient));
     }
     return envelope;
+}
+
+bool arrived(const SendResult& result) {
+    return result.outcome == "delivered" || result.outcome == "accepted";
+}
+
+// The first recipient who did not get it; the first of all when everybody did.
+const SendResult& first_bad(const std::vector<SendResult>& results) {
+    const auto bad = std::find_if_not(results.begin(), results.end(), arrived);
+    return bad == results.end() ? results.front() : *bad;
+}
+
+std::string outcome_of_all(const std::vector<SendResult>& results) {
+    const bool same = std::all_of(results.begin(), results.end(), [&](const SendResult& result) {
+        return result.outcome == results.front().outcome;
+    });
+    return same ? results.front().outcome : "partial";
 }
 
 // Tells each step as it comes, or keeps them for the JSON object at the end.
@@ -166,12 +197,21 @@ class Narrator {
                           base::printable(step.text, 2000)));
     }
 
-    void finish(const std::string& id, const SendResult& result) {
+    void finish(const std::string& id, const std::vector<SendResult>& results) {
         if (!json_) return;
+        json::array recipients;
+        for (const SendResult& result : results) {
+            json::object recipient;
+            recipient["address"] = admin::valid_utf8(result.address);
+            recipient["outcome"] = result.outcome;
+            recipient["reply"] = admin::valid_utf8(result.reply);
+            recipients.push_back(std::move(recipient));
+        }
         json::object object;
         object["id"] = id.empty() ? json::value(nullptr) : json::value(id);
-        object["outcome"] = result.outcome;
-        object["reply"] = admin::valid_utf8(result.reply);
+        object["outcome"] = outcome_of_all(results);
+        object["reply"] = admin::valid_utf8(first_bad(results).reply);
+        object["recipients"] = std::move(recipients);
         object["steps"] = std::move(steps_);
         print(json::serialize(object) + "\n");
     }
@@ -182,46 +222,104 @@ class Narrator {
     json::array steps_;
 };
 
-// What the result means for the reader, on stderr; nothing when the mail is delivered.
-ExitStatus conclude(const std::string& id, const SendResult& result) {
-    if (result.outcome == "delivered" || result.outcome == "accepted") return ExitStatus::done;
-    if (result.outcome == "refused") return fail("the message was refused: " + result.reply);
-    if (result.outcome == "failed") {
-        return fail("the message was not delivered: " + result.reply);
+// What a recipient's outcome means for the reader.
+std::string meaning(const std::string& id, const SendResult& result) {
+    if (result.outcome == "refused") return "the message was refused: " + result.reply;
+    if (result.outcome == "failed") return "the message was not delivered: " + result.reply;
+    if (result.outcome == "gone") return "how message " + id + " ended is in relay's log only";
+    const std::string story = ": relay queue show " + id;
+    if (result.outcome == "unknown") {
+        return "unknown: the connection ended between the final dot and the reply, so nobody knows "
+               "whether the mail went through; relay sends it again later" +
+               story;
     }
-    if (result.outcome == "gone") {
-        return fail("how message " + id + " ended is in relay's log only: " + result.reply);
+    return "not delivered yet; the message stays in the queue" + story;
+}
+
+// On stderr, one line for each recipient who does not have the mail.
+ExitStatus conclude(const std::string& id, const std::vector<SendResult>& results) {
+    ExitStatus status = ExitStatus::done;
+    for (const SendResult& result : results) {
+        if (arrived(result)) continue;
+        const std::string who = results.size() > 1 ? result.address + ": " : "";
+        status = fail(base::printable(who + meaning(id, result), 2000));
     }
-    return fail("not delivered yet; the message stays in the queue: relay queue show " + id);
+    return status;
+}
+
+// What the server said when it took the message, or did not; told one by one where they differ.
+std::vector<SendResult> tell_replies(const std::vector<smtp::Reply>& replies,
+                                     const std::vector<std::string>& to, base::Duration after,
+                                     Narrator& narrator) {
+    std::vector<SendResult> results;
+    std::string accepted;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+        const smtp::Reply& reply = replies[std::min(i, replies.size() - 1)];
+        SendResult result{to[i], reply.positive() ? "accepted" : "refused", reply.one_line()};
+        SendStep step;
+        step.after = after;
+        step.name = result.outcome;
+        step.text = result.reply;
+        if (!reply.positive()) {
+            if (to.size() > 1) step.text = to[i] + ": " + result.reply;
+            step.style = Style::bad;
+        }
+        if (!reply.positive() || accepted.empty()) narrator.tell(std::move(step));
+        if (reply.positive()) accepted = queued_id(reply);
+        results.push_back(std::move(result));
+    }
+    return results;
+}
+
+// Puts what came of those whom relay accepted in the place of "accepted".
+void take_over(const std::vector<SendResult>& followed, std::vector<SendResult>& results) {
+    for (SendResult& result : results) {
+        if (result.outcome != "accepted") continue;
+        const auto found =
+            std::find_if(followed.begin(), followed.end(),
+                         [&](const SendResult& each) { return each.address == result.address; });
+        if (found != followed.end()) {
+            result = *found;
+        } else {
+            result.outcome = "gone";
+            result.reply = "it left the queue and no record is kept of it";
+        }
+    }
 }
 
 ExitStatus send_and_follow(const SendOptions& options, const Context& context, Sending& sending) {
     const auto begin = SendFollower::Clock::now();
     const auto draft = write_draft(options, sending);
     if (!draft) return fail(draft.error().message);
-    const auto reply =
+    const auto replies =
         submit_mail(sending.target, write_envelope(*draft, options.to), write_mail(*draft));
-    if (!reply) return fail(reply.error().message);
+    if (!replies) return fail(replies.error().message);
 
     Narrator narrator{context};
+    const auto since = [&] {
+        return std::chrono::duration_cast<base::Duration>(SendFollower::Clock::now() - begin);
+    };
     const auto tell = [&](SendStep step) { narrator.tell(std::move(step)); };
-    SendStep first;
-    first.after = std::chrono::duration_cast<base::Duration>(SendFollower::Clock::now() - begin);
-    first.name = reply->positive() ? "accepted" : "refused";
-    first.text = reply->one_line();
-    first.style = reply->positive() ? Style::plain : Style::bad;
-    narrator.tell(first);
-
-    SendResult result{first.name, first.text};
-    const std::string id = queued_id(*reply);
-    if (reply->positive() && !id.empty() && sending.channel) {
-        SendFollower follower{*sending.channel, id, begin, sending.wait, tell};
-        auto followed = follower.follow();
-        if (!followed) return fail(followed.error().message);
-        result = std::move(*followed);
+    std::vector<SendResult> results = tell_replies(*replies, options.to, since(), narrator);
+    std::string id;
+    for (const smtp::Reply& reply : *replies) {
+        if (id.empty() && reply.positive()) id = queued_id(reply);
     }
-    narrator.finish(id, result);
-    return conclude(id, result);
+    if (!id.empty() && sending.channel) {
+        SendFollower follower{*sending.channel, id, begin, sending.wait, tell};
+        const auto followed = follower.follow();
+        if (!followed) return fail(followed.error().message);
+        take_over(*followed, results);
+        if (results.size() > 1) {
+            for (const SendResult& result : results) {
+                if (result.outcome == "refused") continue;  // told already
+                tell({since(), result.outcome, result.address + ": " + result.reply,
+                      state_style(result.outcome)});
+            }
+        }
+    }
+    narrator.finish(id, results);
+    return conclude(id, results);
 }
 
 ExitStatus send(const SendOptions& options, const Context& context) {
@@ -252,7 +350,10 @@ void add_send_command(CLI::App& root, Context& context) {
     command->add_option("--to", options->to, "Recipient; may be repeated")
         ->type_name("ADDRESS")
         ->required();
-    command->add_option("--from", options->from, "Sender (this user at server.hostname)")
+    command
+        ->add_option("--from", options->from,
+                     "Sender (the smarthost's username if it is an address, else this user at "
+                     "server.hostname)")
         ->type_name("ADDRESS");
     command->add_option("--subject", options->subject, "Subject")->type_name("TEXT");
     command->add_option("--body", options->body, "Text; - reads standard input")->type_name("TEXT");

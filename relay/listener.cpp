@@ -76,6 +76,7 @@ base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
         acceptor->non_blocking(true);
         acceptors_.push_back(acceptor);
         addresses_.push_back(socket.address);
+        if (implicit_tls) tls_addresses_.push_back(socket.address);
         if (!socket.unix_path.empty()) unix_paths_.push_back(socket.unix_path);
         base::log_info("listening", {{"address", socket.address},
                                      {"tls", implicit_tls ? "implicit" : "starttls or none"}});

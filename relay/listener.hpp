@@ -34,6 +34,8 @@ class Listener {
     [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
     void hurry() { all_ended_.cancel(); }  // no more grace for stop()
     [[nodiscard]] const std::vector<std::string>& addresses() const { return addresses_; }
+    // Those of them that speak TLS from the first byte.
+    [[nodiscard]] const std::vector<std::string>& tls_addresses() const { return tls_addresses_; }
 
  private:
     using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
@@ -53,7 +55,7 @@ class Listener {
     std::shared_ptr<const ConnectionServices> services_;
     ListenerCounters& counters_;
     std::vector<std::shared_ptr<Acceptor>> acceptors_;
-    std::vector<std::string> addresses_;
+    std::vector<std::string> addresses_, tls_addresses_;
     std::vector<std::string> unix_paths_;
     std::set<std::shared_ptr<ClientConnection>> connections_;
     std::map<std::string, std::uint32_t> per_client_;

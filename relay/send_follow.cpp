@@ -33,16 +33,23 @@ std::string tls_of(const ApiView& attempt) {
     return attempt.text("tls").empty() ? ", not encrypted" : ", " + attempt.text("tls");
 }
 
-// The first recipient's word counts for the whole in a result of one line.
-std::string last_reply(const ApiView& message) {
-    std::string reply;
-    for (const ApiView recipient : objects(message.list("recipients"))) {
-        if (reply.empty()) reply = recipient.text("reply");
-        if (reply.empty()) reply = recipient.text("problem");
-    }
+std::vector<SendResult> results_of(const ApiView& message) {
+    const std::string state = message.text("state");
     const auto history = objects(message.list("history"));
-    if (reply.empty() && !history.empty()) reply = history.back().text("reply");
-    return reply;
+    std::vector<SendResult> results;
+    for (const ApiView recipient : objects(message.list("recipients"))) {
+        SendResult result;
+        result.address = recipient.text("address");
+        result.outcome = recipient.text("state");
+        if (result.outcome != "delivered" && result.outcome != "failed") {
+            result.outcome = state == "queued" && !history.empty() ? "deferred" : state;
+        }
+        result.reply = recipient.text("reply");
+        if (result.reply.empty()) result.reply = recipient.text("problem");
+        if (result.reply.empty() && !history.empty()) result.reply = history.back().text("reply");
+        results.push_back(std::move(result));
+    }
+    return results;
 }
 
 }  // namespace
@@ -55,7 +62,7 @@ SendFollower::SendFollower(ControlChannel& channel, std::string id, Clock::time_
       deadline_(Clock::now() + wait),
       report_(std::move(report)) {}
 
-base::Result<SendResult> SendFollower::follow() {
+base::Result<std::vector<SendResult>> SendFollower::follow() {
     const std::string target = "/api/v1/messages/" + admin::percent_encode(id_);
     const Clock::time_point start = Clock::now();
     for (;;) {
@@ -65,29 +72,25 @@ base::Result<SendResult> SendFollower::follow() {
         const auto response = channel_.call(std::move(request));
         if (!response) return response.error();
         if (response->status == 404) {
-            return SendResult{"gone", "it left the queue and no record is kept of it"};
+            return std::vector<SendResult>{};
         }
         const auto message = parse_answer(*response);
         if (!message) return message.error();
         const ApiView view{*message};
-        if (auto result = look(view)) return *std::move(result);
+        if (ended(view)) return results_of(view);
         if (attempts_seen_ == 0 && Clock::now() - start > patience) report_troubled_smarthosts();
         const bool hopeless = (attempts_seen_ > 0 || trouble_told_) && waits_too_long(view);
-        if (hopeless || Clock::now() >= deadline_) {
-            const std::string state = view.text("state");
-            return SendResult{attempts_seen_ > 0 && state == "queued" ? "deferred" : state,
-                              last_reply(view)};
-        }
+        if (hopeless || Clock::now() >= deadline_) return results_of(view);
         std::this_thread::sleep_for(poll_interval);
     }
 }
 
-std::optional<SendResult> SendFollower::look(const ApiView& message) {
+bool SendFollower::ended(const ApiView& message) {
     report_attempts(message);
     const std::string state = message.text("state");
-    if (state == "queued" || state == "unknown") return std::nullopt;
+    if (state == "queued" || state == "unknown") return false;
     if (state == "held") report("held", "it waits for \"relay queue release\"", Style::warning);
-    return SendResult{state, last_reply(message)};
+    return true;
 }
 
 void SendFollower::report_attempts(const ApiView& message) {

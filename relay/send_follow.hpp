@@ -17,8 +17,9 @@ struct SendStep {
     Style style = Style::plain;
 };
 
-// Where a followed message ended, or stands when there is no more waiting.
+// Where a followed message ended for one recipient, or stands when there is no more waiting.
 struct SendResult {
+    std::string address;
     std::string outcome;  // "delivered", "failed", "deferred", "unknown", "held", "queued", "gone"
     std::string reply;    // the far side's last word
 };
@@ -31,10 +32,12 @@ class SendFollower {
     SendFollower(ControlChannel& channel, std::string id, Clock::time_point begin,
                  base::Duration wait, std::function<void(SendStep)> report);
 
-    [[nodiscard]] base::Result<SendResult> follow();
+    // One for each recipient that relay accepted; none when nothing is known of the message any
+    // more.
+    [[nodiscard]] base::Result<std::vector<SendResult>> follow();
 
  private:
-    [[nodiscard]] std::optional<SendResult> look(const ApiView& message);
+    [[nodiscard]] bool ended(const ApiView& message);
     void report_attempts(const ApiView& message);
     void report_sign_in(const ApiView& attempt);
     // Tells once of each smarthost that cannot be used now, which explains why nothing happens.

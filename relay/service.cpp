@@ -211,6 +211,7 @@ base::Result<> Service::start_listener() {
 admin::ListenerStatus Service::listener_status() const {
     admin::ListenerStatus status;
     status.addresses = listener_->addresses();
+    status.tls_addresses = listener_->tls_addresses();
     status.connections = counters_.connections;
     status.connections_total = counters_.connections_total;
     status.connections_refused = counters_.connections_refused;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/queue_report.hpp"
@@ -18,10 +20,12 @@ std::string line(std::string_view name, const std::string& value) {
 
 std::string addresses_text(const ApiView& listener) {
     std::string text;
+    const boost::json::array& tls = listener.list("tls_addresses");
     for (const boost::json::value& address : listener.list("addresses")) {
         if (!address.is_string()) continue;
         if (!text.empty()) text += ", ";
         text += std::string_view{address.get_string().data(), address.get_string().size()};
+        if (std::find(tls.begin(), tls.end(), address) != tls.end()) text += " (implicit TLS)";
     }
     return text.empty() ? "nothing" : base::printable(text, 1000);
 }

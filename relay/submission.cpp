@@ -19,11 +19,24 @@ using base::Result;
 
 namespace {
 
+using Replies = std::vector<smtp::Reply>;
+
+// A server that says nothing for so long does not speak SMTP there, or not without TLS. The reply
+// to the message itself has the time it needs.
+constexpr std::chrono::seconds reply_limit{30};
+
+bool on_this_host(const SubmissionTarget& target) {
+    return target.host.starts_with("unix:") || target.host == "localhost" ||
+           net::is_loopback_address(target.host);
+}
+
 // Credentials never leave this host without TLS; the local listener needs none.
 delivery::TlsMode tls_mode(const SubmissionTarget& target) {
-    const bool here = target.host.starts_with("unix:") || target.host == "localhost" ||
-                      net::is_loopback_address(target.host);
-    if (here || target.username.empty()) return delivery::TlsMode::none;
+    const bool implicit =
+        target.implicit_tls || delivery::tls_for_port(delivery::TlsMode::automatic, target.port) ==
+                                   smtp::ClientTls::implicit;
+    if (implicit) return delivery::TlsMode::implicit;
+    if (on_this_host(target) || target.username.empty()) return delivery::TlsMode::none;
     return delivery::TlsMode::automatic;
 }
 
@@ -33,6 +46,9 @@ delivery::SmarthostOptions connection_options(const SubmissionTarget& target) {
     options.host = target.host;
     options.ports = {target.port};
     options.tls = tls_mode(target);
+    // Its certificate is for the name under which others know it.
+    options.verification.verify = !on_this_host(target);
+    options.command_timeout = reply_limit;
     options.username = target.username;
     options.password = target.password;
     options.auth =
@@ -41,16 +57,26 @@ delivery::SmarthostOptions connection_options(const SubmissionTarget& target) {
     return options;
 }
 
-asio::awaitable<Result<smtp::Reply>> submit(const delivery::SmarthostOptions& options,
-                                            tls::ClientContext context,
-                                            smtp::Transaction transaction, spool::Body body) {
+Result<Replies> replies_of(const std::vector<smtp::RecipientResult>& results) {
+    Replies replies;
+    for (const smtp::RecipientResult& result : results) {
+        if (result.reply.code == 0) return base::error(result.problem);
+        replies.push_back(result.reply);
+    }
+    return replies;
+}
+
+asio::awaitable<Result<Replies>> submit(const delivery::SmarthostOptions& options,
+                                        tls::ClientContext context, smtp::Transaction transaction,
+                                        spool::Body body) {
     const auto executor = co_await asio::this_coro::executor;
     const std::unique_ptr<net::Resolver> resolver = net::make_resolver(executor);
     delivery::Connection connection{executor, *resolver, options, context};
     const auto failure = co_await connection.open(options.ports.front());
     if (failure) {
-        if (failure->reply.code != 0) co_return failure->reply;
-        co_return base::error(failure->problem);
+        if (failure->reply.code == 0) co_return base::error(failure->problem);
+        Replies same(transaction.envelope.recipients.size(), failure->reply);
+        co_return same;
     }
     delivery::BodySource source{executor, std::move(body)};
     std::function<void()> nothing = [] {};
@@ -58,8 +84,7 @@ asio::awaitable<Result<smtp::Reply>> submit(const delivery::SmarthostOptions& op
         co_await connection.deliver(transaction, source, std::move(nothing));
     if (connection.ready()) co_await connection.quit();
     if (results.empty()) co_return base::error("the server gave no result");
-    if (results.front().reply.code == 0) co_return base::error(results.front().problem);
-    co_return results.front().reply;
+    co_return replies_of(results);
 }
 
 }  // namespace
@@ -82,8 +107,8 @@ Result<SubmissionTarget> parse_submission_target(const std::string& text) {
     return target;
 }
 
-Result<smtp::Reply> submit_mail(const SubmissionTarget& target, const smtp::Envelope& envelope,
-                                std::string content) {
+Result<std::vector<smtp::Reply>> submit_mail(const SubmissionTarget& target,
+                                             const smtp::Envelope& envelope, std::string content) {
     const delivery::SmarthostOptions options = connection_options(target);
     auto context = tls::ClientContext::load(options.verification);
     if (!context) return context.error();
@@ -95,9 +120,9 @@ Result<smtp::Reply> submit_mail(const SubmissionTarget& target, const smtp::Enve
     body.bytes = std::make_shared<const std::string>(std::move(content));
 
     asio::io_context loop;
-    std::optional<Result<smtp::Reply>> reply;
+    std::optional<Result<Replies>> reply;
     asio::co_spawn(loop, submit(options, *context, std::move(transaction), std::move(body)),
-                   [&](std::exception_ptr, Result<smtp::Reply> answer) {
+                   [&](std::exception_ptr, Result<Replies> answer) {
                        reply = std::move(answer);
                        loop.stop();
                    });

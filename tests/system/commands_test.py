@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from support.case import SystemCase
-from support.fake_smarthost import PASSWORD
+from support.fake_smarthost import PASSWORD, USER
 from support.relay import BINARY, ROOT
 from support.waiting import wait_until
 
@@ -33,6 +33,74 @@ class CommandsTest(SystemCase):
                              check=False)
         self.assertEqual(1, done.returncode)
         self.assertIn("No such user here", done.stdout + done.stderr)
+
+    def test_send_tells_what_became_of_each_recipient(self):
+        server = self.fake()
+        server.faults.refuse = {"bad@dest.example": "550 5.1.1 No such user here"}
+        relay = self.relay(self.smarthost(server), delivery={"bounce_to": "none"})
+        words = ("send", "--to", "ada@dest.example", "--to", "bad@dest.example",
+                 "--to", "no@@host", "--from", "app@example.com")
+        done = relay.command(*words, check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertRegex(done.stdout, "delivered +ada@dest.example: 250")
+        self.assertRegex(done.stdout, "failed +bad@dest.example: 550 5.1.1 No such user here")
+        self.assertRegex(done.stdout, r"refused +no@@host: 5\d\d ")
+        self.assertIn("bad@dest.example: the message was not delivered: 550", done.stderr)
+        self.assertIn("no@@host: the message was refused: 5", done.stderr)
+        self.assertNotIn("ada@", done.stderr)
+        answer = json.loads(relay.command(*words, "--json", check=False).stdout)
+        self.assertEqual("partial", answer["outcome"])
+        self.assertEqual([["ada@dest.example", "delivered"], ["bad@dest.example", "failed"],
+                          ["no@@host", "refused"]],
+                         [[r["address"], r["outcome"]] for r in answer["recipients"]])
+        # The list quotes the reply that explains the outcome.
+        listed = relay.command("queue", "list", "--state", "failed").stdout
+        self.assertIn("550 5.1.1 No such user here", listed)
+        self.assertNotIn("250 ", listed)
+
+    def test_send_tells_an_unknown_outcome_as_such(self):
+        server = self.fake()
+        server.faults.drop = "final-dot"
+        relay = self.relay(self.smarthost(server), delivery={"retry": ["1h"]})
+        done = relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com",
+                             check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("nobody knows whether the mail went through", done.stderr)
+
+    def test_send_takes_the_smarthosts_address_for_a_sender(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        relay.command("send", "--to", "ada@dest.example")
+        self.assertEqual(USER, server.messages[0].sender)
+
+    def test_send_speaks_implicit_tls_where_nothing_else_is_spoken(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), server={
+            "listen": [], "tls_listen": ["127.0.0.1:0"], "certificate": self.certificate,
+            "private_key": self.key})
+        self.assertIn("(implicit TLS)", relay.command("status").stdout)
+        relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com", timeout=20)
+        self.assertEqual(1, len(server.messages))
+        relay.stop()
+        relay = self.relay(self.smarthost(server), server={
+            "tls_listen": ["127.0.0.1:0"], "certificate": self.certificate,
+            "private_key": self.key})
+        relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com", timeout=20)
+
+    def test_folders_in_the_place_of_files(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        folder = str(self.scratch.path)
+        send = ("send", "--to", "ada@dest.example", "--from", "app@example.com")
+        for status, config, words in (
+                (1, True, (*send, "--attach", folder)),
+                (1, True, (*send, "--user", "app", "--password-file", folder)),
+                (2, False, ("sink", "--user", "app", "--password-file", folder)),
+                (1, False, ("user", "app", "--password-file", folder)),
+                (2, False, ("vantage", "--token-file", folder))):
+            with self.subTest(words=words):
+                done = relay.command(*words, check=False, config=config)
+                self.assertEqual(status, done.returncode, done.stderr)
+                self.assertIn(f"{folder} is a folder, not a file", done.stderr)
 
     def test_queue_commands_with_and_without_a_server(self):
         server = self.fake()

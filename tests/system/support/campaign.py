@@ -24,7 +24,7 @@ SMARTHOST = pathlib.Path(__file__).with_name("journal_smarthost.py")
 SIZES = (200, 200, 1_000, 1_000, 4_000, 4_000, 20_000, 100_000, 140_000, 700_000)
 DELIVERED = re.compile(r"^(\S+) info +delivered .*kept as ([0-9.]+)", re.MULTILINE)
 # An answer that relay read this long before its death was to have been recorded.
-TO_RECORD = 2.0
+TO_RECORD = 5.0
 # One that left the smarthost this long before a death was to have been read, on a busy machine too.
 TO_READ = 60.0
 
@@ -56,6 +56,7 @@ class Sender(threading.Thread):
         self.campaign, self.number = campaign, number
         self.random = random.Random(f"{campaign.seed} {number}")
         self.acknowledged, self.count, self.refusals = {}, 0, collections.Counter()
+        self.queued_as = set()
 
     def run(self):
         while not self.campaign.ending.is_set():
@@ -88,6 +89,7 @@ class Sender(threading.Thread):
             raise ConnectionError("closed without a reply")
         if code == 250:
             self.acknowledged[identifier] = recipients
+            self.queued_as.add(reply.rsplit(" ", 1)[1])
         else:
             self.refusals[reply] += 1
 
@@ -168,6 +170,8 @@ class Campaign:
         acknowledged = [(identifier, recipient) for sender in self.senders
                         for identifier, recipients in sender.acknowledged.items()
                         for recipient in recipients]
+        queued_as = set().union(*(sender.queued_as for sender in self.senders))
+        put_aside = {file.name for file in self.relay.spool.glob("bodies/orphaned/*")}
         refusals = sum((sender.refusals for sender in self.senders), collections.Counter())
         lost = [pair for pair in acknowledged if pair not in kept]
         repeats = Repeats(self.kills, said, read_by(self.relay.log()))
@@ -180,6 +184,9 @@ class Campaign:
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
                 "messages": self.acknowledged_count(), "recipients": len(acknowledged),
                 "copies": sum(map(len, kept.values())), "lost": lost, "torn": torn,
+                "left_bodies": [file.name for file in self.relay.spool.glob("bodies/*")
+                                if file.is_file()],
+                "put_aside": len(put_aside), "put_aside_wrongly": sorted(put_aside & queued_as),
                 **repeats.found(), "refusals": dict(refusals)}
 
 

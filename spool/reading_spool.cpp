@@ -19,6 +19,13 @@ SpoolError unreadable(const Layout& layout, const SpoolError& cause) {
                         layout.database().string(), layout.bodies().string())};
 }
 
+// What the next start of relay will make of it.
+void see_unknown(Message& message) {
+    if (message.dot_marked && message.state == MessageState::queued) {
+        message.state = MessageState::unknown;
+    }
+}
+
 bool is_damage(const SpoolError& error) { return error.problem == Problem::corrupt; }
 
 }  // namespace
@@ -73,12 +80,16 @@ void ReadingSpool::load_body(MessageId id, Done<Body> done) {
 void ReadingSpool::list(Query query, Done<std::vector<Summary>> done) {
     Outcome<std::vector<Summary>> found = queries_->list(query);
     if (!found && is_damage(found.error())) found = salvage_.list(query);
+    if (found) {
+        for (Summary& each : *found) see_unknown(each.message);
+    }
     answer<std::vector<Summary>>(done, std::move(found));
 }
 
 void ReadingSpool::show(MessageId id, Done<Details> done) {
     Outcome<Details> details = queries_->show(id);
     if (!details && is_damage(details.error())) details = salvage_.show(id);
+    if (details) see_unknown(details->message);
     answer<Details>(done, std::move(details));
 }
 

@@ -44,7 +44,7 @@ class RepeatsTest(unittest.TestCase):
             self.assertEqual(1, len(found["unexplained"]))
 
     def test_an_answer_that_relay_had_read_long_before_it_died_is_unexplained(self):
-        found = self.judge([(15.0, "relay")], {"1": 10.1}, {"1": 10.2}, [(10.0, "1"), (16.0, "2")])
+        found = self.judge([(25.0, "relay")], {"1": 10.1}, {"1": 10.2}, [(10.0, "1"), (26.0, "2")])
         self.assertEqual(1, len(found["unexplained"]))
 
     def test_the_death_of_the_smarthost_is_no_excuse_for_an_answer_that_relay_had_read(self):

@@ -128,7 +128,7 @@ TEST_CASE("a body file that is lost or cut is noticed", "[spool]") {
     REQUIRE(desk.add(1, pattern(1 << 20)).has_value());
     const auto file = desk.load_body(1)->file;
     std::filesystem::resize_file(file, 5);
-    CHECK(desk.load_body(1).error().problem == Problem::corrupt);
+    CHECK(desk.load_body(1).error().problem == Problem::body_lost);
     std::filesystem::remove(file);
     CHECK_THAT(desk.load_body(1).error().message, Contains(file.string() + " is missing"));
 }

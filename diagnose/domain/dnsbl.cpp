@@ -84,6 +84,8 @@ ip::address_v4::bytes_type bytes_of(const ip::address& address) {
 
 struct ListTally {
     unsigned listed = 0, policy = 0, clean = 0, untested = 0;
+    std::vector<std::string> lists;     // "203.0.113.9 on Spamhaus ZEN, as SBL"
+    std::vector<std::string> removals;  // "Spamhaus ZEN: https://..."
 };
 
 void note(CheckOutcome& result, ListTally& tally, const DnsblZone& zone, const std::string& address,
@@ -94,6 +96,14 @@ void note(CheckOutcome& result, ListTally& tally, const DnsblZone& zone, const s
     result.check.evidence.push_back(std::move(row));
     unsigned* counts[] = {&tally.clean, &tally.listed, &tally.policy, &tally.untested};
     ++*counts[static_cast<std::size_t>(reading.state)];
+    if (reading.state != DnsblState::listed) return;
+    const bool part = !reading.detail.empty() && reading.detail != zone.name;
+    tally.lists.push_back(fmt::format("{} on {}{}", address, zone.name,
+                                      part ? fmt::format(", as {}", reading.detail) : ""));
+    const std::string removal = fmt::format("{}: {}", zone.name, zone.lookup_url);
+    if (std::find(tally.removals.begin(), tally.removals.end(), removal) == tally.removals.end()) {
+        tally.removals.push_back(removal);
+    }
 }
 
 asio::awaitable<void> ask_zone(DomainContext& context, const DnsblZone& zone, CheckOutcome& result,
@@ -120,16 +130,17 @@ asio::awaitable<void> ask_zone(DomainContext& context, const DnsblZone& zone, Ch
 // Through a smarthost the receivers see its address, not ours.
 void conclude_lists(CheckOutcome& result, const ListTally& tally, bool direct) {
     if (tally.listed > 0) {
-        conclude(result, direct ? CheckStatus::fail : CheckStatus::warn,
-                 fmt::format("This host's address is on {} block list{}: spam or malware was seen "
-                             "from it.",
-                             tally.listed, tally.listed == 1 ? "" : "s"));
+        conclude(
+            result, direct ? CheckStatus::fail : CheckStatus::warn,
+            fmt::format("This host's address is on {} block list{}, as spam or malware was "
+                        "seen from it: {}.",
+                        tally.listed, tally.listed == 1 ? "" : "s", base::join(tally.lists, "; ")));
         result.fixes.push_back(make_fix(
             "Find the cause, then ask to be taken off the list",
             {"Look for the sender of the spam first: a broken-in web form or account, or another "
              "host behind the same address. Without that the listing comes back.",
-             "Then ask for removal at the list's own page (Spamhaus: "
-             "https://check.spamhaus.org/).",
+             fmt::format("Then ask for removal at the list's own page: {}",
+                         base::join(tally.removals, "; ")),
              "Until then send through a smarthost: receivers see its address."}));
     } else if (tally.policy > 0) {
         conclude(result, CheckStatus::warn,

@@ -100,6 +100,22 @@ void give_verdict(const DomainRun& run, Report& report) {
     report.good = failed == run.results.end() && report.verdict.code != VerdictCode::inconclusive;
 }
 
+// Records are the domain's; a reverse name and a listing are for the address's owner to mend.
+void blame(const DomainRun& run, Report& report) {
+    report.cause.name = run.context.ask.domain;
+    if (report.good) return;
+    report.cause.kind = CauseKind::config;
+    for (const Check& check : report.checks) {
+        if (check.status != CheckStatus::fail) continue;
+        const bool address = check.id == "ptr" || check.id == "dnsbl";
+        if (!address) return;
+        report.cause.kind = CauseKind::isp;
+        report.cause.name = fmt::format("the owner of the address {}",
+                                        base::join(run.context.ask.public_addresses, ", "));
+        return;
+    }
+}
+
 Report make_report(DomainRun& run) {
     Report report;
     give_verdict(run, report);
@@ -110,8 +126,7 @@ Report make_report(DomainRun& run) {
                   std::back_inserter(report.findings));
         report.checks.push_back(std::move(result.check));
     }
-    if (!report.good) report.cause.kind = CauseKind::config;
-    report.cause.name = run.context.ask.domain;
+    blame(run, report);
     report.host.hostname = run.context.ask.hostname;
     report.host.public_addresses = run.context.ask.public_addresses;
     return report;

@@ -91,8 +91,10 @@ void judge_hosts(const MxFacts& facts, MxJudgement& judgement) {
     judgement.deliverable = !judgement.usable.empty() || skipped > 0;
     if (failed == count) {
         judgement.status = CheckStatus::fail;
-        judgement.summary = fmt::format("None of the mail servers of {} can be used: {}.",
-                                        facts.domain, judgement.evidence.front().result);
+        const HostVerdict first = verdict_of(facts.hosts.front());
+        judgement.summary = fmt::format("None of the mail servers of {} can be used: {}: {}.",
+                                        facts.domain, facts.hosts.front().name,
+                                        first.detail.empty() ? first.result : first.detail);
     } else if (judgement.usable.empty()) {
         judgement.status = CheckStatus::skip;
         judgement.summary =

@@ -79,7 +79,9 @@ void conclude_ptr(CheckOutcome& result, const PtrTally& tally, const DomainAsk& 
         conclude(result, CheckStatus::skip, "The reverse name could not be looked up.");
     }
     if (tally.bad + tally.generic == 0) return;
-    const std::string name = ask.hostname.empty() ? "mail." + ask.domain : ask.hostname;
+    // A reverse name has to be one that the world can look up.
+    const bool full = ask.hostname.find('.') != std::string::npos;
+    const std::string name = full ? ask.hostname : "mail." + ask.domain;
     result.fixes.push_back(make_fix(
         "Set the reverse name, or send through a smarthost",
         {fmt::format(

@@ -20,7 +20,10 @@ net::Family family_of(const std::string& address) {
 }
 
 std::string owner_text(const TcpListener& listener) {
-    if (listener.pid == 0) return fmt::format("user {}", listener.user);
+    if (listener.pid == 0) {
+        return listener.user == 0 ? std::string{"A process of root"}
+                                  : fmt::format("A process of user {}", listener.user);
+    }
     return fmt::format("{} (pid {})", listener.process, listener.pid);
 }
 

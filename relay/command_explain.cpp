@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/provider_catalogue.hpp"
+#include "diagnose/reply_catalogue.hpp"
 #include "relay/commands.hpp"
 #include "relay/explain_report.hpp"
 #include "relay/output.hpp"
@@ -33,7 +34,20 @@ std::string speaker(const std::string& provider) {
     return facts == nullptr ? provider : diagnose::speaker_of_host(facts->hosts.front());
 }
 
+// Whose replies the catalogue knows: services by their presets, and exchangers.
+bool is_known(const std::string& provider) {
+    if (provider.empty() || diagnose::find_provider(provider) != nullptr) return true;
+    const auto& entries = diagnose::ReplyCatalogue::built_in().entries();
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& entry) { return entry.provider == provider; });
+}
+
 ExitStatus explain(const Context& context, const Options& options) {
+    if (!is_known(options.provider)) {
+        return fail("--provider: \"" + base::printable(options.provider, 100) +
+                        "\" is no service that relay knows; leave it out when none fits",
+                    ExitStatus::usage);
+    }
     const std::string text = base::join(options.words, " ");
     const bool from_input = text == "-" || (text.empty() && ::isatty(STDIN_FILENO) == 0);
     diagnose::LogExplainer explainer{speaker(options.provider)};

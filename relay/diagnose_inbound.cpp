@@ -72,6 +72,12 @@ void add_inbound_options(CLI::App& command, InboundFlags& flags) {
 
 base::Result<Diagnosis> inbound_diagnosis(const InboundFlags& flags, const std::string& hostname,
                                           base::Duration timeout) {
+    const bool name = flags.domain.find_first_of(" \t\r\n@<>/:\\\"") == std::string::npos;
+    if (!name) {
+        return base::error(
+            fmt::format("--inbound: \"{}\" is no domain; expected a name such as example.com",
+                        base::printable(flags.domain, 100)));
+    }
     diagnose::InboundAsk ask;
     ask.domain = flags.domain;
     ask.hostname = hostname;

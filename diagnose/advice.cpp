@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/advice_smarthost.hpp"
+#include "diagnose/explain.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/provider_catalogue.hpp"
 
@@ -14,139 +16,109 @@ bool any_smarthost_works(const Report& report) {
                        [](const auto& item) { return item.code == VerdictCode::ok_smarthost; });
 }
 
-std::string port_line(std::uint16_t port) {
-    const bool implicit = port == 465 || port == 2465 || port == 8465;
-    return fmt::format("port = {}            # {}; seen open from this host a moment ago", port,
-                       implicit ? "implicit TLS" : "STARTTLS");
-}
-
-bool answers_on(const Observations& seen, std::uint16_t port) {
-    return std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
-        return item.role == ProbeRole::smarthost && item.port == port && item.open();
-    });
-}
-
-// The smarthost block with a port that answered; a configured host keeps its name.
-std::string smarthost_block(const Observations& seen, std::uint16_t port) {
-    std::string host = "smtp.example.com", user = "app@example.com";
-    std::string hint = "  # your provider's submission server";
-    const bool usual = port == 587 || port == 465;
-    if (!seen.smarthosts.empty() && (usual || answers_on(seen, port))) {
-        host = seen.smarthosts.front().host;
-        hint.clear();
-        if (!seen.smarthosts.front().sender.empty()) user = seen.smarthosts.front().sender;
-    }
-    return fmt::format(
-        "[smarthost]\nhost = \"{}\"{}\n{}\nusername = \"{}\"\npassword_file = "
-        "\"/etc/relay/password\"\n",
-        host, hint, port_line(port), user);
-}
-
-std::string open_words(const std::vector<std::uint16_t>& ports) {
-    std::vector<std::string> words;
-    for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
-    return base::join(words, ", ");
-}
-
-// The ports to try first on this platform, as far as they were seen open.
-std::vector<std::uint16_t> preferred_ports(const Observations& seen) {
-    std::vector<std::uint16_t> open = open_submission_ports(seen);
-    if (seen.host.cloud == nullptr) return open;
-    std::vector<std::uint16_t> result;
-    const auto has = [](const auto& list, std::uint16_t port) {
-        return std::find(list.begin(), list.end(), port) != list.end();
-    };
-    for (const std::uint16_t port : seen.host.cloud->relay_ports) {
-        if (has(open, port)) result.push_back(port);
-    }
-    for (const std::uint16_t port : open) {
-        if (!has(result, port)) result.push_back(port);
-    }
-    return result;
-}
-
-Fix use_smarthost(const Observations& seen) {
+// How a cloud ends its block, and what else is to be known of it.
+Fix lift_by_cloud(const CloudPolicy& cloud) {
     Fix fix;
-    const std::vector<std::uint16_t> ports = preferred_ports(seen);
-    if (ports.empty()) return fix;
-    fix.title = fmt::format("Send through an authenticated smarthost on port {}", ports.front());
-    const bool usual = ports.front() == 587 || ports.front() == 465;
-    if (usual) {
-        fix.steps.emplace_back(
-            "Have the name of a submission server, a user name and a password from your mail "
-            "provider or from a sending service.");
+    const bool hopeless = cloud.lift == "never" || cloud.lift == "none-documented";
+    if (cloud.lift == "never") {
+        fix.title = fmt::format("{} never lifts this block", cloud.name);
+        fix.steps.emplace_back("Do not ask its support for port 25: use a smarthost.");
+    } else if (cloud.lift == "none-documented") {
+        fix.title = fmt::format("{} publishes no way to have port 25 opened", cloud.name);
     } else {
-        fix.steps.push_back(fmt::format(
-            "Take a provider with an alternate port; open from here: {} (SendGrid, Mailgun, "
-            "Postmark, Brevo and SMTP2GO have 2525; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail "
-            "and Zoho have none).",
-            open_words(ports)));
+        fix.title =
+            fmt::format("Have {} open port 25, if direct delivery is really wanted", cloud.name);
     }
-    if (seen.host.cloud != nullptr) {
-        const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);
-        if (own != nullptr) {
-            fix.steps.push_back(
-                own->setup_url.empty()
-                    ? fmt::format("{} has {} for sending.", seen.host.cloud->name, own->name)
-                    : fmt::format("{} has {} for sending: {}", seen.host.cloud->name, own->name,
-                                  own->setup_url));
-        }
+    if (!cloud.lift_how.empty()) fix.steps.push_back(cloud.lift_how);
+    if (!cloud.lift_url.empty()) fix.steps.push_back("Read " + cloud.lift_url);
+    if (!cloud.rdns.empty() && !hopeless) {
+        fix.steps.push_back("Have a PTR name set for the address first: " + cloud.rdns);
+    }
+    if (!cloud.note.empty() && cloud.lift != "never") fix.steps.push_back(cloud.note);
+    if (!cloud.checked) {
+        fix.steps.emplace_back("This is what others report of the provider; its own pages decide.");
+    }
+    return fix;
+}
+
+Fix lift_by_isp(const IspPolicy* isp) {
+    Fix fix;
+    fix.title = "Ask the access provider to open port 25, if direct delivery is really wanted";
+    if (isp != nullptr && isp->policy == "router-whitelist") {
+        fix.title = "Change the router's list of mail servers";
+    }
+    if (isp != nullptr && !isp->lift.empty()) {
+        fix.steps.push_back(fmt::format("{}'s way out: {}.", isp->name, isp->lift));
+    } else {
+        fix.steps.emplace_back(
+            "Most open it for a fixed or business address only; ask for a PTR name as well.");
     }
     fix.steps.emplace_back(
-        "Put the block below, with these in it, into relay.toml (`relay diagnose --write` offers "
-        "to), and the password into the file it names, readable by relay's user only.");
-    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
-    fix.config = smarthost_block(seen, ports.front());
+        "Even with port 25 open most receivers refuse mail straight from an end user's address.");
+    return fix;
+}
+
+// Whom to ask when nothing says whose filter it is: both who may have it.
+Fix ask_both(const Observations& seen, const Cause& cause) {
+    Fix fix;
+    fix.title = "Ask who filters port 25, if direct delivery is really wanted";
+    if (cause.hop_address.empty() || !seen.local.rules_read) {
+        fix.steps.emplace_back(
+            "First the router or firewall of this network: look there for a rule that names port "
+            "25, or a list of allowed mail servers.");
+    }
+    fix.steps.push_back(fmt::format(
+        "Then the provider of the line or of the server: ask whether it blocks outbound port 25 "
+        "and how that is lifted{}.",
+        cause.hop_address.empty()
+            ? ""
+            : fmt::format("; packets get to {} and end there or just after", cause.hop_address)));
+    return fix;
+}
+
+Fix lift_at_gateway(const Observations& seen, const Cause& cause) {
+    Fix fix;
+    fix.title = fmt::format("Let the router{} pass outbound port 25",
+                            cause.hop_address.empty() ? "" : " at " + cause.hop_address);
+    fix.steps.emplace_back(
+        "Look in its firewall or \"mail protection\" settings for a rule or a "
+        "list of allowed mail servers that names port 25.");
+    const std::optional<PathReading> reading = best_reading(seen);
+    const bool reset = reading && reading->finding == PathFinding::reset_here;
+    if (reset && !seen.local.rules_read) {
+        fix.steps.emplace_back(
+            "A rule of this host that resets would look the same; as root it would be seen: `sudo "
+            "relay diagnose`");
+    }
+    fix.steps.emplace_back(
+        "If its rules are clean, the next hop is the filter: ask the network provider.");
     return fix;
 }
 
 Fix lift_block(const Observations& seen, const Cause& cause) {
     Fix fix;
-    if (cause.kind == CauseKind::cloud && seen.host.cloud != nullptr) {
-        const CloudPolicy& cloud = *seen.host.cloud;
-        if (cloud.lift == "never") {
-            fix.title = fmt::format("{} never lifts this block", cloud.name);
-            fix.steps.push_back("Do not ask its support for port 25: use a smarthost.");
-            return fix;
-        }
-        fix.title =
-            fmt::format("Have {} open port 25, if direct delivery is really wanted", cloud.name);
-        if (!cloud.lift_how.empty()) fix.steps.push_back(cloud.lift_how);
-        if (!cloud.lift_url.empty()) fix.steps.push_back("Read " + cloud.lift_url);
-        if (!cloud.rdns.empty()) {
-            fix.steps.push_back("Have a PTR name set for the address first: " + cloud.rdns);
-        }
-        if (!cloud.checked) {
-            fix.steps.push_back(
-                "This is what others report of the provider; its own pages decide.");
-        }
-    } else if (cause.kind == CauseKind::isp) {
-        fix.title = "Ask the access provider to open port 25, if direct delivery is really wanted";
-        if (seen.host.isp != nullptr && !seen.host.isp->lift.empty()) {
-            fix.steps.push_back(seen.host.isp->lift);
-        } else {
-            fix.steps.push_back(
-                "Most open it for a fixed or business address only; ask for a PTR "
-                "name as well.");
-        }
-        fix.steps.push_back(
-            "Even with port 25 open most receivers refuse mail straight from an end "
-            "user's address.");
-    } else if (cause.kind == CauseKind::gateway) {
-        fix.title = fmt::format("Let the router{} pass outbound port 25",
-                                cause.hop_address.empty() ? "" : " at " + cause.hop_address);
-        fix.steps.push_back(
-            "Look in its firewall or \"mail protection\" settings for a rule or a "
-            "list of allowed mail servers that names port 25.");
-        fix.steps.push_back(
-            "If its rules are clean, the next hop is the filter: ask the network "
-            "provider.");
-    } else if (cause.kind == CauseKind::container) {
-        fix.title = "Let the container's host forward outbound port 25";
-        fix.steps.push_back(
-            "On its host look for the rule: `nft list ruleset`, or `iptables -S FORWARD` and "
-            "`iptables -S DOCKER-USER`; in Kubernetes look at the namespace's NetworkPolicy and "
-            "the CNI's egress rules.");
+    switch (cause.kind) {
+        case CauseKind::cloud:
+            if (seen.host.cloud != nullptr) fix = lift_by_cloud(*seen.host.cloud);
+            break;
+        case CauseKind::isp:
+            fix = lift_by_isp(seen.host.isp);
+            break;
+        case CauseKind::gateway:
+            fix = lift_at_gateway(seen, cause);
+            break;
+        case CauseKind::container:
+            fix.title = "Let the container's host forward outbound port 25";
+            fix.steps.emplace_back(
+                "On its host look for the rule: `nft list ruleset`, or `iptables -S FORWARD` and "
+                "`iptables -S DOCKER-USER`; in Kubernetes look at the namespace's NetworkPolicy "
+                "and the CNI's egress rules.");
+            break;
+        case CauseKind::unknown:
+            fix = ask_both(seen, cause);
+            break;
+        default:
+            break;
     }
     return fix;
 }
@@ -154,25 +126,7 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
 Fix open_here(const Observations& seen) {
     Fix fix;
     fix.title = "Let port 25 out of this host";
-    if (seen.local.rule) {
-        RuleQuestion question;
-        question.port = 25;
-        fix.steps.push_back("This is the rule: " + rule_text(*seen.local.rule));
-        for (const std::string& command : commands_to_allow(*seen.local.rule, question)) {
-            fix.steps.push_back("Run `" + command + "`");
-        }
-        return fix;
-    }
-    if (!seen.local.rules_read) {
-        fix.steps.push_back("Run it as root to see the rule: `sudo relay diagnose`");
-    }
-    fix.steps.emplace_back(
-        "Look for a packet filter rule: `nft list ruleset | grep -n -E 'dport|policy drop'` or "
-        "`iptables -S OUTPUT`");
-    fix.steps.emplace_back(
-        "Look for a prohibit, unreachable or blackhole route: `ip rule` and `ip route`");
-    fix.steps.emplace_back(
-        "In a systemd unit, look for its own sandbox: `systemctl cat UNIT | grep IPAddress`");
+    add_local_steps(seen.local, seen.local.rule ? &*seen.local.rule : nullptr, 25, fix);
     return fix;
 }
 
@@ -182,66 +136,19 @@ Fix not_helpful(const Observations& seen) {
     fix.steps.push_back(
         "Delivering to a recipient's mail exchanger on 587 or 465: an MX takes mail "
         "from others on 25 only.");
-    fix.steps.push_back("Longer time-outs, other recipients, another DNS server.");
+    fix.steps.emplace_back("Longer time-outs, other recipients, another DNS server.");
     if (seen.smarthosts.empty()) {
         fix.steps.push_back("A smarthost for receiving mail: that needs inbound port 25.");
     }
     return fix;
 }
 
-// What can be told from the words of the failed handshake.
-void add_tls_steps(const SmarthostReport& smarthost, Fix& fix) {
-    const auto says = [&](std::string_view words) {
-        return smarthost.explained.find(words) != std::string::npos;
-    };
-    if (says("clear text")) {
-        fix.steps.emplace_back(
-            "This port speaks STARTTLS: set tls = \"starttls\" (or leave tls out), or "
-            "use port 465 for implicit TLS.");
-    }
-    if (says("trust")) {
-        fix.steps.emplace_back(
-            "If the server is your own: ca_file = \"/path/to/its-ca.pem\" in its "
-            "[smarthost], or pin its key with fingerprint.");
-        fix.steps.emplace_back(
-            "If it is a provider's: something on the path (an antivirus, a "
-            "proxy) opens the TLS; have the smarthost excepted there.");
-    }
-    if (says("not for")) {
-        fix.steps.emplace_back("Use a host name that the certificate is for, as listed above.");
-    }
-    if (says("not valid before"))
-        fix.steps.emplace_back("Look at this host's clock: `timedatectl`");
-}
-
-Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
-    Fix fix;
-    fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
-    if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
-    const bool network = smarthost.code == VerdictCode::smarthost_unreachable ||
-                         smarthost.code == VerdictCode::smarthost_tls ||
-                         smarthost.code == VerdictCode::smarthost_no_starttls;
-    std::vector<std::uint16_t> open;
-    for (const PortResult& port : smarthost.ports) {
-        if (port.result == "open" && port.port != smarthost.port) open.push_back(port.port);
-    }
-    if (network && !open.empty()) {
-        fix.steps.push_back(fmt::format("Use port {} of {}, which is open from here.",
-                                        open_words(open), smarthost.host));
-        fix.config = smarthost_block(seen, open.front());
-    }
-    if (smarthost.code == VerdictCode::smarthost_tls) add_tls_steps(smarthost, fix);
-    if (smarthost.code == VerdictCode::smarthost_auth) {
-        fix.steps.push_back(
-            "One sign-in was tried. Do not try in a loop: providers lock accounts.");
-    }
-    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
-    return fix;
-}
-
 Fix no_network_fix(const Observations& seen) {
     Fix fix;
-    if (!seen.portal.empty()) {
+    if (seen.rule_for_all) {
+        fix.title = "Let connections out of this host";
+        add_local_steps(seen.local, &*seen.rule_for_all, 443, fix);
+    } else if (!seen.portal.empty()) {
         fix.title = "Sign in to this network first";
         fix.steps.push_back(
             "A captive portal answers in place of the web: open any http:// page in "
@@ -264,6 +171,11 @@ Fix no_network_fix(const Observations& seen) {
 Fix dns_fix(const Observations& seen) {
     Fix fix;
     fix.title = "Mend name resolution";
+    if (seen.rule_for_dns) {
+        fix.title = "Let name look-ups out of this host";
+        add_local_steps(seen.local, &*seen.rule_for_dns, 53, fix);
+        return fix;
+    }
     fix.steps.push_back(
         fmt::format("This host asks {} (/etc/resolv.conf).",
                     seen.name_servers.empty() ? "no name server" : seen.name_servers));
@@ -274,20 +186,84 @@ Fix dns_fix(const Observations& seen) {
     return fix;
 }
 
+// The first refusal of port 25 as it was said; nullptr when nobody refused in words.
+const PortEvidence* first_refusal(const Observations& seen) {
+    for (const PortEvidence& item : seen.ports) {
+        const bool refusing = item.role == ProbeRole::direct && item.identity == Identity::refusing;
+        if (refusing && !item.banner.empty()) return &item;
+    }
+    return nullptr;
+}
+
 Fix reputation_fix(const Observations& seen) {
     Fix fix;
     fix.title = "If direct delivery is really wanted";
+    bool listed = false;
+    if (const PortEvidence* refusal = first_refusal(seen)) {
+        const smtp::Reply& banner = refusal->greeting ? refusal->greeting->banner : smtp::Reply{};
+        const std::string text =
+            banner.code != 0 ? base::printable(banner.one_line()) : refusal->banner;
+        listed = text.find("PBL") != std::string::npos;
+        const Explanation known = explain_record(text, speaker_of_host(refusal->host));
+        fix.steps.push_back(fmt::format(
+            "{} said: \"{}\"{}", refusal->operator_name, text,
+            known.known() ? fmt::format(". {} {}", known.meaning, known.fix) : std::string{}));
+    }
+    const std::string pbl =
+        "A listing in Spamhaus PBL is no accusation: it says that the range must not "
+        "send itself; a smarthost is the cure.";
+    if (listed) fix.steps.push_back(pbl);
     fix.steps.push_back(
         "Set a PTR name for the address, and have it resolve back to it; only the "
         "address's owner can" +
         (seen.host.cloud != nullptr && !seen.host.cloud->rdns.empty()
              ? " (" + seen.host.cloud->rdns + ")."
              : "."));
-    fix.steps.push_back("See whether the address is listed: `relay diagnose --domain YOUR-DOMAIN`");
-    fix.steps.push_back(
-        "A listing in Spamhaus PBL is no accusation: it says that the range must not "
-        "send itself; a smarthost is the cure.");
+    fix.steps.emplace_back(
+        "See whether the address is listed: `relay diagnose --domain YOUR-DOMAIN`");
+    if (!listed) fix.steps.push_back(pbl);
     return fix;
+}
+
+// What is missing for a verdict, and how to have it.
+Fix inconclusive_fix(const Observations& seen) {
+    Fix fix;
+    fix.title = "Look again, with more time";
+    std::size_t asked = 0, unnamed = 0, mute = 0, silent = 0;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct) continue;
+        ++asked;
+        if (item.result == "dns") ++unnamed;
+        if (item.result == "dropped") ++silent;
+        if (item.open() && !item.genuine) ++mute;
+    }
+    std::vector<std::string> missing;
+    if (asked == 0) missing.emplace_back("no mail operator could be asked in the time");
+    if (unnamed > 0) missing.push_back(fmt::format("{} names were not looked up in time", unnamed));
+    if (silent > 0) {
+        missing.push_back(
+            fmt::format("{} addresses stayed silent on port 25 for the time given", silent));
+    }
+    if (mute > 0)
+        missing.push_back(fmt::format("{} connections were not greeted as expected", mute));
+    if (open_submission_ports(seen).empty()) {
+        missing.emplace_back("no other mail port answered, to compare with");
+    }
+    fix.steps.push_back(fmt::format("What is missing: {}.", base::join(missing, "; ")));
+    fix.steps.emplace_back("Run `relay diagnose --timeout 60s --verbose`");
+    return fix;
+}
+
+// Which family is shut, and how mail goes on meanwhile.
+void add_family_words(net::Family shut, std::vector<Fix>& fixes, std::size_t first) {
+    const bool v4 = shut == net::Family::ipv4;
+    for (std::size_t i = first; i < fixes.size(); ++i) {
+        fixes[i].title += fmt::format(" (over {})", v4 ? "IPv4" : "IPv6");
+    }
+    if (fixes.size() == first) return;
+    fixes[first].steps.push_back(fmt::format(
+        "Mail to servers with an {} address leaves meanwhile; those with none are not reached.",
+        v4 ? "IPv6" : "IPv4"));
 }
 
 bool network_trouble(VerdictCode code) {
@@ -343,30 +319,67 @@ std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
     return open;
 }
 
+std::vector<std::uint16_t> dead_ports(const Observations& seen) {
+    std::vector<std::uint16_t> dead;
+    const std::vector<std::uint16_t> open = open_submission_ports(seen);
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::control || item.port == 443 || !item.attempted()) continue;
+        const bool known = std::find(dead.begin(), dead.end(), item.port) != dead.end() ||
+                           std::find(open.begin(), open.end(), item.port) != open.end();
+        if (!known) dead.push_back(item.port);
+    }
+    std::sort(dead.begin(), dead.end());
+    return dead;
+}
+
 std::vector<Fix> advise(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes;
     const VerdictCode direct = report.direct.code;
+    const std::optional<net::Family> shut = closed_family(report.direct);
     const bool works = any_smarthost_works(report);
     if (network_trouble(report.verdict.code)) {
         add(fixes,
             report.verdict.code == VerdictCode::no_network ? no_network_fix(seen) : dns_fix(seen));
-    } else {
-        if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
-        if (direct == VerdictCode::local_firewall) add(fixes, open_here(seen));
-        for (const SmarthostReport& smarthost : report.smarthosts) {
-            if (smarthost.code != VerdictCode::ok_smarthost) {
-                add(fixes, fix_smarthost(seen, smarthost));
-            }
-        }
-        if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());
-        const bool blocked = direct != VerdictCode::ok_direct;
-        const bool no_port = direct == VerdictCode::submission_blocked && !works;
-        if (blocked && (report.smarthosts.empty() || no_port)) add(fixes, use_smarthost(seen));
-        if (direct == VerdictCode::reputation) add(fixes, reputation_fix(seen));
-        if (blocked && direct != VerdictCode::reputation)
-            add(fixes, lift_block(seen, report.cause));
-        if (blocked) add(fixes, not_helpful(seen));
+        return fixes;
     }
+    if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
+    if (direct == VerdictCode::local_firewall) add(fixes, open_here(seen));
+    for (const SmarthostReport& smarthost : report.smarthosts) {
+        if (smarthost.code != VerdictCode::ok_smarthost) {
+            add(fixes, fix_smarthost(seen, smarthost));
+        }
+    }
+    if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());
+    const bool blocked = direct != VerdictCode::ok_direct;
+    const bool unclear = direct == VerdictCode::inconclusive;
+    if (unclear) add(fixes, inconclusive_fix(seen));
+    const bool no_port = direct == VerdictCode::submission_blocked && !works;
+    if (blocked && (report.smarthosts.empty() || no_port)) {
+        add(fixes, use_smarthost(seen));
+        if (report.smarthosts.empty()) add(fixes, use_provider(seen));
+    }
+    if (direct == VerdictCode::reputation) add(fixes, reputation_fix(seen));
+    // Of a smarthost's own fault the cause says nothing about port 25.
+    Report port_25 = report;
+    port_25.smarthosts.clear();
+    port_25.verdict.code = direct;
+    const Cause cause = find_cause(seen, port_25);
+    if (blocked && direct != VerdictCode::reputation && !unclear) {
+        add(fixes, lift_block(seen, cause));
+    }
+    if (blocked && !unclear) add(fixes, not_helpful(seen));
+    if (!shut) return fixes;
+    const std::size_t first = fixes.size();
+    const VerdictCode code = closed_code(report.direct);
+    if (code == VerdictCode::local_firewall) add(fixes, open_here(seen));
+    if (code == VerdictCode::reputation) {
+        add(fixes, reputation_fix(seen));
+    } else if (code == VerdictCode::outbound_25_intercepted) {
+        add(fixes, intercepted_fix());
+    } else {
+        add(fixes, lift_block(seen, cause));
+    }
+    add_family_words(*shut, fixes, first);
     return fixes;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/smarthost_blame.hpp"
 #include "net/cidr.hpp"
 
 namespace diagnose {
@@ -42,9 +43,23 @@ std::string policy_of(const CloudPolicy& cloud) {
         cloud.blocked_scope.empty() ? "" : " (" + cloud.blocked_scope + ")", lift_words(cloud));
 }
 
+// The catalogue's classes, for people.
+std::string_view class_words(std::string_view policy) {
+    static const std::map<std::string_view, std::string_view> classes{
+        {"block", "Blocks outbound port 25"},
+        {"block-on-abuse", "Blocks outbound port 25 of a line after abuse was seen"},
+        {"allow-own-only", "Lets port 25 out to its own servers only"},
+        {"router-whitelist", "Its router lets mail out to a list of well-known servers only"},
+        {"transparent-proxy", "Redirects outbound port 25 through a mail filter of its own"},
+        {"starttls-strip", "Is reported to remove STARTTLS from port 25"}};
+    const auto found = classes.find(policy);
+    return found == classes.end() ? "Is reported to restrict port 25" : found->second;
+}
+
 std::string policy_of(const IspPolicy& isp) {
-    std::string text = fmt::format("{}: {}", isp.policy, isp.scope);
-    if (!isp.lift.empty()) text += "; " + isp.lift;
+    std::string text{class_words(isp.policy)};
+    if (!isp.scope.empty()) text += fmt::format(" ({})", isp.scope);
+    if (!isp.lift.empty()) text += fmt::format("; the way out: {}", isp.lift);
     return text + ".";
 }
 
@@ -75,19 +90,24 @@ const PortEvidence* first_denied(const Observations& seen) {
     return found == seen.ports.end() ? nullptr : &*found;
 }
 
-Cause local_cause(const Observations& seen) {
+Cause cause_by_rule(const RuleMatch& rule, std::string policy) {
     Cause cause;
     cause.kind = CauseKind::local_firewall;
     cause.hop = 0;
+    cause.name = rule_text(rule);
+    cause.policy = std::move(policy);
+    return cause;
+}
+
+Cause local_cause(const Observations& seen) {
     if (seen.local.rule) {
-        cause.name = rule_text(*seen.local.rule);
-        cause.policy = "This rule of this host stops port 25.";
-        return cause;
+        return cause_by_rule(*seen.local.rule, "This rule of this host stops port 25.");
     }
+    Cause cause;
+    cause.kind = CauseKind::local_firewall;
+    cause.hop = 0;
     const PortEvidence* denied = first_denied(seen);
-    const std::optional<PathReading> reading = best_reading(seen);
-    const bool reset = reading && reading->finding == PathFinding::reset_here;
-    if (reset || (denied != nullptr && denied->own_address)) {
+    if (denied != nullptr && denied->own_address) {
         cause.name = "a reject rule of this host's packet filter";
     } else if (denied != nullptr) {
         cause.name = "this host's own policy (a route, a security module or a unit's sandbox)";
@@ -108,26 +128,30 @@ bool cloud_blocks(const Observations& seen, std::uint16_t port) {
 }
 
 // The box at the hop found, by what is known of this network. The measurement decides, the
-// catalogue explains.
-Cause network_cause(const Observations& seen, bool intercepted) {
+// catalogue explains: a box that answers for itself, then the place, then a cloud's table.
+Cause network_cause(const Observations& seen, bool intercepted, net::Family family) {
     Cause cause;
-    const std::optional<PathReading> reading = best_reading(seen);
+    const std::optional<PathReading> reading = best_reading(seen, family);
     place(reading, cause);
     const int hop = cause.hop.value_or(-1);
-    const bool named_itself = reading && reading->finding == PathFinding::rejected;
+    const bool near = hop == 0 || hop == 1;
+    const bool named_itself = reading && (reading->finding == PathFinding::rejected ||
+                                          reading->finding == PathFinding::reset_here);
     // The first box behind this host: it names itself, drops before it routes, or is of one's own.
-    const bool first_box =
-        hop == 0 || (hop == 1 && (named_itself || private_address(cause.hop_address)));
-    if (cloud_blocks(seen, 25) && !intercepted) {
-        cause.kind = CauseKind::cloud;
-        cause.name = seen.host.cloud->name;
-        cause.policy = policy_of(*seen.host.cloud);
-        return cause;
-    }
-    if (!seen.host.container.empty() && (hop == 0 || hop == 1)) {
+    const bool own_router = hop == 1 && private_address(cause.hop_address);
+    const bool first_box = hop == 0 || (hop == 1 && named_itself) || own_router;
+    if (!seen.host.container.empty() && near) {
         cause.kind = CauseKind::container;
         cause.name = seen.host.container;
         cause.policy = seen.host.container_meaning;
+        return cause;
+    }
+    // What a cloud drops before its first router shows no farther than this host.
+    const bool nearer_than_cloud = (near && named_itself) || own_router;
+    if (cloud_blocks(seen, 25) && !intercepted && !nearer_than_cloud) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = policy_of(*seen.host.cloud);
         return cause;
     }
     const bool isp_known = seen.host.isp != nullptr || seen.host.residential;
@@ -142,7 +166,7 @@ Cause network_cause(const Observations& seen, bool intercepted) {
         }
         return cause;
     }
-    if (seen.host.cloud != nullptr && hop != 0 && !intercepted) {
+    if (seen.host.cloud != nullptr && hop != 0 && !intercepted && !nearer_than_cloud) {
         cause.kind = CauseKind::cloud;
         cause.name = seen.host.cloud->name;
         cause.policy = policy_of(*seen.host.cloud);
@@ -163,14 +187,66 @@ Cause network_cause(const Observations& seen, bool intercepted) {
     return cause;
 }
 
-Cause smarthost_cause(const SmarthostReport& smarthost) {
+// Who is at work between this host and the mail servers, as far as marks tell.
+Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint16_t port) {
+    if (closed(direct.code) && direct.code != VerdictCode::inconclusive) {
+        return network_cause(seen, direct.code == VerdictCode::outbound_25_intercepted,
+                             net::Family::any);
+    }
+    Cause cause;
+    if (cloud_blocks(seen, port)) {
+        cause.kind = CauseKind::cloud;
+        cause.name = seen.host.cloud->name;
+        cause.policy = policy_of(*seen.host.cloud);
+    } else if (seen.host.isp != nullptr) {
+        cause.kind = CauseKind::isp;
+        cause.name = seen.host.isp->name;
+        cause.policy = policy_of(*seen.host.isp);
+    } else {
+        cause.name = "something between this host and the mail servers";
+    }
+    return cause;
+}
+
+// By comparison with other operators: the smarthost is not blamed for what all of them show.
+Cause blamed_cause(const Observations& seen, const DirectReport& direct,
+                   const SmarthostReport& smarthost) {
+    const SmarthostBlame blame = blame_for(seen, smarthost.name);
+    Cause cause;
+    switch (blame.who) {
+        case Blame::here:
+            cause.kind = CauseKind::local_firewall;
+            cause.hop = 0;
+            cause.name = blame.rule != nullptr ? rule_text(*blame.rule)
+                                               : std::string{"this host's own policy"};
+            break;
+        case Blame::path:
+            cause = path_cause(seen, direct, blame.port);
+            break;
+        case Blame::far:
+            cause.kind = CauseKind::remote;
+            cause.name = "smarthost " + smarthost.name;
+            break;
+        case Blame::unknown:
+            // Its own words about the certificate are its own fault, whoever else was asked.
+            cause.kind = smarthost.code == VerdictCode::smarthost_unreachable ? CauseKind::unknown
+                                                                              : CauseKind::remote;
+            cause.name = "smarthost " + smarthost.name + ", or something on the way to it";
+    }
+    if (cause.policy.empty()) cause.policy = blame.words;
+    return cause;
+}
+
+Cause smarthost_cause(const Observations& seen, const DirectReport& direct,
+                      const SmarthostReport& smarthost) {
     Cause cause;
     cause.name = "smarthost " + smarthost.name;
     switch (smarthost.code) {
         case VerdictCode::smarthost_unreachable:
-        case VerdictCode::smarthost_rejected:
         case VerdictCode::smarthost_tls:
         case VerdictCode::smarthost_no_starttls:
+            return blamed_cause(seen, direct, smarthost);
+        case VerdictCode::smarthost_rejected:
             cause.kind = CauseKind::remote;
             break;
         case VerdictCode::smarthost_dns:
@@ -207,10 +283,12 @@ Cause reputation_cause(const Observations& seen) {
 
 }  // namespace
 
-std::optional<PathReading> best_reading(const Observations& seen) {
+std::optional<PathReading> best_reading(const Observations& seen, net::Family family) {
     std::optional<PathReading> best;
     std::vector<const PathTrace*> paths;
-    for (const PathTrace& path : seen.paths) paths.push_back(&path);
+    for (const PathTrace& path : seen.paths) {
+        if (family == net::Family::any || path.family == family) paths.push_back(&path);
+    }
     std::stable_sort(paths.begin(), paths.end(), [](const PathTrace* a, const PathTrace* b) {
         return a->family == net::Family::ipv4 && b->family != net::Family::ipv4;
     });
@@ -227,11 +305,21 @@ std::optional<PathReading> best_reading(const Observations& seen) {
 
 Cause find_cause(const Observations& seen, const Report& report) {
     const VerdictCode code = report.verdict.code;
-    const VerdictCode direct = report.direct.code;
+    const std::optional<net::Family> shut = closed_family(report.direct);
+    const VerdictCode direct = closed_code(report.direct);
+    const net::Family family = shut.value_or(net::Family::any);
+    const bool by_smarthost = code != report.direct.code;
+    if (by_smarthost) {
+        for (const SmarthostReport& smarthost : report.smarthosts) {
+            if (smarthost.code == code) return smarthost_cause(seen, report.direct, smarthost);
+        }
+    }
     if (direct == VerdictCode::local_firewall) return local_cause(seen);
     if (code == VerdictCode::no_network) {
         Cause cause;
-        if (!seen.portal.empty()) {
+        if (seen.rule_for_all) {
+            cause = cause_by_rule(*seen.rule_for_all, "This rule of this host stops everything.");
+        } else if (!seen.portal.empty()) {
             cause.kind = CauseKind::gateway;
             cause.name = "a captive portal";
         } else if (!seen.route_v4 && !seen.route_v6) {
@@ -244,22 +332,16 @@ Cause find_cause(const Observations& seen, const Report& report) {
     }
     if (code == VerdictCode::dns_broken) {
         Cause cause;
+        if (seen.rule_for_dns) {
+            return cause_by_rule(*seen.rule_for_dns, "This rule of this host stops name look-ups.");
+        }
         cause.kind = seen.portal.empty() ? CauseKind::config : CauseKind::gateway;
         cause.name = seen.portal.empty() ? "name servers " + seen.name_servers : "a captive portal";
         return cause;
     }
-    const bool by_smarthost = code != direct;
-    if (by_smarthost && code != VerdictCode::smarthost_unreachable) {
-        for (const SmarthostReport& smarthost : report.smarthosts) {
-            if (smarthost.code == code) return smarthost_cause(smarthost);
-        }
-    }
     if (direct == VerdictCode::reputation) return reputation_cause(seen);
-    if (closed(direct)) return network_cause(seen, direct == VerdictCode::outbound_25_intercepted);
-    if (by_smarthost) {
-        for (const SmarthostReport& smarthost : report.smarthosts) {
-            if (smarthost.code == code) return smarthost_cause(smarthost);
-        }
+    if (closed(direct)) {
+        return network_cause(seen, direct == VerdictCode::outbound_25_intercepted, family);
     }
     return {};
 }

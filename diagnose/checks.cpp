@@ -30,6 +30,23 @@ void add_rows(const Observations& seen, ProbeRole role, Check& check) {
     }
 }
 
+// A route that leads nowhere is no network, and a way to the web that was not seen to its end is
+// not proven.
+void judge_reach(const Observations& seen, Check& check) {
+    const bool asked = std::any_of(seen.ports.begin(), seen.ports.end(), [](const auto& item) {
+        return item.role == ProbeRole::address && item.connect != ConnectResult::no_route;
+    });
+    const bool answered = std::any_of(seen.ports.begin(), seen.ports.end(),
+                                      [](const PortEvidence& item) { return item.open(); });
+    if (asked && !answered) {
+        check.status = CheckStatus::fail;
+        check.summary += " No address beyond it answers.";
+    } else if (seen.portal_skipped) {
+        check.status = CheckStatus::skip;
+        check.summary += " Whether a captive portal is in the way could not be told in time.";
+    }
+}
+
 Check network_check(const Observations& seen) {
     Check check = make(check_name::network);
     Evidence v4, v6;
@@ -53,6 +70,7 @@ Check network_check(const Observations& seen) {
                                     !seen.route_v6   ? "IPv4 only"
                                     : !seen.route_v4 ? "IPv6 only"
                                                      : "IPv4 and IPv6");
+        judge_reach(seen, check);
     }
     return check;
 }
@@ -148,7 +166,8 @@ Check direct_check(const Observations& seen, const Report& report) {
     }
     const bool some_closed = v4.closed() || v6.closed();
     if (report.direct.code == VerdictCode::ok_direct) {
-        check.status = some_closed ? CheckStatus::warn : CheckStatus::ok;
+        const bool one_only = closed_family(report.direct).has_value();
+        check.status = some_closed || one_only ? CheckStatus::warn : CheckStatus::ok;
     } else if (report.direct.code == VerdictCode::inconclusive) {
         check.status = CheckStatus::warn;
     } else {
@@ -193,6 +212,7 @@ Check identity_check(const Observations& seen) {
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::direct || !item.open()) continue;
         check.evidence.push_back(row_of(item));
+        check.took = std::max(check.took, item.took);
         (item.genuine ? genuine : strange).insert(item.operator_name);
         if (!item.genuine && check.summary.empty()) {
             check.summary =
@@ -211,6 +231,25 @@ Check identity_check(const Observations& seen) {
                                "answered with greetings of their own.");
     }
     return check;
+}
+
+void add_rule_row(const RuleMatch& rule, Check& check) {
+    Evidence row;
+    row.target = "rule";
+    row.result = "stops it";
+    row.detail = rule_text(rule);
+    check.evidence.push_back(std::move(row));
+}
+
+// As the beginning and the end of a sentence.
+std::string sentence(std::string text) {
+    const bool rule = text.starts_with("nftables") || text.starts_with("ip");
+    if (rule || text.empty()) return text;  // quoted as it is
+    if (text.front() >= 'a' && text.front() <= 'z') {
+        text.front() = static_cast<char>(text.front() - 'a' + 'A');
+    }
+    if (!text.ends_with('.')) text += '.';
+    return text;
 }
 
 Check local_check(const Observations& seen, const Report& report) {
@@ -235,9 +274,18 @@ Check local_check(const Observations& seen, const Report& report) {
         row.detail = rule_text(match);
         check.evidence.push_back(std::move(row));
     }
-    if (report.direct.code == VerdictCode::local_firewall) {
+    for (const LocalSigns& signs : seen.smarthost_signs) {
+        if (signs.rule) add_rule_row(*signs.rule, check);
+    }
+    for (const auto* rule : {&seen.rule_for_all, &seen.rule_for_dns}) {
+        if (*rule) add_rule_row(**rule, check);
+    }
+    if (report.cause.kind == CauseKind::local_firewall ||
+        closed_code(report.direct) == VerdictCode::local_firewall) {
         check.status = CheckStatus::fail;
-        check.summary = report.cause.name.empty() ? "This host stops port 25." : report.cause.name;
+        check.summary = report.cause.kind == CauseKind::local_firewall && !report.cause.name.empty()
+                            ? sentence(report.cause.name)
+                            : "This host stops port 25.";
     } else if (local.rules_read || local.counter_read) {
         check.status = CheckStatus::ok;
         check.summary = local.rules_read ? "No rule of this host stops port 25."
@@ -288,7 +336,7 @@ std::string reading_words(const PathReading& reading) {
         case PathFinding::rejected:
             return fmt::format("Port 25 is rejected at hop {}{}.", hop, at);
         case PathFinding::reset_here:
-            return "Connections to port 25 are reset before they reach the first router.";
+            return "Connections to port 25 are reset no farther away than at the first router.";
         case PathFinding::intercepted:
             return fmt::format(
                 "Something at hop {}{} answers port 25 in the server's place, which "
@@ -298,7 +346,7 @@ std::string reading_words(const PathReading& reading) {
     return {};
 }
 
-Check path_check(const Observations& seen) {
+Check path_check(const Observations& seen, const Report& report) {
     Check check = make(check_name::path);
     for (const PathTrace& path : seen.paths) {
         const PathPicture picture = picture_of(path);
@@ -316,7 +364,11 @@ Check path_check(const Observations& seen) {
                                            : reading_words(read_path(seen.paths.front()));
         return check;
     }
-    check.status = reading->finding == PathFinding::clear ? CheckStatus::ok : CheckStatus::fail;
+    // What stops one server or one family where others answer is no fault of the way out.
+    const bool leaves = report.direct.code == VerdictCode::ok_direct;
+    check.status = reading->finding == PathFinding::clear ? CheckStatus::ok
+                   : leaves                               ? CheckStatus::warn
+                                                          : CheckStatus::fail;
     check.summary = reading_words(*reading);
     return check;
 }
@@ -345,7 +397,9 @@ Check answer_check(const Observations& seen) {
         if (finding == AnswerFinding::same && check.status == CheckStatus::skip) {
             check.status = CheckStatus::ok;
         }
-        sentences.push_back(answer_words(pair));
+        const std::string words = answer_words(pair);
+        const bool said = std::find(sentences.begin(), sentences.end(), words) != sentences.end();
+        if (!said) sentences.push_back(words);
     }
     check.summary = base::join(sentences, " ");
     return check;
@@ -362,7 +416,7 @@ std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     checks.push_back(control_check(seen));
     checks.push_back(identity_check(seen));
     checks.push_back(local_check(seen, report));
-    checks.push_back(path_check(seen));
+    checks.push_back(path_check(seen, report));
     if (!seen.answers.empty()) checks.push_back(answer_check(seen));
     for (const SmarthostStages& stages : seen.smarthosts) checks.push_back(check_of(stages));
     return checks;

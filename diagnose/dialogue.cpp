@@ -65,6 +65,9 @@ CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken)
     view.names = shaken->peer_names;
     view.not_after = shaken->peer_not_after;
     view.problem = shaken->problem;
+    view.wrong_name = shaken->wrong_name;
+    view.wrong_time = shaken->wrong_time;
+    view.unknown_issuer = shaken->unknown_issuer;
     return view;
 }
 

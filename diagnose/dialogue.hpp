@@ -43,6 +43,7 @@ struct CertificateView {
     std::string subject, issuer, names;
     base::Time not_after{};
     std::string problem;  // what verification found wrong, or why the handshake failed
+    bool wrong_name = false, wrong_time = false, unknown_issuer = false;
     [[nodiscard]] bool shown() const { return !version.empty(); }
     [[nodiscard]] std::string text() const;  // for Evidence::certificate
 };

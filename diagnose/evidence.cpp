@@ -1,6 +1,8 @@
 #include "diagnose/evidence.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/text.hpp"
 
@@ -43,8 +45,29 @@ Identity judge_identity(const Greeting& greeting, const ProbeTarget& expected) {
     const bool looked = greeting.ehlo.positive();
     if (looked && expected.starttls && !greeting.starttls_offered) return Identity::stripped;
     if (greeting.ehlo.permanent() || greeting.ehlo.transient()) return Identity::refusing;
-    if (!greeting.certificate.problem.empty()) return Identity::certificate;
+    // A date or an issuer may be this host's own fault: its clock, its trust store.
+    if (greeting.certificate.wrong_name) return Identity::certificate;
     return Identity::genuine;
+}
+
+void judge_issuers(std::vector<PortEvidence>& evidence) {
+    std::map<std::string, std::set<std::string>> operators;  // by issuer
+    const auto unknown = [](const PortEvidence& item) {
+        return item.role == ProbeRole::direct && item.identity == Identity::genuine &&
+               item.greeting && item.greeting->certificate.unknown_issuer;
+    };
+    for (const PortEvidence& item : evidence) {
+        if (unknown(item)) {
+            operators[item.greeting->certificate.issuer].insert(item.operator_name);
+        }
+    }
+    for (PortEvidence& item : evidence) {
+        const bool shared =
+            unknown(item) && operators[item.greeting->certificate.issuer].size() >= 2;
+        if (!shared) continue;
+        item.identity = Identity::certificate;
+        item.genuine = false;
+    }
 }
 
 std::string_view identity_words(Identity identity) {

@@ -27,7 +27,7 @@ enum class Identity : std::uint8_t {
     foreign,      // another server's greeting
     not_smtp,     // HTTP, TLS or noise
     stripped,     // STARTTLS is missing where it is known to exist
-    certificate,  // STARTTLS shows a certificate that is not the server's
+    certificate,  // STARTTLS shows a certificate for another name, or one issued on the path
 };
 
 // One connect, as evidence.
@@ -62,6 +62,10 @@ struct PortEvidence {
 
 // Who answered, judged by what the operator's server is known to say. Pure.
 [[nodiscard]] Identity judge_identity(const Greeting& greeting, const ProbeTarget& expected);
+
+// An issuer that nobody trusts and that several unrelated operators show is the path's own: the
+// certificates of those are not the servers'. Means nothing where this host trusts no issuer. Pure.
+void judge_issuers(std::vector<PortEvidence>& evidence);
 
 // "its greeting is not Google's", in words for a summary; "" for genuine and unknown.
 [[nodiscard]] std::string_view identity_words(Identity identity);

@@ -18,7 +18,7 @@ struct CloudPolicy {
     std::vector<std::uint16_t> blocked;  // by default
     std::string blocked_scope;
     std::string lift;  // "form", "ticket", "self-service", "plan", "subscription", "never", ...
-    std::string lift_how, lift_url, native_relay, rdns;
+    std::string lift_how, lift_url, native_relay, rdns, note;
     std::vector<std::uint16_t> relay_ports;
     bool documented = false, checked = false;
 };

@@ -22,6 +22,7 @@ CloudPolicy read_policy(const toml::table& table) {
     policy.lift_url = text_of(table["lift_url"]);
     policy.native_relay = text_of(table["native_relay"]);
     policy.rdns = text_of(table["rdns"]);
+    policy.note = text_of(table["note"]);
     policy.relay_ports = ports_of(table["relay_ports"]);
     policy.documented = text_of(table["confidence"]) == "documented";
     policy.checked = table["checked"].value_or(false);

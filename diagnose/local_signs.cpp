@@ -8,7 +8,6 @@
 
 #include "base/text.hpp"
 #include "diagnose/connect.hpp"
-#include "diagnose/firewall_listing.hpp"
 
 namespace diagnose {
 namespace {
@@ -36,23 +35,6 @@ asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::ad
     if (!signs.counter_read) co_return;
     signs.failed_retransmissions = *after - *before;
     signs.retransmissions = outcome.retransmissions;
-}
-
-asio::awaitable<void> look_at_rules(asio::any_io_executor executor, asio::ip::address address,
-                                    std::uint16_t port, LocalSigns& signs) {
-    const FirewallReading reading = co_await read_firewall(executor);
-    signs.rules_read = reading.readable;
-    signs.rules_problem = reading.why_not;
-    if (!reading.readable) co_return;
-    RuleQuestion question;
-    question.port = port;
-    question.family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
-    question.remote = address.to_string();
-    question.interface = default_interface(question.family);
-    question.user = ::geteuid();
-    RuleAnswer answer = find_rule(reading.rules, question);
-    signs.rule = std::move(answer.stops);
-    signs.possible = std::move(answer.possible);
 }
 
 }  // namespace
@@ -84,12 +66,32 @@ bool dropped_here(const LocalSigns& local) {
            local.failed_retransmissions >= static_cast<long>(local.retransmissions);
 }
 
+LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
+                          net::Family family, std::uint16_t port) {
+    LocalSigns signs;
+    signs.port = port;
+    signs.rules_read = reading.readable;
+    signs.rules_problem = reading.why_not;
+    if (!reading.readable) return signs;
+    RuleQuestion question;
+    question.port = port;
+    question.family = family;
+    question.remote = address;
+    question.interface = default_interface(family);
+    question.user = ::geteuid();
+    RuleAnswer answer = find_rule(reading.rules, question);
+    signs.rule = std::move(answer.stops);
+    signs.possible = std::move(answer.possible);
+    return signs;
+}
+
 asio::awaitable<LocalSigns> look_at_this_host(asio::any_io_executor executor,
+                                              FirewallReading reading,
                                               asio::ip::address silent_address,
                                               std::uint16_t port) {
-    LocalSigns signs;
-    co_await watch_counter(executor, silent_address, port, signs);
-    co_await look_at_rules(executor, silent_address, port, signs);
+    const net::Family family = silent_address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+    LocalSigns signs = signs_of_rules(reading, silent_address.to_string(), family, port);
+    if (!signs.rule) co_await watch_counter(executor, silent_address, port, signs);
     co_return signs;
 }
 

@@ -3,9 +3,12 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
+#include "diagnose/firewall_listing.hpp"
 #include "diagnose/observations.hpp"
 
 namespace diagnose {
@@ -13,10 +16,16 @@ namespace diagnose {
 // The value of a TcpExt counter in the text of /proc/net/netstat; none when it is not there.
 [[nodiscard]] std::optional<long> tcp_counter(std::string_view netstat, std::string_view name);
 
-// One silent connect to port 25, long enough for two SYNs to be sent again, between two looks at
-// the kernel's counter; then the packet filter's rules, when they may be read. About 4 s.
+// What the packet filter's rules say about connections to this address and port, when they could
+// be read. "" as the address: any public one. Reads /proc/net/route, nothing else.
+[[nodiscard]] LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
+                                        net::Family family, std::uint16_t port);
+
+// The same, and without a rule one silent connect, long enough for two SYNs to be sent again,
+// between two looks at the kernel's counter: about 4 s. Only one at a time, as the counter is one
+// for all.
 [[nodiscard]] boost::asio::awaitable<LocalSigns> look_at_this_host(
-    boost::asio::any_io_executor executor, boost::asio::ip::address silent_address,
-    std::uint16_t port);
+    boost::asio::any_io_executor executor, FirewallReading reading,
+    boost::asio::ip::address silent_address, std::uint16_t port);
 
 }  // namespace diagnose

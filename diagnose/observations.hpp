@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ namespace diagnose {
 // What this host's own kernel and rules say about SYNs for port 25.
 struct LocalSigns {
     LocalSigns() = default;
+    std::uint16_t port = 25;
     bool counter_read = false;
     long failed_retransmissions = 0;  // TCPRetransFail's growth over a silent connect to port 25
     unsigned retransmissions = 0;     // that connect's own
@@ -35,15 +37,19 @@ struct Observations {
     std::string hostname;
     std::vector<PortEvidence> ports;
     std::vector<PathTrace> paths;
-    std::vector<AnswerPair> answers;  // one per family at most
-    LocalSigns local;
+    std::vector<AnswerPair> answers;        // one per family at most
+    LocalSigns local;                       // of port 25
+    std::optional<RuleMatch> rule_for_all;  // of this host, that stops the web too
+    std::optional<RuleMatch> rule_for_dns;  // of this host, that stops name look-ups
     HostIdentity host;
     std::vector<SmarthostStages> smarthosts;
     std::vector<SmarthostPorts> smarthost_ports;  // in the same order
+    std::vector<LocalSigns> smarthost_signs;      // of its failed port; in the same order
     bool route_v4 = false, route_v6 = false;
-    bool portal_asked = false;
+    bool portal_skipped = false;  // it was looked for, and that did not come to an end in time
     std::string portal;  // what answers in the place of a well-known page; "" when it is the page
     std::string name_servers;
+    bool trust_store = true;  // this host trusts some issuers; without it no issuer is judged
 };
 
 // A drop by the local output filter, proven without privileges: each SYN sent again failed in the
@@ -64,8 +70,16 @@ struct DirectVote {
 [[nodiscard]] std::vector<Fix> advise(const Observations& seen, const Report& report);
 [[nodiscard]] std::vector<Check> make_checks(const Observations& seen, const Report& report);
 
-// The reading of the path that says most about port 25; nullptr when there is none.
-[[nodiscard]] std::optional<PathReading> best_reading(const Observations& seen);
+// The reading of the path (of one family, or of any) that says most about port 25.
+[[nodiscard]] std::optional<PathReading> best_reading(const Observations& seen,
+                                                      net::Family family = net::Family::any);
+
+// The family over which port 25 is closed although the other one is open.
+[[nodiscard]] std::optional<net::Family> closed_family(const DirectReport& direct);
+// The direct code, or that family's own.
+[[nodiscard]] VerdictCode closed_code(const DirectReport& direct);
+// Mail ports of the operators, but for 25, that were asked and opened nowhere.
+[[nodiscard]] std::vector<std::uint16_t> dead_ports(const Observations& seen);
 
 // Mail ports that answered somewhere, in the order to try them: 587, 465, then the alternates.
 [[nodiscard]] std::vector<std::uint16_t> open_submission_ports(const Observations& seen);

@@ -13,6 +13,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
+#include "diagnose/firewall_listing.hpp"
 #include "diagnose/local_signs.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/portal.hpp"
@@ -31,6 +32,7 @@ constexpr base::Duration leisure{100}, least_patience{250};  // with routers bef
 constexpr base::Duration reserve{500};                       // for concluding
 constexpr base::Duration answer_time{3000};                  // of measuring where answers come from
 constexpr std::uint16_t control_port = 443;  // what port 25 of the same address is compared with
+constexpr std::uint16_t dns_port = 53;
 
 // One diagnosis. Shared, so that a task that comes late writes into memory that is still there.
 struct Job {
@@ -43,9 +45,12 @@ struct Job {
     asio::steady_timer gate;  // expires with the time-out; cancelled when a phase is done
     std::size_t pending = 0;
     std::map<std::string, std::size_t, std::less<>> running;  // tasks of each check, by title
-    bool surveyed = false;                                    // survey_ports has written seen.ports
-    bool host_known = false;                                  // identify_host has written seen.host
-    bool over = false;  // the report is made: nothing more is begun or told
+    std::map<std::string, SteadyClock::time_point, std::less<>> since;  // their first beginning
+    std::map<std::string, base::Duration, std::less<>> lasted;          // until their last end
+    bool surveyed = false;                    // survey_ports has written seen.ports
+    bool host_known = false;                  // identify_host has written seen.host
+    std::optional<FirewallReading> firewall;  // rules_task has read it
+    bool over = false;                        // the report is made: nothing more is begun or told
     std::optional<tls::ClientContext> observer;
     Observations seen;
 
@@ -60,10 +65,13 @@ using JobPointer = std::shared_ptr<Job>;
 // A check begins with the first of its tasks and ends with the last.
 void tell_began(const JobPointer& job, const std::string& title) {
     const bool first = job->running[title]++ == 0;
+    job->since.emplace(title, SteadyClock::now());
     if (first && job->ask.progress.began) job->ask.progress.began(title);
 }
 
 void tell_ended(const JobPointer& job, const std::string& title) {
+    const auto spent = SteadyClock::now() - job->since[title];
+    job->lasted[title] = std::chrono::duration_cast<base::Duration>(spent);
     if (--job->running[title] > 0 || job->over || !job->ask.progress.ended) return;
     for (const Check& check : conclude(job->seen).checks) {
         if (check.title == title) job->ask.progress.ended(check);
@@ -149,10 +157,78 @@ asio::awaitable<void> answer_task(JobPointer job, PortEvidence item, std::size_t
     job->seen.answers[index] = std::move(pair);
 }
 
-asio::awaitable<void> local_task(JobPointer job, PortEvidence item) {
-    const auto address = asio::ip::make_address(item.address);
-    LocalSigns signs = co_await look_at_this_host(job->executor, address, item.port);
-    job->seen.local = std::move(signs);
+// A port that this host may not let out, and which smarthost's it is; none: the operators' port 25.
+struct Suspect {
+    PortEvidence item;
+    std::optional<std::size_t> smarthost;
+};
+
+// One after the other, as they share the kernel's counter.
+asio::awaitable<void> local_task(JobPointer job, std::vector<Suspect> suspects) {
+    for (const Suspect& suspect : suspects) {
+        if (job->over) co_return;
+        const auto address = asio::ip::make_address(suspect.item.address);
+        FirewallReading reading = *job->firewall;
+        LocalSigns signs = co_await look_at_this_host(job->executor, std::move(reading), address,
+                                                      suspect.item.port);
+        if (suspect.smarthost) {
+            job->seen.smarthost_signs[*suspect.smarthost] = std::move(signs);
+        } else {
+            job->seen.local = std::move(signs);
+        }
+    }
+}
+
+bool closed(const PortEvidence& item) {
+    return item.attempted() && !item.open() && item.connect != ConnectResult::no_route &&
+           !item.address.empty();
+}
+
+// The configured port of a smarthost that opened at no address of its.
+std::optional<Suspect> suspect_of(const Job& job, std::size_t index) {
+    const SmarthostAsk& smarthost = job.ask.smarthosts[index];
+    if (smarthost.ports.empty()) return std::nullopt;
+    std::optional<Suspect> suspect;
+    for (const PortEvidence& item : job.seen.ports) {
+        const bool its = item.role == ProbeRole::smarthost &&
+                         item.operator_name == smarthost.name &&
+                         item.port == smarthost.ports.front().port;
+        if (its && item.open()) return std::nullopt;
+        if (its && closed(item) && !suspect) suspect = Suspect{item, index};
+    }
+    return suspect;
+}
+
+// Once it is known which ports are closed, and which rules there are.
+void look_for_local_faults(const JobPointer& job) {
+    if (!job->surveyed || !job->firewall || job->over) return;
+    std::vector<Suspect> suspects;
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        const PortEvidence* item = to_trace(job->seen, family);
+        if (suspects.empty() && item != nullptr && !item->open()) suspects.push_back({*item, {}});
+    }
+    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
+        if (const std::optional<Suspect> suspect = suspect_of(*job, i)) {
+            suspects.push_back(*suspect);
+        }
+    }
+    if (suspects.empty()) return;
+    spawn(job, check_name::local_firewall.title, local_task(job, std::move(suspects)));
+}
+
+// The rules are read whenever they may be: what stops everything leaves nothing to be asked.
+asio::awaitable<void> rules_task(JobPointer job) {
+    FirewallReading reading = co_await read_firewall(job->executor);
+    job->seen.local.rules_read = reading.readable;
+    job->seen.local.rules_problem = reading.why_not;
+    const net::Family family = job->seen.route_v4 ? net::Family::ipv4 : net::Family::ipv6;
+    const bool routed = job->seen.route_v4 || job->seen.route_v6;
+    if (routed) {
+        job->seen.rule_for_all = signs_of_rules(reading, "", family, control_port).rule;
+        job->seen.rule_for_dns = signs_of_rules(reading, "", family, dns_port).rule;
+    }
+    job->firewall = std::move(reading);
+    look_for_local_faults(job);
 }
 
 asio::awaitable<void> network_task(JobPointer job) {
@@ -178,10 +254,10 @@ void look_at_addresses(const JobPointer& job) {
 void start_second_phase(const JobPointer& job) {
     if (job->over) return;
     look_at_addresses(job);
-    const PortEvidence* silent = nullptr;
+    look_for_local_faults(job);
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(job->seen, family);
-        if (item == nullptr) continue;
+        if (item == nullptr || (job->ask.quick && item->genuine)) continue;
         spawn(job, check_name::path.title, path_task(job, *item));
         if (answered(*item)) {
             job->seen.answers.emplace_back();
@@ -189,10 +265,7 @@ void start_second_phase(const JobPointer& job) {
             const std::size_t index = job->seen.answers.size() - 1;
             spawn(job, check_name::answers.title, answer_task(job, *item, index));
         }
-        if (!item->open() && silent == nullptr) silent = item;
     }
-    if (silent == nullptr) return;
-    spawn(job, check_name::local_firewall.title, local_task(job, *silent));
 }
 
 asio::awaitable<void> survey_task(JobPointer job) {
@@ -202,6 +275,7 @@ asio::awaitable<void> survey_task(JobPointer job) {
     ask.smarthosts = targets_of(job->ask);
     ask.thorough = job->observer.has_value();
     ask.observer = job->observer ? &*job->observer : nullptr;
+    ask.trust_store = job->seen.trust_store;
     if (!job->ask.hostname.empty()) ask.helo = job->ask.hostname;
     std::vector<PortEvidence> ports = co_await survey_ports(job->executor, job->resolver, ask);
     job->seen.ports = std::move(ports);
@@ -223,7 +297,7 @@ asio::awaitable<void> host_task(JobPointer job) {
 asio::awaitable<void> portal_task(JobPointer job) {
     std::string portal = co_await find_portal(job->executor, job->resolver);
     job->seen.portal = std::move(portal);
-    job->seen.portal_asked = true;
+    job->seen.portal_skipped = false;
 }
 
 asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
@@ -236,7 +310,11 @@ asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
 void start_first_phase(const JobPointer& job) {
     spawn(job, check_name::port_25.title, survey_task(job));
     spawn(job, check_name::host.title, host_task(job));
-    if (job->ask.probe.targets.empty()) spawn(job, check_name::network.title, portal_task(job));
+    spawn(job, check_name::local_firewall.title, rules_task(job));
+    if (job->ask.probe.targets.empty()) {
+        job->seen.portal_skipped = true;
+        spawn(job, check_name::network.title, portal_task(job));
+    }
     for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
         spawn(job, smarthost_title(job->ask.smarthosts[i].name), smarthost_task(job, i));
     }
@@ -264,9 +342,11 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->seen.direct_path = job->ask.direct_path;
     job->seen.hostname = job->ask.hostname;
     job->seen.smarthosts.resize(job->ask.smarthosts.size());
+    job->seen.smarthost_signs.resize(job->ask.smarthosts.size());
     job->seen.route_v4 = has_route(executor, net::Family::ipv4);
     job->seen.route_v6 = has_route(executor, net::Family::ipv6);
     job->seen.name_servers = name_servers();
+    job->seen.trust_store = tls::has_trust_store();
     tls::ClientOptions observing;
     observing.observe = true;
     base::Result<tls::ClientContext> observer = tls::ClientContext::load(observing);
@@ -277,6 +357,10 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->over = true;
     fill_unfinished(*job);
     Report report = conclude(job->seen);
+    for (Check& check : report.checks) {
+        const auto spent = job->lasted.find(check.title);
+        if (spent != job->lasted.end()) check.took = std::max(check.took, spent->second);
+    }
     report.started = started;
     report.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - job->began);
     co_return report;

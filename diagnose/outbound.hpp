@@ -41,6 +41,7 @@ struct OutboundAsk {
     std::vector<SmarthostAsk> smarthosts;
     std::string hostname;      // for EHLO
     bool direct_path = false;  // delivery.path lets mail go directly
+    bool quick = false;        // no look at the path where all the operators answer
     base::Duration timeout = std::chrono::seconds{15};
     Progress progress;
 };

@@ -74,11 +74,14 @@ struct SmarthostReport {
     std::string name;
     VerdictCode code = VerdictCode::inconclusive;
     std::string host;
-    std::uint16_t port = 0;  // the one used; 0: none answered
-    std::string tls;         // "TLSv1.3", "" when it came to none
-    std::string auth;        // mechanism that signed in, "" when none did
-    std::string reply;       // the reply that failed, or the last good one
-    std::string explained;   // what it means and who can do what
+    std::uint16_t port = 0;   // the one used; 0: none answered
+    std::string tls;          // "TLSv1.3", "" when it came to none
+    std::string auth;         // mechanism that signed in, "" when none did
+    std::string reply;        // the reply that failed, or the last good one
+    std::string explained;    // what it means and who can do what
+    std::string trouble;      // in a few words where they say more than the code does, or ""
+    std::string sender;       // "tested", "guessed", "guess-refused", "not-tested"; "" when not ok
+    std::string sender_note;  // what that leaves open, as a sentence; ""
     std::vector<PortResult> ports;
 };
 
@@ -151,7 +154,8 @@ struct Report {
     HostReport host;
     base::Time started{};
     base::Duration took{};
-    bool good = false;  // the thing asked about is fine: exit status 0
+    bool good = false;      // the thing asked about is fine: exit status 0
+    std::string recipient;  // of --to: mail_leaves is about it alone
 };
 
 // Told of each check as it begins (no status yet) and as it ends; for live progress. Called on the

@@ -89,6 +89,7 @@ json::object smarthost_json(const SmarthostReport& smarthost) {
     object["reply"] = or_null(smarthost.reply);
     object["explained"] = or_null(smarthost.explained);
     object["ports"] = std::move(ports);
+    object["sender"] = or_null(smarthost.sender);
     return object;
 }
 

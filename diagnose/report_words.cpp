@@ -121,10 +121,16 @@ std::string smarthost_words(const SmarthostReport& smarthost) {
     if (!smarthost.auth.empty()) parts.push_back("signed in with " + clean(smarthost.auth));
     std::string text = base::join(parts, ", ");
     if (status_of(smarthost.code) != CheckStatus::ok) {
-        text += fmt::format("{}{}", text.empty() ? "" : ": ", failure_words(smarthost.code));
+        const std::string_view words =
+            smarthost.trouble.empty() ? failure_words(smarthost.code) : smarthost.trouble;
+        text += fmt::format("{}{}", text.empty() ? "" : ": ", words);
         if (!smarthost.reply.empty()) text += fmt::format(": \"{}\"", clean(smarthost.reply));
         const std::string ports = ports_words(smarthost);
         if (smarthost.port == 0 && !ports.empty()) text += fmt::format(" (ports: {})", ports);
+    } else if (smarthost.sender == "not-tested") {
+        text += "; sender not tested";
+    } else if (smarthost.sender == "guess-refused") {
+        text += "; a guessed sender was refused";
     }
     return text;
 }
@@ -214,6 +220,13 @@ bool answers_outbound(const Report& report) {
 std::string verdict_words(const Report& report) {
     std::string text = fmt::format("{} ({}).", verdict_name(report.verdict.code),
                                    confidence_name(report.verdict.confidence));
+    if (!report.recipient.empty()) {
+        const bool known = report.verdict.code != VerdictCode::inconclusive;
+        return text + fmt::format(" Mail to {}: {}.", clean(report.recipient),
+                                  report.good ? "yes, directly"
+                                  : known     ? "no"
+                                              : "not known");
+    }
     if (!answers_outbound(report)) return text;
     if (!report.mail_leaves) {
         const bool known = report.verdict.code != VerdictCode::inconclusive;
@@ -262,7 +275,12 @@ std::string policy_words(const Report& report) {
 std::string where_words(const Report& report) {
     const Cause& cause = report.cause;
     if (!cause.hop) return "";
-    if (*cause.hop == 0) return "on this host: the packets never leave it";
+    if (*cause.hop == 0) {
+        if (cause.kind != CauseKind::local_firewall) {
+            return "between this host and the first router";
+        }
+        return report.verdict.inbound ? "on this host" : "on this host: the packets never leave it";
+    }
     const std::string hop = fmt::format(
         "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
         cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));

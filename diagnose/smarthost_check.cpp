@@ -300,6 +300,7 @@ class Walk {
         if (found_.sender.empty() && !found_.sender_guessed) {
             row("mail", "skipped").detail = "no sender address is known";
         } else {
+            found_.sender_asked = true;
             const bool mail = co_await ask_command(dialogue, smtp::Stage::mail,
                                                    "MAIL FROM:<" + found_.sender + ">");
             if (!mail) co_return;
@@ -330,7 +331,8 @@ class Walk {
                 co_return false;
             }
             row(smtp::stage_name(stage), "refused").detail = base::printable(reply->one_line());
-            found_.sender.clear();
+            found_.sender_refused = stage == smtp::Stage::mail;
+            found_.sender_refusal = reply->one_line();
             found_.ok = true;
             co_return false;
         }

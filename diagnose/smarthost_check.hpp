@@ -30,6 +30,9 @@ struct SmarthostStages {
     bool signing_in = false;         // credentials are configured
     std::string sender;              // asked about; "" when none is known, or guessed: null sender
     bool sender_guessed = false;     // then a refusal proves only want of a sign-in, or no relaying
+    bool sender_asked = false;       // MAIL was said and answered
+    bool sender_refused = false;     // a guessed one was, which proves nothing
+    std::string sender_refusal;      // in these words
     bool implicit_seen = false;      // a port set to STARTTLS was silent, and took a TLS handshake
     std::vector<Evidence> evidence;  // a row for each stage
     base::Duration took{};

@@ -16,6 +16,27 @@ std::string_view words_for(std::string_view who_fixes) {
     return "";
 }
 
+// With a capital letter and a full stop.
+std::string sentence_of(std::string text) {
+    if (text.empty()) return text;
+    if (text.front() >= 'a' && text.front() <= 'z') {
+        text.front() = static_cast<char>(text.front() - 'a' + 'A');
+    }
+    if (!text.ends_with('.') && !text.ends_with('`')) text += '.';
+    return text;
+}
+
+const ReplyEntry* entry_of(const SmarthostStages& stages) {
+    if (stages.reply.code == 0) return nullptr;
+    ReplyQuery query;
+    query.code = stages.reply.code;
+    query.enhanced = stages.reply.enhanced;
+    query.text = stages.reply.text;
+    query.provider = stages.provider;
+    query.stage = smtp::stage_name(stages.stage);
+    return ReplyCatalogue::built_in().explain(query);
+}
+
 std::string explain_without_reply(const SmarthostStages& stages) {
     switch (stages.stage) {
         case smtp::Stage::dns:
@@ -47,6 +68,34 @@ std::string explain_without_reply(const SmarthostStages& stages) {
     }
 }
 
+// A limit that is reached says nothing about the sender.
+bool is_limit(const SmarthostStages& stages) {
+    const ReplyEntry* entry = entry_of(stages);
+    return entry != nullptr && entry->verdict.starts_with("quota");
+}
+
+std::string_view sender_state(const SmarthostStages& stages) {
+    if (!stages.ok) return "";
+    if (stages.sender_refused) return "guess-refused";
+    if (!stages.sender_asked) return "not-tested";
+    return stages.sender_guessed ? "guessed" : "tested";
+}
+
+std::string sender_note(const SmarthostStages& stages) {
+    const std::string_view state = sender_state(stages);
+    if (state == "not-tested") {
+        return "the sign-in works, but no sender address is known, so that MAIL FROM was not "
+               "tested; `relay diagnose --from ADDRESS` does";
+    }
+    if (state == "guess-refused") {
+        return fmt::format(
+            "the guessed sender was refused (\"{}\"); `relay diagnose --from ADDRESS` tests the "
+            "real one",
+            base::printable(stages.sender_refusal));
+    }
+    return "";
+}
+
 }  // namespace
 
 VerdictCode smarthost_code(const SmarthostStages& stages) {
@@ -67,6 +116,7 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
         case smtp::Stage::auth:
             return VerdictCode::smarthost_auth;
         case smtp::Stage::mail:
+            if (is_limit(stages)) return VerdictCode::smarthost_rejected;
             // 530 here: no sign-in was made, and the server wants one (RFC 4954 section 6).
             return stages.reply.code == 530 ? VerdictCode::smarthost_auth
                                             : VerdictCode::smarthost_sender;
@@ -81,13 +131,7 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
 std::string explain_stages(const SmarthostStages& stages) {
     if (stages.ok) return "";
     if (stages.reply.code == 0) return explain_without_reply(stages);
-    ReplyQuery query;
-    query.code = stages.reply.code;
-    query.enhanced = stages.reply.enhanced;
-    query.text = stages.reply.text;
-    query.provider = stages.provider;
-    query.stage = smtp::stage_name(stages.stage);
-    const ReplyEntry* entry = ReplyCatalogue::built_in().explain(query);
+    const ReplyEntry* entry = entry_of(stages);
     if (entry == nullptr) return explain_without_reply(stages);
     std::string text =
         fmt::format("{} {} {}", entry->meaning, entry->fix, words_for(entry->who_fixes));
@@ -105,8 +149,15 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     report.reply = stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : "";
     report.explained = explain_stages(stages);
     if (!stages.ok && report.reply.empty() && !stages.problem.empty()) {
-        report.explained = stages.problem + ". " + report.explained;
+        report.explained = sentence_of(stages.problem) + " " + report.explained;
     }
+    if (is_limit(stages)) report.trouble = "a limit is reached";
+    const bool no_sign_in =
+        stages.stage == smtp::Stage::auth && !stages.auth_offered && stages.reply.code == 0;
+    if (!stages.ok && no_sign_in) report.trouble = "it offers no sign-in here";
+    report.sender = sender_state(stages);
+    report.sender_note = sender_note(stages);
+    if (!report.sender_note.empty()) report.sender_note += '.';
     return report;
 }
 
@@ -118,16 +169,20 @@ Check check_of(const SmarthostStages& stages) {
     check.evidence = stages.evidence;
     check.took = stages.took;
     if (stages.ok) {
-        check.summary =
-            fmt::format("{}:{} answers, {}, {}{}", stages.host, stages.port,
-                        stages.tls.empty() ? "without TLS" : stages.tls + " verified",
-                        stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
-                        stages.sender.empty() ? "" : ", takes mail from " + stages.sender);
+        const std::string note = sender_note(stages);
+        if (!note.empty()) check.status = CheckStatus::warn;
+        const bool takes = stages.sender_asked && !stages.sender_refused && !stages.sender.empty();
+        check.summary = fmt::format(
+            "{}:{} answers, {}, {}{}{}.", stages.host, stages.port,
+            stages.tls.empty() ? "without TLS" : stages.tls + " verified",
+            stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
+            takes ? ", takes mail from " + stages.sender : "", note.empty() ? "" : "; " + note);
         return check;
     }
     const std::string what =
         stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : stages.problem;
-    check.summary = fmt::format("fails at {}: {}", smtp::stage_name(stages.stage), what);
+    check.summary =
+        sentence_of(fmt::format("Fails at {}: {}", smtp::stage_name(stages.stage), what));
     return check;
 }
 

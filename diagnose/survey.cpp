@@ -115,7 +115,7 @@ asio::awaitable<void> look(RunPointer run, tls::Stream& stream, const Visit& vis
     ask.port = item.port;
     ask.helo = run->ask.helo;
     ask.ehlo = run->ask.thorough;
-    ask.starttls = item.role == ProbeRole::direct;
+    ask.starttls = run->ask.thorough;
     ask.implicit_tls = implicit_tls(item.port);
     ask.observer = run->ask.observer;
     ask.timeout = run->left();
@@ -341,6 +341,7 @@ asio::awaitable<std::vector<PortEvidence>> survey_ports(asio::any_io_executor ex
     run->over = true;
     run->evidence.insert(run->evidence.end(), run->asking.begin(), run->asking.end());
     mark_missing_routes(*run);
+    if (run->ask.trust_store) judge_issuers(run->evidence);
     co_return std::move(run->evidence);
 }
 

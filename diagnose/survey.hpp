@@ -27,6 +27,7 @@ struct SurveyAsk {
     bool thorough = false;
     const tls::ClientContext* observer = nullptr;  // with ClientOptions::observe; outlives the run
     std::string helo = "localhost";
+    bool trust_store = true;  // this host has one, so that an unknown issuer means something
 };
 
 // Port 25 of a quorum of unrelated operators against their other ports, and the smarthosts' ports,

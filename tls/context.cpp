@@ -220,4 +220,16 @@ base::Result<ClientContext> ClientContext::load(const ClientOptions& options) {
     return made;
 }
 
+bool has_trust_store() {
+    const auto place = [](const char* variable, const char* usual) {
+        const char* const named = std::getenv(variable);
+        return std::string{named != nullptr ? named : usual};
+    };
+    if (is_hashed_folder(place(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()))) {
+        return true;
+    }
+    return has_pem(place(X509_get_default_cert_file_env(), X509_get_default_cert_file()),
+                   "CERTIFICATE");
+}
+
 }  // namespace tls

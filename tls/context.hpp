@@ -10,6 +10,9 @@ typedef struct ssl_ctx_st SSL_CTX;
 
 namespace tls {
 
+// Whether the system's trust store holds anything. Without it every issuer is unknown.
+[[nodiscard]] bool has_trust_store();
+
 // TLS 1.2 and later. Cheap to copy; safe to share between streams of one thread.
 class ServerContext {
  public:

@@ -116,7 +116,13 @@ Awaitable<HandshakeInfo> shake_hands(SharedState shared) {
     state.session->established = true;
     state.session->first_bytes = {};
     HandshakeInfo info = describe(state.session->ssl.get());
-    if (state.session->client) info.problem = state.session->client->verification.problems();
+    if (state.session->client) {
+        const Verification& verification = state.session->client->verification;
+        info.problem = verification.problems();
+        info.wrong_name = verification.found(Verification::Kind::name);
+        info.wrong_time = verification.found(Verification::Kind::time);
+        info.unknown_issuer = verification.found(Verification::Kind::trust);
+    }
     co_return info;
 }
 

@@ -31,6 +31,7 @@ struct HandshakeInfo {
     std::string peer_names;        // what the certificate is for: "a.example, b.example and 3 more"
     base::Time peer_not_after{};
     std::string problem;  // what verification found wrong; only with ClientOptions::observe
+    bool wrong_name = false, wrong_time = false, unknown_issuer = false;  // kinds of that
 };
 
 // Which server a client wants to reach: checked against the certificate, sent as SNI, and the key

@@ -126,6 +126,11 @@ std::string Verification::problems() const {
     return base::join(texts, "; ");
 }
 
+bool Verification::found(Kind kind) const {
+    return std::any_of(problems_.begin(), problems_.end(),
+                       [&](const Problem& problem) { return problem.kind == kind; });
+}
+
 void Verification::add(Kind kind, int code, std::string text) {
     const auto same = [&](const Problem& known) {
         return known.kind == kind && (kind != Kind::other || known.code == code);

@@ -13,6 +13,8 @@ namespace tls {
 // What a client demands of one server's certificate and what it found wrong.
 class Verification {
  public:
+    enum class Kind { trust, time, name, purpose, pin, other };
+
     Verification(const ClientOptions& options, const std::vector<KeyDigest>& pins, std::string host)
         : options_(options), pins_(pins), host_(std::move(host)) {}
 
@@ -27,12 +29,12 @@ class Verification {
 
     // All that is wrong, joined; "" while nothing is.
     [[nodiscard]] std::string problems() const;
+    [[nodiscard]] bool found(Kind kind) const;
 
     // Called for each fault OpenSSL finds in the chain.
     void add_fault(X509_STORE_CTX* store);
 
  private:
-    enum class Kind { trust, time, name, purpose, pin, other };
     struct Problem {
         Kind kind;
         int code;

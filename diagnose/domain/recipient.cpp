@@ -24,10 +24,15 @@ namespace asio = boost::asio;
 constexpr std::size_t most_attempts = 16;
 
 struct RecipientRun {
-    RecipientRun(asio::any_io_executor loop, RecipientAsk asked)
-        : executor(std::move(loop)), ask(std::move(asked)) {}
+    RecipientRun(asio::any_io_executor loop, net::Resolver& names, RecipientAsk asked)
+        : executor(std::move(loop)), resolver(names), ask(std::move(asked)) {}
     asio::any_io_executor executor;
+    net::Resolver& resolver;
     RecipientAsk ask;
+    MxFacts facts;
+    std::optional<MxJudgement> judgement;  // none: the MX was not looked up in time
+    base::Duration looked_up{};            // in this time
+    std::optional<Report> here;            // of RecipientAsk::beside, once it has ended
     std::vector<RecipientAttempt> attempts;
     std::optional<tls::ClientContext> observer;  // none: no trust store, and no STARTTLS then
     bool over = false;
@@ -178,6 +183,7 @@ Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdic
     for (const RecipientAttempt& attempt : attempts) {
         Evidence row = attempt.evidence;
         if (attempt.accepted) ++accepted;
+        check.took = std::max(check.took, row.took.value_or(base::Duration{}));
         if (attempt.connect == ConnectResult::open) {
             row.result = attempt.accepted ? "accepted" : "refused at " + attempt.stage;
         }
@@ -191,6 +197,14 @@ Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdic
     return check;
 }
 
+Check mx_row(const MxJudgement& judgement, base::Duration took) {
+    CheckOutcome mx = outcome(check_name::mx);
+    conclude(mx, judgement.status, judgement.summary);
+    mx.check.evidence = judgement.evidence;
+    mx.check.took = took;
+    return mx.check;
+}
+
 void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
     std::vector<std::string> told;
     for (const RecipientAttempt& attempt : attempts) {
@@ -202,16 +216,67 @@ void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
             make_fix(fmt::format("{} said: {}", attempt.host, attempt.evidence.detail),
                      {attempt.explained}));
     }
-    const bool no_path = report.verdict.code == VerdictCode::outbound_25_dropped ||
-                         report.verdict.code == VerdictCode::outbound_25_rejected;
-    if (no_path) {
-        report.fixes.push_back(
-            make_fix("Find out whether your network blocks port 25",
-                     {"Run `relay diagnose`: it asks several unrelated operators and other ports.",
-                      "If it is your network, send through a smarthost; the recipient's servers "
-                      "take mail on "
-                      "port 25 only, so no other port of theirs helps."}));
+}
+
+asio::awaitable<void> beside_task(std::shared_ptr<RecipientRun> run) {
+    OutboundAsk ask = *run->ask.beside;
+    Report here = co_await diagnose_outbound(run->executor, run->resolver, std::move(ask));
+    if (!run->over) run->here = std::move(here);
+}
+
+asio::awaitable<void> delivery_task(std::shared_ptr<RecipientRun> run) {
+    const std::string& address = run->ask.address;
+    const Progress& progress = run->ask.progress;
+    if (progress.began) progress.began(std::string{check_name::mx.title});
+    const auto began = std::chrono::steady_clock::now();
+    MxFacts facts = co_await look_up_mx(run->resolver, address.substr(address.rfind('@') + 1));
+    if (run->over) co_return;
+    run->looked_up =
+        std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
+    run->facts = std::move(facts);
+    run->judgement = judge_mx(run->facts);
+    if (progress.ended) progress.ended(mx_row(*run->judgement, run->looked_up));
+    if (run->judgement->usable.empty()) co_return;
+    if (progress.began) progress.began(std::string{check_name::delivery.title});
+    std::vector<asio::awaitable<void>> tasks = plan(run, *run->judgement);
+    co_await run_together(run->executor, std::move(tasks), run->ask.timeout);
+    if (run->over || !progress.ended) co_return;
+    progress.ended(delivery_check(run->attempts, judge_attempts(run->attempts, address)));
+}
+
+// From what was seen to the report.
+Report conclude_recipient(const RecipientRun& run) {
+    Report report;
+    report.recipient = run.ask.address;
+    report.cause.name = run.facts.domain;
+    report.host.hostname = run.ask.hostname;
+    if (!run.judgement) {
+        report.verdict.code = VerdictCode::dns_broken;
+        report.verdict.confidence = Confidence::likely;
+        report.verdict.summary = "The recipient's mail servers could not be looked up in time.";
+    } else if (run.judgement->usable.empty()) {
+        const bool failed = run.judgement->status == CheckStatus::fail;
+        report.checks.push_back(mx_row(*run.judgement, run.looked_up));
+        report.verdict.code = failed ? VerdictCode::recipient_mx : VerdictCode::dns_broken;
+        report.verdict.confidence = failed ? Confidence::certain : Confidence::likely;
+        report.verdict.summary = run.judgement->summary;
+    } else {
+        report.checks.push_back(mx_row(*run.judgement, run.looked_up));
+        report.verdict = judge_attempts(run.attempts, run.ask.address);
+        report.checks.push_back(delivery_check(run.attempts, report.verdict));
+        add_advice(run.attempts, report);
     }
+    if (run.judgement) {
+        Fix fix = mx_fix(run.facts, *run.judgement);
+        if (!fix.steps.empty()) report.fixes.push_back(std::move(fix));
+    }
+    report.good = report.verdict.code == VerdictCode::ok_direct;
+    find_recipient_cause(run.here ? &*run.here : nullptr, run.attempts, report);
+    report.mail_leaves = report.good;
+    report.via = report.good ? "direct" : "";
+    report.direct.code = report.verdict.code;
+    report.direct.summary = report.verdict.summary;
+    return report;
 }
 
 }  // namespace
@@ -219,48 +284,18 @@ void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
 asio::awaitable<Report> diagnose_recipient(asio::any_io_executor executor, net::Resolver& resolver,
                                            RecipientAsk ask) {
     const auto started = std::chrono::system_clock::now();
-    const std::string address = ask.address;
     const base::Duration limit = ask.timeout;
-    auto run = std::make_shared<RecipientRun>(executor, std::move(ask));
+    auto run = std::make_shared<RecipientRun>(executor, resolver, std::move(ask));
     tls::ClientOptions observing;
     observing.observe = true;
     base::Result<tls::ClientContext> observer = tls::ClientContext::load(observing);
     if (observer.has_value()) run->observer = *observer;
-    const Progress& progress = run->ask.progress;
-    Report report;
-    if (progress.began) progress.began(std::string{check_name::mx.title});
-    const MxFacts facts = co_await look_up_mx(resolver, address.substr(address.rfind('@') + 1));
-    const MxJudgement judgement = judge_mx(facts);
-    CheckOutcome mx = outcome(check_name::mx);
-    conclude(mx, judgement.status, judgement.summary);
-    mx.check.evidence = judgement.evidence;
-    report.checks.push_back(mx.check);
-    if (progress.ended) progress.ended(mx.check);
-    Fix fix = mx_fix(facts, judgement);
-    if (!judgement.usable.empty()) {
-        if (progress.began) progress.began(std::string{check_name::delivery.title});
-        std::vector<asio::awaitable<void>> tasks = plan(run, judgement);
-        co_await run_together(executor, std::move(tasks), limit);
-        run->over = true;
-        report.verdict = judge_attempts(run->attempts, address);
-        report.checks.push_back(delivery_check(run->attempts, report.verdict));
-        if (progress.ended) progress.ended(report.checks.back());
-        add_advice(run->attempts, report);
-    } else {
-        const bool failed = judgement.status == CheckStatus::fail;
-        report.verdict.code = failed ? VerdictCode::recipient_mx : VerdictCode::dns_broken;
-        report.verdict.confidence = failed ? Confidence::certain : Confidence::likely;
-        report.verdict.summary = judgement.summary;
-    }
-    if (!fix.steps.empty()) report.fixes.push_back(std::move(fix));
-    report.good = report.verdict.code == VerdictCode::ok_direct;
-    report.mail_leaves = report.good;
-    report.via = report.good ? "direct" : "";
-    report.direct.code = report.verdict.code;
-    report.direct.summary = report.verdict.summary;
-    if (!report.good) report.cause.kind = CauseKind::remote;
-    report.cause.name = facts.domain;
-    report.host.hostname = run->ask.hostname;
+    std::vector<asio::awaitable<void>> tasks;
+    tasks.push_back(delivery_task(run));
+    if (run->ask.beside) tasks.push_back(beside_task(run));
+    co_await run_together(executor, std::move(tasks), limit);
+    run->over = true;
+    Report report = conclude_recipient(*run);
     report.started = std::chrono::time_point_cast<base::Duration>(started);
     report.took =
         std::chrono::duration_cast<base::Duration>(std::chrono::system_clock::now() - started);

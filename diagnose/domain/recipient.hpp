@@ -3,12 +3,14 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "diagnose/connect.hpp"
 #include "diagnose/domain/mx.hpp"
+#include "diagnose/outbound.hpp"
 #include "diagnose/report.hpp"
 #include "net/resolver.hpp"
 
@@ -23,6 +25,9 @@ struct RecipientAsk {
     bool ipv4 = true, ipv6 = true;
     base::Duration timeout = std::chrono::seconds{15};
     Progress progress;
+    // This host's own way out, looked at meanwhile, so that nobody else is blamed for its faults;
+    // none: not looked at.
+    std::optional<OutboundAsk> beside;
 };
 
 // What one address of one mail server came to.
@@ -41,6 +46,12 @@ struct RecipientAttempt {
 // The verdict from the attempts at every address; pure.
 [[nodiscard]] Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts,
                                      const std::string& address);
+
+// Whose fault it is that no attempt succeeded: this host's or its network's, by what the
+// diagnosis of its way out found meanwhile (nullptr: it did not end in time), or the recipient's.
+// Pure; the report's verdict is from the attempts or the MX.
+void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,
+                          Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,
 // greeting, EHLO, STARTTLS, MAIL, RCPT, RSET. No message is sent. Report::good: an address takes

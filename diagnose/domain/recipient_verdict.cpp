@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/recipient.hpp"
+#include "diagnose/observations.hpp"
 
 namespace diagnose {
 namespace {
@@ -40,15 +42,12 @@ Verdict no_connection(const std::vector<RecipientAttempt>& attempts, const std::
         verdict.code = VerdictCode::outbound_25_dropped;
         verdict.summary = fmt::format(
             "Port 25 of every mail server for {} stays silent: it is blocked on the way, or all of "
-            "them are dead. relay diagnose tells which.",
+            "them are dead.",
             address);
     } else if (ended(ConnectResult::refused, ConnectResult::prohibited,
                      ConnectResult::unreachable) == all) {
         verdict.code = VerdictCode::outbound_25_rejected;
-        verdict.summary = fmt::format(
-            "Port 25 of every mail server for {} is rejected. relay diagnose tells whether that is "
-            "your network or those servers.",
-            address);
+        verdict.summary = fmt::format("Port 25 of every mail server for {} is rejected.", address);
     } else {
         verdict.confidence = Confidence::unclear;
         verdict.summary = fmt::format(
@@ -89,6 +88,77 @@ Verdict refused(const std::vector<RecipientAttempt>& attempts, const std::string
     return verdict;
 }
 
+bool is_open(const RecipientAttempt& attempt) { return attempt.connect == ConnectResult::open; }
+
+bool all_private(const std::vector<RecipientAttempt>& attempts) {
+    return std::all_of(attempts.begin(), attempts.end(), [](const RecipientAttempt& attempt) {
+        boost::system::error_code failure;
+        const auto address = boost::asio::ip::make_address(attempt.evidence.address, failure);
+        return !failure && address_kind(address) == "private";
+    });
+}
+
+bool stops_mail(VerdictCode code) {
+    return code == VerdictCode::local_firewall || code == VerdictCode::outbound_25_dropped ||
+           code == VerdictCode::outbound_25_rejected || code == VerdictCode::submission_blocked ||
+           code == VerdictCode::smtp_hopeless || code == VerdictCode::outbound_25_intercepted;
+}
+
+// What this host's way out showed in the families that the recipient's servers have.
+VerdictCode code_here(const Report& here, const std::vector<RecipientAttempt>& attempts) {
+    const std::optional<net::Family> shut = closed_family(here.direct);
+    const bool only = shut && std::all_of(attempts.begin(), attempts.end(), [&](const auto& each) {
+                          return each.evidence.family == *shut;
+                      });
+    return only && !attempts.empty() ? closed_code(here.direct) : here.direct.code;
+}
+
+// The fault is this host's or its network's: the same verdict, cause and fixes as without --to.
+void take_from(const Report& here, VerdictCode code, Report& report) {
+    report.verdict.code = code;
+    report.verdict.confidence = here.verdict.confidence;
+    report.verdict.summary = here.verdict.summary + " That is why no mail reaches this recipient.";
+    report.cause = here.cause;
+    report.fixes = here.fixes;
+    report.findings = here.findings;
+    report.direct.ipv4 = here.direct.ipv4;
+    report.direct.ipv6 = here.direct.ipv6;
+    report.checks.insert(report.checks.end(), here.checks.begin(), here.checks.end());
+    report.paths = here.paths;
+    report.host = here.host;
+}
+
+// A box on the path took the recipient: nobody knows what the recipient's server would have said.
+void doubt_acceptance(const Report& here, Report& report) {
+    take_from(here, VerdictCode::outbound_25_intercepted, report);
+    report.verdict.summary =
+        here.verdict.summary +
+        " What took the recipient may be a box on the path, and not the recipient's server.";
+    report.good = false;
+}
+
+void say_others_answer(Report& report) {
+    report.findings.push_back(
+        {std::string{verdict_name(VerdictCode::ok_direct)},
+         "Port 25 of unrelated operators answers from here, so outbound port 25 is open: it is "
+         "these servers, or a filter on the way to them."});
+    report.fixes.push_back({"Try again later, and tell the recipient another way",
+                            {"These servers may be down, or refuse this host's address without a "
+                             "word; their postmaster sees which.",
+                             "A smarthost elsewhere may be let in: `relay diagnose` says whether "
+                             "one can be used."},
+                            ""});
+}
+
+void say_how_to_tell(Report& report) {
+    report.fixes.push_back(
+        {"Find out whether this network blocks port 25",
+         {"Run `relay diagnose`: it asks several unrelated operators and other ports.",
+          "If it is the network, send through a smarthost; the recipient's servers take mail on "
+          "port 25 only, so no other port of theirs helps."},
+         ""});
+}
+
 }  // namespace
 
 Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts, const std::string& address) {
@@ -110,6 +180,54 @@ Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts, const std:
                               return attempt.connect == ConnectResult::open;
                           }) > 0;
     return any_open ? refused(attempts, address) : no_connection(attempts, address);
+}
+
+void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,
+                          Report& report) {
+    const VerdictCode seen_here =
+        here != nullptr ? code_here(*here, attempts) : report.verdict.code;
+    const bool intercepted = here != nullptr && seen_here == VerdictCode::outbound_25_intercepted;
+    if (report.good) {
+        report.cause = {};
+        if (intercepted) doubt_acceptance(*here, report);
+        return;
+    }
+    const bool connected = count(attempts, is_open) > 0;
+    const bool asked = !attempts.empty();
+    const bool nowhere = asked && !connected && all_private(attempts);
+    const bool host_wide =
+        seen_here == VerdictCode::no_network || seen_here == VerdictCode::dns_broken;
+    const bool shut = asked && !connected && !nowhere && stops_mail(seen_here);
+    if (here != nullptr && ((host_wide && !connected) || shut || (intercepted && connected))) {
+        take_from(*here, seen_here, report);
+        return;
+    }
+    if (nowhere) {
+        report.verdict.code = VerdictCode::recipient_mx;
+        report.verdict.confidence = Confidence::certain;
+        report.verdict.summary = fmt::format(
+            "The mail servers of {} are published with private addresses ({}), which nobody "
+            "outside "
+            "their own network reaches.",
+            report.cause.name, attempts.front().evidence.address);
+    }
+    report.cause.kind = CauseKind::remote;
+    if (report.verdict.code == VerdictCode::local_firewall) {
+        report.cause.kind = CauseKind::local_firewall;
+        report.cause.name = "this host's own policy";
+    } else if (report.verdict.code == VerdictCode::no_network ||
+               report.verdict.code == VerdictCode::dns_broken) {
+        report.cause.kind = CauseKind::unknown;
+        report.cause.name.clear();
+    } else if (asked && !connected && !nowhere) {
+        // Silence names nobody; a refusal that other operators do not show is that server's.
+        const bool others_answer = here != nullptr && here->direct.code == VerdictCode::ok_direct;
+        const bool refused = report.verdict.code == VerdictCode::outbound_25_rejected;
+        if (!others_answer || !refused) report.cause.kind = CauseKind::unknown;
+        report.cause.name = attempts.front().host;
+        if (others_answer) say_others_answer(report);
+        if (!others_answer) say_how_to_tell(report);
+    }
 }
 
 }  // namespace diagnose

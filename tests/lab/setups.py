@@ -163,6 +163,23 @@ def exchangers_by_family(family, **stages):
     return action
 
 
+def operator_replies(identifier, **stages):
+    """What one operator's exchangers say; the operator should be one of those that are asked."""
+    def action(stage):
+        for host in stage.world.operators[identifier]["mx"]:
+            stage.world.set_replies(host, 25, **stages)
+    return action
+
+
+def every_certificate(kind):
+    """The certificate of each operator's exchangers gets a fault, as certificate() has them."""
+    def action(stage):
+        for operator in stage.world.operators.values():
+            for host in operator["mx"]:
+                stage.world.change(host, 25, context=stage.world.faulty_context(host, kind))
+    return action
+
+
 def operator_down(identifier):
     """One operator's exchangers answer nothing on 25."""
     def action(stage):

@@ -1,6 +1,6 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
-from setups import every_exchanger, exchangers_by_family, home, redirect, replies
+from setups import every_exchanger, exchangers_by_family, home, operator_replies, redirect
 from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
@@ -11,8 +11,9 @@ def intercepted(hop=2, **more):
                     kind=("isp", "unknown", "gateway", "remote"), **more)
 
 
-def refused(**more):
-    return Expected("reputation", direct="reputation", leaves=False, fix=r"\[smarthost\]", **more)
+def refused(advice=(), **more):
+    return Expected("reputation", direct="reputation", leaves=False,
+                    fix=(r"\[smarthost\]", *advice), **more)
 
 
 _PBL = ("554 5.7.1 Service unavailable; client [{client}] listed at zen.spamhaus.org (PBL), "
@@ -34,15 +35,18 @@ SITUATIONS = by_nobody([
     Situation("proxy-closes", (redirect("close"),), intercepted()),
     Situation("proxy-at-the-gateway", (home, redirect("own-banner", "gateway")), intercepted(1)),
     Situation("proxy-for-ipv4-only", (redirect("own-banner", match="meta nfproto ipv4"),),
-              Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,))),
+              Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,),
+                       summary="over IPv6 only", kind=("isp", "unknown"), hop=2,
+                       fix="Do not trust port 25", checks={"port-25": "warn"})),
 
     Situation("refused-pbl", (every_exchanger(greeting=_PBL),),
-              refused(summary="PBL|list|refus")),
-    Situation("refused-no-ptr", (every_exchanger(greeting=_NO_PTR),), refused()),
-    Situation("refused-by-one", (replies("mx00.emig.gmx.net", 25, greeting=_GMX),
-                                 replies("mx01.emig.gmx.net", 25, greeting=_GMX)),
-              Expected("ok-direct", leaves=True, via="direct")),
+              refused(summary="PBL|list|refus", advice=("listed at zen.spamhaus.org", "PBL is"))),
+    Situation("refused-no-ptr", (every_exchanger(greeting=_NO_PTR),),
+              refused(advice=("PTR record setup is required",))),
+    Situation("refused-by-one", (operator_replies("yahoo", greeting=_GMX),),
+              Expected("ok-direct", leaves=True, via="direct", evidence=("turns this address away",))),
     Situation("refused-over-ipv6", (exchangers_by_family(6, greeting=_NO_PTR),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6="reputation",
-                       findings=("reputation",))),
+                       findings=("reputation",), summary="over IPv4 only",
+                       fix="PTR record setup is required", checks={"port-25": "warn"})),
 ])

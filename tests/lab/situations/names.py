@@ -1,5 +1,7 @@
 """No network, no names, captive portals: what comes before any question about mail."""
 
+import dataclasses
+
 from setups import (captive_portal, client_ip, failing_name, name_server, no_network, only_family, rule)
 from bed import RESOLVER6
 from situation import Expected, Situation, by_nobody
@@ -12,7 +14,15 @@ SITUATIONS = by_nobody([
     Situation("no-default-route", (client_ip("route del default"),
                                    client_ip("-6 route del default")), _NONE),
     Situation("gateway-silent", (rule("gateway", "prerouting", "drop"),), _NONE),
-    Situation("nothing-beyond-the-gateway", (rule("gateway", "forward", "drop"),), _NONE),
+    Situation("nothing-beyond-the-gateway", (rule("gateway", "forward", "drop"),),
+              dataclasses.replace(_NONE, checks={"network": "fail"})),
+    Situation("firewall-stops-everything", (rule("client", "output", 'oifname != "lo" drop'),),
+              _NONE, root={"kind": "local-firewall", "hop": 0, "fix": "This is the rule"},
+              everyday=("nobody", "root")),
+    Situation("firewall-stops-dns",
+              (rule("client", "output", "meta l4proto { tcp, udp } th dport 53 drop"),), _DNS,
+              root={"kind": "local-firewall", "hop": 0, "fix": "This is the rule"},
+              everyday=("nobody", "root")),
     Situation("nothing-beyond-the-provider",
               (rule("isp", "forward", "iifname customers drop"),), _NONE),
     Situation("only-ipv4", (only_family("ipv4"),),

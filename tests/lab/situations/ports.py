@@ -1,7 +1,11 @@
 """Which ports get through, and who on the way stops port 25."""
 
+import dataclasses
+
 from bed import CLIENT, CLIENT_GATEWAY, HOME_GATEWAY, ISP
-from setups import block, cgroup, client_ip, home, only_mail_ports, operator_down, replies, rule
+from mail import SILENCE
+from setups import (block, cgroup, client_ip, environment, every_certificate, home, only_mail_ports,
+                    operator_down, operator_replies, rule)
 from situation import Expected, Situation, by_nobody
 
 DROPPED, REJECTED = "outbound-25-dropped", "outbound-25-rejected"
@@ -27,6 +31,13 @@ OPEN = Expected("ok-direct", leaves=True, via="direct", ipv4="ok-direct", ipv6="
 
 _ON_THE_WAY = [
     Situation("open", (), OPEN, everyday=("nobody", "root")),
+    # Faults of this host's own trust store and clock are nobody's interception.
+    Situation("open-without-trust-store",
+              (environment(SSL_CERT_FILE="/nonexistent", SSL_CERT_DIR="/nonexistent"),),
+              dataclasses.replace(OPEN, findings=("inconclusive",))),
+    Situation("open-with-expired-certificates", (every_certificate("expired"),),
+              dataclasses.replace(OPEN, findings=("inconclusive",))),
+    Situation("open-with-self-signed-certificates", (every_certificate("self-signed"),), OPEN),
     Situation("open-behind-nat", (home,), Expected("ok-direct", leaves=True, ipv4="ok-direct",
                                                    public="84.150.10.22")),
     Situation("drop-isp-forward", (block("isp"),),
@@ -48,7 +59,11 @@ _ON_THE_WAY = [
     Situation("reset-by-isp", (block("isp", how="reject with tcp reset"),),
               rejected(2, None, kind=PROVIDER)),
     Situation("reset-by-gateway", (block("gateway", how="reject with tcp reset"),),
-              rejected(1, None, kind=FIRST_ROUTER)),
+              rejected(1, None, kind="gateway"), everyday=("nobody", "root")),
+    # Before it counts a hop, so that it looks as near as this host itself.
+    Situation("reset-by-gateway-at-once",
+              (block("gateway", how="reject with tcp reset", chain="prerouting"),),
+              rejected((0, 1), None, kind="gateway"), everyday=("nobody", "root")),
 ]
 
 # Each type of ICMP and ICMPv6 rejection, sent by the provider's router.
@@ -94,18 +109,25 @@ _PORTS = [
               Expected("submission-blocked", leaves=False, fix="2525")),
     Situation("one-operator-down", (operator_down("google"),), Expected(
         "ok-direct", leaves=True, via="direct")),
+    Situation("four-operators-down",
+              tuple(operator_down(name) for name in
+                    ("google", "microsoft-consumer", "yahoo", "apple")),
+              Expected("ok-direct", leaves=True, via="direct", confidence="likely",
+                       checks={"port-25": "warn"})),
     Situation("three-operators-down",
               (operator_down("google"), operator_down("apple"), operator_down("fastmail")),
-              Expected("ok-direct", leaves=True, via="direct")),
-    Situation("one-operator-slow-to-greet", (replies("mx.zoho.com", 25, greeting="mute"),
-                                             replies("smtpin.zoho.com", 25, greeting="mute")),
-              Expected("ok-direct", leaves=True, via="direct")),
+              Expected("ok-direct", leaves=True, via="direct", confidence="certain")),
+    Situation("one-operator-slow-to-greet", (operator_replies("fastmail", greeting=SILENCE),),
+              Expected("ok-direct", leaves=True, via="direct", evidence=("nothing greets",),
+                       checks={"interception": "warn"})),
     Situation("ipv4-dropped-ipv6-open", (block("isp", match="meta nfproto ipv4"),),
               Expected("ok-direct", leaves=True, ipv4=DROPPED, ipv6="ok-direct",
-                       findings=(DROPPED,))),
+                       findings=(DROPPED,), summary="over IPv6 only", kind=PROVIDER, hop=2,
+                       fix="over IPv4", checks={"port-25": "warn"})),
     Situation("ipv6-dropped-ipv4-open", (block("isp", match="meta nfproto ipv6"),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6=DROPPED,
-                       findings=(DROPPED,))),
+                       findings=(DROPPED,), summary="over IPv4 only", kind=PROVIDER, hop=2,
+                       fix="over IPv6", checks={"port-25": "warn"})),
     Situation("ipv4-rejected-ipv6-dropped",
               (block("isp", how="reject with tcp reset", match="meta nfproto ipv4"),
                block("isp", match="meta nfproto ipv6")),
@@ -126,9 +148,9 @@ _ON_THIS_HOST = [
     Situation("local-output-reset",
               (block("client", how="reject with tcp reset", chain="output"),),
               # Without root a reset at hop 0 may be the first router's as well.
-              Expected((REJECTED, "local-firewall"), hop=(0, 1), leaves=False,
-                       kind=("gateway", "local-firewall")),
-              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0, **_QUOTED}),
+              Expected(REJECTED, hop=(0, 1), leaves=False, kind="gateway", fix="sudo relay"),
+              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0,
+                    "fix": "nft delete rule", **_QUOTED}),
     Situation("local-drop-of-one-user",
               (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),), _LOCAL,
               users=("nobody",), needs="users"),

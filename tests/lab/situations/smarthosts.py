@@ -12,6 +12,9 @@ HOST = "smtp.hoster.example"
 REPLIES = {reply["id"]: reply for reply in data("replies")["reply"]}
 
 
+ON_THE_WAY = ("isp", "unknown", "gateway")
+
+
 def config(host=HOST, port=587, user=GOOD_USER, password=GOOD_PASSWORD, more=""):
     return (f'[smarthost]\nhost = "{host}"\nport = {port}\nusername = "{user}"\n'
             f'password = "{password}"\n{more}')
@@ -43,16 +46,19 @@ _REACHING = [
     Situation("smarthost-name-servfail", (failing_name("hoster.example"),), bad("smarthost-dns"),
               config=config()),
     Situation("smarthost-port-dropped", (host_blocked(HOST, 587),),
-              bad("smarthost-unreachable", config="port = 465",
+              bad("smarthost-unreachable", config="port = 465", kind="remote",
+                  ports={587: "dropped", 465: "open"}), config=config()),
+    Situation("smarthost-587-blocked", (block("isp", (25, 587)),),
+              bad("smarthost-unreachable", config="port = 465", kind=ON_THE_WAY, hop=2,
                   ports={587: "dropped", 465: "open"}), config=config()),
     Situation("smarthost-port-refused", (host_blocked(HOST, 587, "reject with tcp reset"),),
-              bad("smarthost-unreachable", config="port = 465",
+              bad("smarthost-unreachable", config="port = 465", kind="remote",
                   ports={587: "rejected", 465: "open"}), config=config()),
     Situation("smarthost-465-blocked", (block("isp", (25, 465)),),
-              bad("smarthost-unreachable", config="port = 587",
+              bad("smarthost-unreachable", config="port = 587", kind=ON_THE_WAY, hop=2,
                   ports={465: "dropped", 587: "open"}), config=config(port=465)),
     Situation("smarthost-down", (host_blocked(HOST, (25, 465, 587, 2525)),),
-              bad("smarthost-unreachable"), config=config()),
+              bad("smarthost-unreachable", kind="remote"), config=config()),
     Situation("smarthost-usual-ports-blocked", (block("isp", (25, 465, 587)),),
               Expected("submission-blocked", leaves=False, smarthost="smarthost-unreachable",
                        config="port = 2525"), config=config()),
@@ -65,9 +71,15 @@ _REACHING = [
               Expected("smtp-hopeless", leaves=False, fix="HTTPS|API"), config=config()),
     Situation("smarthost-blocked-here",
               (block("client", 587, chain="output"),),
-              Expected(("smarthost-unreachable", "local-firewall"), leaves=False,
-                       smarthost="smarthost-unreachable"), config=config(),
-              everyday=("nobody", "root")),
+              bad("smarthost-unreachable", kind="local-firewall", hop=0, summary="this host",
+                  confidence="certain", fix="Let port 587 out"), config=config(),
+              root={"fix": "This is the rule.*dport 587"}, everyday=("nobody", "root")),
+    # The block that is shown, and written, is of the one that failed.
+    Situation("second-smarthost-port-dropped", (host_blocked("smtp.eu.mailgun.org", 587),),
+              fine(config='host = "smtp.eu.mailgun.org".*port = 465',
+                   findings=("smarthost-unreachable",)),
+              config="\n".join("[" + config(host) .replace("[smarthost]", "[smarthost]]")
+                               for host in (HOST, "smtp.eu.mailgun.org"))),
 ]
 
 _GREETING = [
@@ -91,20 +103,23 @@ _GREETING = [
 _TLS = [
     Situation("smarthost-no-starttls", (server(HOST, starttls=False,
                                                mechanisms_before_tls="PLAIN LOGIN"),),
-              bad("smarthost-no-starttls", fix="465"), config=config()),
+              bad("smarthost-no-starttls", fix="465", kind="remote"), config=config()),
     Situation("smarthost-starttls-stripped", (redirect("strip", ports=587),),
-              bad("smarthost-no-starttls", fix="465"), config=config()),
+              bad("smarthost-no-starttls", fix="465", kind=ON_THE_WAY, summary="on the path"),
+              config=config()),
     Situation("smarthost-starttls-refused",
               (replies(HOST, starttls="454 4.7.0 TLS not available due to local problem"),),
               bad(("smarthost-no-starttls", "smarthost-tls")), config=config()),
     Situation("smarthost-certificate-expired", (certificate(HOST, "expired"),),
-              bad("smarthost-tls", explained="expired"), config=config()),
+              bad("smarthost-tls", explained="expired", fix="renew", no_fix="port = ",
+                  kind="remote"), config=config()),
     Situation("smarthost-certificate-of-another", (certificate(HOST, "other-name"),),
               bad("smarthost-tls", explained="somewhere-else.example|name"), config=config()),
     Situation("smarthost-certificate-self-signed", (certificate(HOST, "self-signed"),),
               bad("smarthost-tls", explained="self-signed|self signed"), config=config()),
     Situation("smarthost-tls-inspected", (redirect("tls", "gateway", ports=587),),
-              bad("smarthost-tls", explained="Inspection authority|unknown|trust"),
+              bad("smarthost-tls", explained="Inspection authority|unknown|trust",
+                  kind=ON_THE_WAY, no_fix="ca_file"),
               config=config()),
     Situation("smarthost-own-authority", (certificate(HOST, "foreign"),),
               bad("smarthost-tls", fix="ca_file"), config=config()),
@@ -119,7 +134,8 @@ _TLS = [
 ]
 
 _SIGNING_IN = [
-    Situation("smarthost-no-auth", (server(HOST, mechanisms=""),), bad("smarthost-auth"),
+    Situation("smarthost-no-auth", (server(HOST, mechanisms=""),),
+              bad("smarthost-auth", summary="offers no sign-in", no_fix="One sign-in was tried"),
               config=config()),
     Situation("smarthost-only-odd-mechanisms", (server(HOST, mechanisms="GSSAPI NTLM"),),
               bad("smarthost-auth"), config=config()),
@@ -153,11 +169,17 @@ _PROVIDERS = {
     "icloud": "smtp.mail.me.com",
 }
 # One of each provider every day; the others on request.
-_EVERYDAY = {"gmail-app-password", "gmail-badcred", "gwr-denied", "m365-smtpauth-tenant",
+_EVERYDAY = {"gmail-daily", "gmail-app-password", "gmail-badcred", "gwr-denied", "m365-smtpauth-tenant",
              "m365-basic-off", "m365-5760", "ses-535", "sg-bad", "mg-535", "brevo-525", "sp-535",
              "zoho-553", "yahoo-auth005", "gmx-535", "icloud-535"}
 _CODES = {"auth": "smarthost-auth", "mail": ("smarthost-sender", "smarthost-rejected",
                                              "smarthost-auth")}
+
+
+def _code(reply):
+    """A limit that is reached is no fault of the sender."""
+    return "smarthost-rejected" if reply["verdict"].startswith("quota") and \
+        reply["stage"] == "mail" else _CODES[reply["stage"]]
 
 
 def _as_said(reply):
@@ -177,7 +199,7 @@ def _catalogue():
             yield Situation(
                 f"smarthost-says-{reply['id']}",
                 (replies(host, **{reply["stage"]: _as_said(reply)}),),
-                bad(_CODES[reply["stage"]], explained=_pattern(reply["meaning"])),
+                bad(_code(reply), explained=_pattern(reply["meaning"])),
                 config=config(host), everyday=("nobody",) if reply["id"] in _EVERYDAY else ())
 
 

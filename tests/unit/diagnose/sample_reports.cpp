@@ -79,15 +79,16 @@ Fix smarthost_fix() {
 }
 
 SmarthostReport good_smarthost() {
-    return {"mailgun",
-            VerdictCode::ok_smarthost,
-            "smtp.mailgun.org",
-            587,
-            "TLSv1.3",
-            "PLAIN",
-            "250 2.1.0 OK",
-            "",
-            {{465, "open"}, {587, "open"}}};
+    SmarthostReport made;
+    made.name = "mailgun";
+    made.code = VerdictCode::ok_smarthost;
+    made.host = "smtp.mailgun.org";
+    made.port = 587;
+    made.tls = "TLSv1.3";
+    made.auth = "PLAIN";
+    made.reply = "250 2.1.0 OK";
+    made.ports = {{465, "open"}, {587, "open"}};
+    return made;
 }
 
 Report ec2_without_smarthost() {
@@ -190,6 +191,9 @@ Report wrong_password() {
                           "",
                           "535 5.7.8 Username and Password not accepted.",
                           "Google takes app passwords only here, not the account's own password.",
+                          "",
+                          "",
+                          "",
                           {{465, "open"}, {587, "open"}}}};
     report.cause = {CauseKind::config, "smarthost.password_file", "", std::nullopt, "",
                     std::nullopt};
@@ -400,6 +404,9 @@ Report stripped() {
                           "",
                           "250 SIZE 35882577",
                           "The password was not sent.",
+                          "",
+                          "",
+                          "",
                           {{465, "open"}, {587, "open"}}}};
     report.fixes = {{"Use port 465, which works here",
                      {"Change the port; TLS there begins before a word is said."},
@@ -415,15 +422,13 @@ Report submission_blocked() {
     report.direct = {VerdictCode::outbound_25_dropped,
                      "every connection vanishes without an answer",
                      VerdictCode::outbound_25_dropped, VerdictCode::outbound_25_dropped};
-    report.smarthosts = {{"mailgun",
-                          VerdictCode::smarthost_unreachable,
-                          "smtp.mailgun.org",
-                          0,
-                          "",
-                          "",
-                          "",
-                          "The same provider takes mail on 2525.",
-                          {{465, "dropped"}, {587, "dropped"}, {2525, "open"}}}};
+    SmarthostReport own;
+    own.name = "mailgun";
+    own.code = VerdictCode::smarthost_unreachable;
+    own.host = "smtp.mailgun.org";
+    own.explained = "The same provider takes mail on 2525.";
+    own.ports = {{465, "dropped"}, {587, "dropped"}, {2525, "open"}};
+    report.smarthosts = {own};
     report.cause = {
         CauseKind::cloud, "DigitalOcean", "Blocks SMTP on all Droplets, never lifted.", 1, "", 8};
     report.fixes = {{"Use port 2525 of your provider",
@@ -469,6 +474,9 @@ Report hostile() {
                           attack,
                           attack,
                           attack,
+                          "",
+                          "",
+                          "",
                           {{587, attack}}}};
     report.cause = {CauseKind::remote, attack, attack, 2, attack, 5};
     report.fixes = {{attack, {attack}, attack}, {"What will not help" + attack, {attack}, ""}};

@@ -65,6 +65,7 @@ inline void add_smarthost(Observations& all, smtp::Stage stage, int code, std::s
     stages.problem = std::move(problem);
     stages.tls = "TLSv1.3";
     if (stages.ok) stages.auth = "PLAIN";
+    stages.sender_asked = stages.ok;
     stages.auth_offered = stages.signing_in = true;
     all.smarthosts.push_back(std::move(stages));
     all.direct_path = false;

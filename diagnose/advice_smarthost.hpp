@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diagnose/observations.hpp"
+
+namespace diagnose {
+
+// "587, 465"
+[[nodiscard]] std::string port_list(const std::vector<std::uint16_t>& ports);
+
+// Send through a smarthost on a port that was seen open; nothing without one.
+[[nodiscard]] Fix use_smarthost(const Observations& seen);
+
+// The access provider's own submission server, where it is known and its port was seen open.
+[[nodiscard]] Fix use_provider(const Observations& seen);
+
+// What to do about a configured smarthost that failed.
+[[nodiscard]] Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost);
+
+// Adds the rule that stops a port on this host and the commands that let it out, or where to look.
+void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16_t port, Fix& fix);
+
+}  // namespace diagnose

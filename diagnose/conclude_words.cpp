@@ -1,0 +1,171 @@
+#include "diagnose/conclude_words.hpp"
+
+#include <fmt/format.h>
+
+namespace diagnose {
+namespace {
+
+// "3 of 5 mail operators answer, 1 stays silent, 1 refuses"
+std::string count_words(const Observations& seen) {
+    const Asked asked = operators_asked(seen);
+    const std::size_t all = asked.all.size();
+    if (all == 0) return "no mail operator could be asked";
+    if (all == 1) {
+        return fmt::format("{} {}", *asked.all.begin(),
+                           !asked.open.empty()     ? "answers"
+                           : !asked.silent.empty() ? "stays silent"
+                                                   : "refuses");
+    }
+    if (asked.open.size() == all) return fmt::format("all {} mail operators answer", all);
+    std::string text = asked.open.empty()
+                           ? fmt::format("none of {} mail operators answers", all)
+                           : fmt::format("{} of {} mail operators {}", asked.open.size(), all,
+                                         asked.open.size() == 1 ? "answers" : "answer");
+    if (asked.silent.size() == all) return text;
+    if (!asked.silent.empty()) {
+        text += fmt::format(", {} {} silent", asked.silent.size(),
+                            asked.silent.size() == 1 ? "stays" : "stay");
+    }
+    if (!asked.refused.empty()) {
+        text += fmt::format(", {} {}", asked.refused.size(),
+                            asked.refused.size() == 1 ? "refuses" : "refuse");
+    }
+    return text;
+}
+
+}  // namespace
+
+// Who answered on port 25, over either family.
+Asked operators_asked(const Observations& seen) {
+    Asked asked;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || !item.attempted()) continue;
+        if (item.connect == ConnectResult::no_route) continue;
+        asked.all.insert(item.operator_name);
+        if (item.open()) asked.open.insert(item.operator_name);
+        if (item.result == "dropped") asked.silent.insert(item.operator_name);
+        if (item.identity == Identity::refusing) asked.refusing.insert(item.operator_name);
+    }
+    for (const std::string& name : asked.all) {
+        if (asked.open.contains(name)) asked.silent.erase(name);
+        if (!asked.open.contains(name) && !asked.silent.contains(name)) asked.refused.insert(name);
+    }
+    return asked;
+}
+
+bool silent_or_refused(VerdictCode code) {
+    return code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected ||
+           code == VerdictCode::submission_blocked || code == VerdictCode::smtp_hopeless ||
+           code == VerdictCode::inconclusive;
+}
+
+// The same words for a person wherever the code stands.
+std::string direct_words(VerdictCode code) {
+    switch (code) {
+        case VerdictCode::ok_direct:
+            return "Outbound port 25 is open: mail can leave directly.";
+        case VerdictCode::outbound_25_dropped:
+            return "Outbound port 25 is blocked: connections to every mail operator vanish "
+                   "silently, while their other ports answer.";
+        case VerdictCode::outbound_25_rejected:
+            return "Outbound port 25 is blocked: connections to every mail operator are refused, "
+                   "while their other ports answer.";
+        case VerdictCode::outbound_25_intercepted:
+            return "Outbound port 25 is intercepted: something on the path answers in the mail "
+                   "servers' place.";
+        case VerdictCode::submission_blocked:
+            return "Ports 25, 465 and 587 are all blocked here.";
+        case VerdictCode::smtp_hopeless:
+            return "Every mail port is blocked here; only 443 is open.";
+        case VerdictCode::local_firewall:
+            return "This host itself does not let port 25 out.";
+        case VerdictCode::reputation:
+            return "Outbound port 25 is open, but mail servers refuse this address.";
+        case VerdictCode::no_network:
+            return "Nothing connects anywhere: this host has no working network.";
+        case VerdictCode::dns_broken:
+            return "Names do not resolve: the name servers of this host do not work.";
+        default:
+            return "What was seen does not tell whether port 25 is open.";
+    }
+}
+
+// What the direct code rests on: the headline says the rest.
+std::string evidence_words(const Observations& seen, VerdictCode code) {
+    switch (code) {
+        case VerdictCode::outbound_25_dropped:
+        case VerdictCode::outbound_25_rejected:
+            return count_words(seen) + "; their other ports answer";
+        case VerdictCode::outbound_25_intercepted:
+            return count_words(seen) + ", but not in their own voice";
+        case VerdictCode::submission_blocked:
+            return count_words(seen) + ", nor do their ports 465 and 587";
+        case VerdictCode::smtp_hopeless:
+            return count_words(seen) + ", nor does any other mail port";
+        case VerdictCode::local_firewall:
+            return "the packets are stopped on this host";
+        case VerdictCode::reputation: {
+            const Asked asked = operators_asked(seen);
+            return fmt::format("{} of {} mail operators answer, and turn this address away",
+                               asked.refusing.size(), asked.all.size());
+        }
+        case VerdictCode::no_network:
+            return "nothing connects";
+        case VerdictCode::dns_broken:
+            return "the mail servers' names cannot be looked up";
+        default:
+            return count_words(seen);
+    }
+}
+
+std::string smarthost_words(const SmarthostReport& smarthost) {
+    const std::string& name = smarthost.name;
+    if (!smarthost.trouble.empty()) {
+        return fmt::format("The smarthost {} is of no use now: {}.", name, smarthost.trouble);
+    }
+    switch (smarthost.code) {
+        case VerdictCode::smarthost_dns:
+            return fmt::format("The smarthost {}'s name does not resolve.", name);
+        case VerdictCode::smarthost_unreachable:
+            return fmt::format("The smarthost {} cannot be reached on its port.", name);
+        case VerdictCode::smarthost_tls:
+            return fmt::format("The connection to the smarthost {} cannot be secured.", name);
+        case VerdictCode::smarthost_no_starttls:
+            return fmt::format("The smarthost {} does not offer STARTTLS, so nothing was sent.",
+                               name);
+        case VerdictCode::smarthost_auth:
+            return fmt::format("The smarthost {} does not accept the sign-in.", name);
+        case VerdictCode::smarthost_sender:
+            return fmt::format("The smarthost {} does not take mail from this sender.", name);
+        case VerdictCode::smarthost_rejected:
+            return fmt::format("The smarthost {} turns this host away.", name);
+        default:
+            return fmt::format("The smarthost {} works.", name);
+    }
+}
+
+// "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
+std::string one_family_words(net::Family closed, VerdictCode code) {
+    const bool v4 = closed == net::Family::ipv4;
+    std::string_view how;
+    switch (code) {
+        case VerdictCode::outbound_25_rejected:
+            how = "it is blocked: connections are refused";
+            break;
+        case VerdictCode::outbound_25_intercepted:
+            how = "something on the path answers in the mail servers' place";
+            break;
+        case VerdictCode::local_firewall:
+            how = "this host itself does not let it out";
+            break;
+        case VerdictCode::reputation:
+            how = "mail servers refuse this host's address";
+            break;
+        default:
+            how = "it is blocked: connections vanish silently";
+    }
+    return fmt::format("Outbound port 25 is open over {} only. Over {} {}.", v4 ? "IPv6" : "IPv4",
+                       v4 ? "IPv4" : "IPv6", how);
+}
+
+}  // namespace diagnose

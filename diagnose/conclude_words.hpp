@@ -1,0 +1,31 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "diagnose/observations.hpp"
+
+// The sentences of a conclusion: headline, what a code rests on, findings.
+namespace diagnose {
+
+// Port 25 is closed, or it is not known whether it is.
+[[nodiscard]] bool silent_or_refused(VerdictCode code);
+
+// Operators by what their port 25 did, over either family.
+struct Asked {
+    std::set<std::string> all, open, silent, refused, refusing;
+};
+[[nodiscard]] Asked operators_asked(const Observations& seen);
+
+// The same words for a person wherever the code stands.
+[[nodiscard]] std::string direct_words(VerdictCode code);
+// What the direct code rests on: the headline says the rest.
+[[nodiscard]] std::string evidence_words(const Observations& seen, VerdictCode code);
+// "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
+[[nodiscard]] std::string one_family_words(net::Family closed, VerdictCode code);
+[[nodiscard]] std::string smarthost_words(const SmarthostReport& smarthost);
+
+// Adds what was found beside the verdict. The cause is known by then.
+void add_findings(const Observations& seen, Report& report);
+
+}  // namespace diagnose

@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "diagnose/conclude_words.hpp"
+#include "diagnose/domain/address_kind.hpp"
+
+namespace diagnose {
+namespace {
+
+bool split_families(const Report& report) {
+    return report.direct.ipv4 && report.direct.ipv6 && *report.direct.ipv4 != *report.direct.ipv6;
+}
+
+// Both families may show the same, which is said once.
+void add_finding(Report& report, VerdictCode code, std::string summary) {
+    for (const Finding& known : report.findings) {
+        if (known.summary == summary) return;
+    }
+    report.findings.push_back({std::string{verdict_name(code)}, std::move(summary)});
+}
+
+void find_more(const Observations& seen, Report& report) {
+    if (report.verdict.code != report.direct.code) {
+        const bool unused = report.direct.code == VerdictCode::ok_direct && !seen.direct_path;
+        add_finding(report, report.direct.code,
+                    unused ? "Outbound port 25 is open, but delivery.path does not use it."
+                           : direct_words(report.direct.code));
+    }
+    if (const std::optional<net::Family> family = closed_family(report.direct)) {
+        const VerdictCode code = closed_code(report.direct);
+        const bool v4 = *family == net::Family::ipv4;
+        add_finding(report, code, (v4 ? "IPv4: " : "IPv6: ") + direct_words(code));
+    } else if (split_families(report)) {
+        add_finding(report, *report.direct.ipv4, "IPv4: " + direct_words(*report.direct.ipv4));
+        add_finding(report, *report.direct.ipv6, "IPv6: " + direct_words(*report.direct.ipv6));
+    }
+    for (const SmarthostReport& smarthost : report.smarthosts) {
+        if (!smarthost.sender_note.empty()) {
+            add_finding(report, smarthost.code,
+                        fmt::format("Smarthost {}: {}", smarthost.name, smarthost.sender_note));
+        }
+        if (smarthost.code == report.verdict.code) continue;
+        const bool fine = smarthost.code == VerdictCode::ok_smarthost;
+        if (fine && !smarthost.sender_note.empty()) continue;
+        add_finding(report, smarthost.code, smarthost_words(smarthost));
+    }
+    if (!seen.portal.empty()) {
+        add_finding(report, VerdictCode::no_network, "A captive portal answers: " + seen.portal);
+    }
+    for (const AnswerPair& pair : seen.answers) {
+        if (compare_answers(pair) != AnswerFinding::nearer) continue;
+        const bool open = pair.direct.result == ConnectResult::open;
+        add_finding(report,
+                    open ? VerdictCode::outbound_25_intercepted : VerdictCode::outbound_25_rejected,
+                    answer_words(pair));
+    }
+    for (const PortEvidence& item : seen.ports) {
+        const bool strange = item.role == ProbeRole::direct && item.open() && !item.genuine;
+        if (!strange || report.direct.code == VerdictCode::outbound_25_intercepted) continue;
+        add_finding(report, VerdictCode::outbound_25_intercepted,
+                    fmt::format("{}: {}.", item.operator_name, identity_words(item.identity)));
+    }
+}
+
+// A cloud whose table and whose network disagree is worth a word: an exemption was granted, or
+// another filter is at work.
+void compare_with_catalogue(const Observations& seen, Report& report) {
+    if (seen.host.cloud == nullptr) return;
+    const std::string& name = seen.host.cloud->name;
+    const auto& blocked = seen.host.cloud->blocked;
+    const auto lists = [&](std::uint16_t port) {
+        return std::find(blocked.begin(), blocked.end(), port) != blocked.end();
+    };
+    const VerdictCode code = report.direct.code;
+    if (code == VerdictCode::ok_direct && lists(25) && !closed_family(report.direct)) {
+        add_finding(report, code,
+                    fmt::format("{} blocks port 25 by default, but it is open here: the block was "
+                                "lifted for this host, or does not apply to it.",
+                                name));
+    }
+    const CauseKind kind = report.cause.kind;
+    const bool nearer = kind == CauseKind::gateway || kind == CauseKind::container;
+    if (!silent_or_refused(code)) return;
+    if (nearer && lists(25)) {
+        add_finding(report, code,
+                    fmt::format("{} blocks outbound port 25 by default as well: when the nearer "
+                                "filter is gone, it may still be closed there.",
+                                name));
+    }
+    std::vector<std::string> more;
+    for (const std::uint16_t port : dead_ports(seen)) {
+        const bool usual = port == 465 || port == 587;
+        if (usual && !lists(port)) more.push_back(std::to_string(port));
+    }
+    if (more.empty() || kind != CauseKind::cloud) return;
+    add_finding(report, code,
+                fmt::format("{} is not known to block {}, which {} closed here all the same: a "
+                            "security group, a network ACL or another filter may be at work.",
+                            name, base::join(more, ", "), more.size() == 1 ? "is" : "are"));
+}
+
+// A known provider's name that leads into a private network: split DNS, or a line in /etc/hosts.
+void find_odd_addresses(const Observations& seen, Report& report) {
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        if (stages.provider.empty()) continue;
+        for (const PortEvidence& item : seen.ports) {
+            const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name;
+            boost::system::error_code failure;
+            const auto address = boost::asio::ip::make_address(item.address, failure);
+            if (!its || failure || address_kind(address) != "private") continue;
+            add_finding(report, VerdictCode::smarthost_dns,
+                        fmt::format("{} has the private address {} here, which its provider does "
+                                    "not publish: look at /etc/hosts and the name servers.",
+                                    stages.host, item.address));
+            break;
+        }
+    }
+}
+
+// What this host lacks for a judgement.
+void find_own_faults(const Observations& seen, Report& report) {
+    if (!seen.trust_store) {
+        add_finding(report, VerdictCode::inconclusive,
+                    "No certificate's issuer could be judged: this host has no trust store. "
+                    "Install the package ca-certificates.");
+        return;
+    }
+    std::set<std::string> stale;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.greeting && item.greeting->certificate.wrong_time) {
+            stale.insert(item.operator_name);
+        }
+    }
+    if (stale.size() < 2) return;
+    add_finding(report, VerdictCode::inconclusive,
+                "The certificates of unrelated operators are all outside their dates: look at this "
+                "host's clock (`timedatectl`).");
+}
+
+}  // namespace
+
+void add_findings(const Observations& seen, Report& report) {
+    find_more(seen, report);
+    compare_with_catalogue(seen, report);
+    find_odd_addresses(seen, report);
+    find_own_faults(seen, report);
+}
+
+}  // namespace diagnose

@@ -1,0 +1,164 @@
+#include "diagnose/smarthost_blame.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace diagnose {
+namespace {
+
+std::uint16_t port_of(const SmarthostStages& stages) {
+    if (stages.port != 0) return stages.port;
+    return stages.configured.empty() ? std::uint16_t{0} : stages.configured.front();
+}
+
+// What unrelated operators show on one port, by name.
+struct Others {
+    std::set<std::string> open, shut;
+    std::set<std::string> with_starttls, without_starttls;
+    std::set<std::string> true_certificate, other_certificate;
+};
+
+Others others_on(const Observations& seen, std::uint16_t port) {
+    Others others;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::control || item.port != port || !item.attempted()) continue;
+        if (item.connect == ConnectResult::no_route) continue;
+        (item.open() ? others.open : others.shut).insert(item.operator_name);
+        if (!item.greeting) continue;
+        if (item.greeting->ehlo.positive()) {
+            const bool offered = item.greeting->starttls_offered;
+            (offered ? others.with_starttls : others.without_starttls).insert(item.operator_name);
+        }
+        const CertificateView& certificate = item.greeting->certificate;
+        if (!certificate.shown()) continue;
+        const bool issuer = seen.trust_store && certificate.unknown_issuer;
+        const bool replaced = certificate.wrong_name || issuer;
+        (replaced ? others.other_certificate : others.true_certificate).insert(item.operator_name);
+    }
+    // One family that answers is an answer.
+    for (const std::string& name : others.open) others.shut.erase(name);
+    return others;
+}
+
+std::string plural(std::size_t count) {
+    return count == 1 ? "another operator" : fmt::format("{} other operators", count);
+}
+
+bool denied_here(const Observations& seen, const std::string& name, std::uint16_t port) {
+    return std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+        return item.role == ProbeRole::smarthost && item.operator_name == name &&
+               item.port == port && item.attempted() && item.denied_here();
+    });
+}
+
+void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& blame) {
+    const std::string& name = seen.smarthosts[index].name;
+    const LocalSigns* signs =
+        index < seen.smarthost_signs.size() ? &seen.smarthost_signs[index] : nullptr;
+    if (signs != nullptr && signs->rule) {
+        blame.who = Blame::here;
+        blame.rule = &*signs->rule;
+        blame.words = fmt::format("A rule of this host stops port {}.", blame.port);
+        return;
+    }
+    if (denied_here(seen, name, blame.port)) {
+        blame.who = Blame::here;
+        blame.words =
+            fmt::format("This host itself turns connections to port {} away.", blame.port);
+        return;
+    }
+    if (signs != nullptr && dropped_here(*signs)) {
+        blame.who = Blame::here;
+        blame.words = fmt::format(
+            "Each SYN for port {} failed inside this host's kernel: an output rule or a cgroup "
+            "filter drops it.",
+            blame.port);
+        return;
+    }
+    const Others others = others_on(seen, blame.port);
+    if (!others.open.empty()) {
+        blame.who = Blame::far;
+        blame.words = fmt::format(
+            "Port {} of {} answers from here: it is the smarthost, its own network, or a filter "
+            "for all but well-known servers, as some home routers have.",
+            blame.port, plural(others.open.size()));
+    } else if (others.shut.size() >= 2) {
+        blame.who = Blame::path;
+        blame.words =
+            fmt::format("Port {} of {} does not answer from here either: this network closes it.",
+                        blame.port, plural(others.shut.size()));
+    }
+}
+
+void blame_starttls(const Observations& seen, SmarthostBlame& blame) {
+    const Others others = others_on(seen, blame.port);
+    if (!others.with_starttls.empty()) {
+        blame.who = Blame::far;
+        blame.words =
+            fmt::format("On port {} of {} STARTTLS is offered: nothing removes it on the way.",
+                        blame.port, plural(others.with_starttls.size()));
+    } else if (!others.without_starttls.empty()) {
+        blame.who = Blame::path;
+        blame.words = fmt::format(
+            "On port {} of {} STARTTLS is missing as well, where it is known to be: something on "
+            "the path removes it.",
+            blame.port, plural(others.without_starttls.size()));
+    }
+}
+
+void blame_tls(const Observations& seen, SmarthostBlame& blame) {
+    const Others others = others_on(seen, blame.port);
+    if (!others.other_certificate.empty()) {
+        blame.who = Blame::path;
+        blame.words = fmt::format(
+            "Port {} of {} shows a certificate that is not its own either: something on the path "
+            "opens TLS.",
+            blame.port, plural(others.other_certificate.size()));
+    } else if (!others.true_certificate.empty()) {
+        blame.who = Blame::far;
+        blame.words =
+            fmt::format("Port {} of {} shows its own certificate: nothing opens TLS on the way.",
+                        blame.port, plural(others.true_certificate.size()));
+    }
+}
+
+}  // namespace
+
+bool about_certificate(const std::string& problem) {
+    constexpr std::array words{"trust store",      "CA file",    "self-signed", "expired on",
+                               "not valid before", "is not for", "fingerprint"};
+    return std::any_of(words.begin(), words.end(),
+                       [&](const char* word) { return problem.find(word) != std::string::npos; });
+}
+
+SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
+    const SmarthostStages& stages = seen.smarthosts[smarthost];
+    SmarthostBlame blame;
+    blame.port = port_of(stages);
+    switch (smarthost_code(stages)) {
+        case VerdictCode::smarthost_unreachable:
+            if (stages.stage == smtp::Stage::connect) blame_connect(seen, smarthost, blame);
+            break;
+        case VerdictCode::smarthost_no_starttls:
+            blame_starttls(seen, blame);
+            break;
+        case VerdictCode::smarthost_tls:
+            if (about_certificate(stages.problem)) blame_tls(seen, blame);
+            break;
+        default:
+            break;
+    }
+    return blame;
+}
+
+SmarthostBlame blame_for(const Observations& seen, const std::string& smarthost) {
+    for (std::size_t i = 0; i < seen.smarthosts.size(); ++i) {
+        if (seen.smarthosts[i].name == smarthost) return blame_for(seen, i);
+    }
+    return {};
+}
+
+}  // namespace diagnose

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "diagnose/observations.hpp"
+
+namespace diagnose {
+
+// Who is at fault when a smarthost's port, STARTTLS or certificate fails.
+enum class Blame : std::uint8_t {
+    here,    // this host lets the port out to nobody
+    path,    // unrelated operators show the same on the same port
+    far,     // they do not: it is the smarthost, its network, or a filter on this one host
+    unknown  // nobody else could be asked
+};
+
+struct SmarthostBlame {
+    Blame who = Blame::unknown;
+    std::uint16_t port = 0;
+    std::string words;                // what that rests on, as a sentence; "" for unknown
+    const RuleMatch* rule = nullptr;  // of this host, that stops the port
+};
+
+// By comparison with what others show on the same port. Pure.
+[[nodiscard]] SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost);
+
+// The same of the smarthost with this name.
+[[nodiscard]] SmarthostBlame blame_for(const Observations& seen, const std::string& smarthost);
+
+// Whether a failed handshake's words speak of the certificate, and not of the protocol.
+[[nodiscard]] bool about_certificate(const std::string& problem);
+
+}  // namespace diagnose

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <memory>
 
+#include "base/text.hpp"
 #include "base/units.hpp"
 #include "config/system_defaults.hpp"
 #include "diagnose/report_html.hpp"
@@ -30,7 +31,7 @@ namespace {
 constexpr std::size_t widest = 100;  // longer lines are hard to read
 
 struct DiagnoseFlags {
-    std::string timeout = "15s", html, to, domain, selector;
+    std::string timeout = "15s", html, to, from, domain, selector;
     bool verbose = false, write = false, yes = false;
     InboundFlags inbound;
 };
@@ -40,6 +41,7 @@ std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
     std::string text = "relay diagnose";
     if (!context.config_file.empty()) text += " --config " + context.config_file;
     if (!flags.to.empty()) text += " --to " + flags.to;
+    if (!flags.from.empty()) text += " --from " + flags.from;
     if (!flags.domain.empty()) text += " --domain " + flags.domain;
     if (!flags.selector.empty()) text += " --selector " + flags.selector;
     if (flags.inbound.asked()) text += " --inbound";
@@ -81,8 +83,12 @@ Found find_settings(const Context& context, const DiagnoseFlags& flags) {
     return found;
 }
 
-Diagnosis outbound_diagnosis(const Found& found, base::Duration timeout) {
+Diagnosis outbound_diagnosis(const Found& found, const std::string& sender,
+                             base::Duration timeout) {
     diagnose::OutboundAsk ask = found.settings ? outbound_ask(*found.settings) : outbound_ask();
+    for (diagnose::SmarthostAsk& smarthost : ask.smarthosts) {
+        if (!sender.empty()) smarthost.sender = sender;
+    }
     ask.timeout = timeout;
     return [ask](boost::asio::any_io_executor executor, net::Resolver& resolver,
                  diagnose::Progress progress) {
@@ -94,7 +100,8 @@ Diagnosis outbound_diagnosis(const Found& found, base::Duration timeout) {
 
 base::Result<Diagnosis> choose(const DiagnoseFlags& flags, const Found& found,
                                base::Duration timeout) {
-    if (!flags.to.empty()) return recipient_diagnosis(flags.to, found.settings, timeout);
+    if (!flags.to.empty())
+        return recipient_diagnosis(flags.to, flags.from, found.settings, timeout);
     if (!flags.domain.empty()) {
         return domain_diagnosis(flags.domain, flags.selector, found.settings, timeout);
     }
@@ -103,7 +110,7 @@ base::Result<Diagnosis> choose(const DiagnoseFlags& flags, const Found& found,
             found.settings ? found.settings->server.hostname : config::system_hostname();
         return inbound_diagnosis(flags.inbound, hostname, timeout);
     }
-    return outbound_diagnosis(found, timeout);
+    return outbound_diagnosis(found, flags.from, timeout);
 }
 
 std::string text_for(const Context& context, const DiagnoseFlags& flags,
@@ -154,6 +161,11 @@ ExitStatus show(const Context& context, const DiagnoseFlags& flags,
 
 ExitStatus diagnose_command(const Context& context, const DiagnoseFlags& flags) {
     const auto began = std::chrono::steady_clock::now();
+    if (!flags.from.empty() && !is_plain_address(flags.from)) {
+        return fail("--from: \"" + base::printable(flags.from, 100) +
+                        "\" is no mail address; expected one such as app@example.com",
+                    ExitStatus::usage);
+    }
     const base::Result<base::Duration> timeout = read_timeout(flags.timeout);
     if (!timeout) return fail("--timeout: " + timeout.error().message, ExitStatus::usage);
     if (context.json && flags.html == "-") {
@@ -192,15 +204,18 @@ void add_diagnose_command(CLI::App& root, Context& context) {
                             "Direct delivery to this recipient instead: each MX, each "
                             "address");
     to->type_name("ADDRESS");
+    CLI::Option* from = command->add_option(
+        "--from", flags->from, "The sender to ask each smarthost about, or to write to --to as");
+    from->type_name("ADDRESS");
     CLI::Option* domain =
         command->add_option("--domain", flags->domain, "The mail DNS of a domain instead");
-    domain->type_name("DOMAIN")->excludes(to);
+    domain->type_name("DOMAIN")->excludes(to)->excludes(from);
     command
         ->add_option("--selector", flags->selector, "With --domain: the DKIM selector to look at")
         ->type_name("NAME")
         ->needs(domain);
     add_inbound_options(*command, flags->inbound);
-    flags->inbound.option->excludes(to)->excludes(domain);
+    flags->inbound.option->excludes(to)->excludes(from)->excludes(domain);
     command->add_option("--timeout", flags->timeout, "For the whole run (15s)")
         ->type_name("DURATION");
     command
@@ -208,8 +223,9 @@ void add_diagnose_command(CLI::App& root, Context& context) {
                      "Write the report as one page too; - is standard output")
         ->type_name("FILE");
     command->add_flag("--verbose,-v", flags->verbose, "Show what each check saw, and each path");
-    command->add_flag("--write", flags->write, "Offer to put the fix into the configuration file");
-    command->add_flag("--yes,-y", flags->yes, "With --write: do not ask");
+    CLI::Option* write = command->add_flag("--write", flags->write,
+                                           "Offer to put the fix into the configuration file");
+    command->add_flag("--yes,-y", flags->yes, "With --write: do not ask")->needs(write);
 }
 
 }  // namespace relay

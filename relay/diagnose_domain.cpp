@@ -11,6 +11,7 @@
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/host.hpp"
 #include "diagnose/inbound/listeners.hpp"
+#include "relay/diagnose_ask.hpp"
 #include "relay/diagnose_run.hpp"
 #include "smtp/address.hpp"
 
@@ -23,16 +24,6 @@ bool is_domain(std::string_view text) {
     const bool clean = text.find_first_of(" \t\r\n@<>/:\\\"") == text.npos;
     return clean && text.find('.') != text.npos && text.front() != '.' &&
            text.size() <= smtp::longest_domain && base::is_ascii(text);
-}
-
-// One plain address: it goes into a RCPT command as it stands.
-bool is_address(const std::string& text) {
-    const smtp::ParsedPath path = smtp::parse_path(text);
-    const bool clean = std::none_of(text.begin(), text.end(), [](unsigned char c) {
-        return c <= ' ' || c == 0x7f || c == '<' || c == '>';
-    });
-    return clean && path.fault == smtp::PathFault::none && path.rest.empty() && path.ascii &&
-           path.address.find('@') != path.address.npos;
 }
 
 std::string hostname_of(const std::optional<config::Settings>& settings) {
@@ -62,6 +53,15 @@ asio::awaitable<diagnose::Report> diagnose_domain_here(asio::any_io_executor exe
 }
 
 }  // namespace
+
+bool is_plain_address(const std::string& text) {
+    const smtp::ParsedPath path = smtp::parse_path(text);
+    const bool clean = std::none_of(text.begin(), text.end(), [](unsigned char c) {
+        return c <= ' ' || c == 0x7f || c == '<' || c == '>';
+    });
+    return clean && path.fault == smtp::PathFault::none && path.rest.empty() && path.ascii &&
+           path.address.find('@') != path.address.npos;
+}
 
 base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::string& selector,
                                          const std::optional<config::Settings>& settings,
@@ -93,10 +93,10 @@ base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::s
     }};
 }
 
-base::Result<Diagnosis> recipient_diagnosis(const std::string& address,
+base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const std::string& sender,
                                             const std::optional<config::Settings>& settings,
                                             base::Duration timeout) {
-    if (!is_address(address)) {
+    if (!is_plain_address(address)) {
         return base::error(
             fmt::format("--to: \"{}\" is no mail address; expected one such as "
                         "someone@example.com",
@@ -104,11 +104,19 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address,
     }
     diagnose::RecipientAsk ask;
     ask.address = address;
+    ask.sender = sender;
     ask.hostname = hostname_of(settings);
     ask.timeout = timeout;
     if (settings) {
         ask.ipv4 = settings->probe.ipv4;
         ask.ipv6 = settings->probe.ipv6;
+    }
+    if (!settings || settings->probe.enabled) {
+        ask.beside = settings ? outbound_ask(*settings) : outbound_ask();
+        ask.beside->smarthosts.clear();
+        ask.beside->direct_path = true;
+        ask.beside->quick = true;
+        ask.beside->timeout = timeout;
     }
     return Diagnosis{[ask](asio::any_io_executor executor, net::Resolver& resolver,
                            diagnose::Progress progress) {

@@ -15,9 +15,13 @@ namespace relay {
     const std::string& domain, const std::string& selector,
     const std::optional<config::Settings>& settings, base::Duration timeout);
 
-// `relay diagnose --to ADDRESS`: direct delivery to this recipient. An error is one of usage.
+// Whether it is one plain address, which goes into a command of SMTP as it stands.
+[[nodiscard]] bool is_plain_address(const std::string& text);
+
+// `relay diagnose --to ADDRESS`: direct delivery to this recipient, from the sender ("": the null
+// sender). An error is one of usage.
 [[nodiscard]] base::Result<Diagnosis> recipient_diagnosis(
-    const std::string& address, const std::optional<config::Settings>& settings,
-    base::Duration timeout);
+    const std::string& address, const std::string& sender,
+    const std::optional<config::Settings>& settings, base::Duration timeout);
 
 }  // namespace relay

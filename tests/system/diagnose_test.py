@@ -112,9 +112,17 @@ class DiagnoseTest(SystemCase):
 
     def test_wrong_use_is_told_before_anything_is_measured(self):
         for words in (["--write"], ["--timeout", "soon"], ["--timeout", "10ms"],
-                      ["--json", "--html", "-"]):
+                      ["--json", "--html", "-"], ["--yes"], ["--inbound", "a@b.example"],
+                      ["--from", "nobody"], ["--to", "nobody"]):
             with self.subTest(words=words):
                 self.assertEqual(2, self.bare(*words).returncode)
+
+    def test_a_sender_may_be_named(self):
+        server = self.fake()
+        server.faults.replies["mail"] = "553 5.7.1 Sender address rejected: not owned by user"
+        relay = self.configured(server)
+        done = relay.command("diagnose", "--from", "other@example.com", "--json", check=False)
+        self.assertEqual("smarthost-sender", json.loads(done.stdout)["smarthosts"][0]["code"])
 
     def test_the_server_diagnoses_and_takes_its_time_between(self):
         server = self.fake()

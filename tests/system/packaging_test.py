@@ -164,6 +164,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(["--yes"], self.complete("queue", "delete", "--y"))
         self.assertEqual(["never"], self.complete("status", "--color", "n"))
         self.assertEqual(["--inbound"], self.complete("diagnose", "--in"))
+        self.assertEqual(["--from"], self.complete("diagnose", "--fr"))
 
     def test_each_command_of_the_help_is_offered(self):
         listed = run(BINARY, "--help").stdout.split("Subcommands:")[1]

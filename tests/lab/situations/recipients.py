@@ -1,10 +1,12 @@
 """`--to`, `--domain` and `--inbound`: one recipient, one domain, and mail the other way."""
 
 from bed import GATEWAY
-from setups import VANTAGE, block, forwarded, home, listening, record, replies, rule, vantage
+from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, name_server,
+                    no_network, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
 
-_MX = Expected("recipient-mx", status=1, direct=None)
+_MX = Expected("recipient-mx", status=1, direct=None, kind="remote")
+_SERVERS = ("mx1.partner.example", "mx2.partner.example")
 
 
 def to(domain):
@@ -20,11 +22,33 @@ _TO = [
     Situation("to-mx-nowhere", (), _MX, to("nowhere.example")),
     Situation("to-mx-loopback", (), _MX, to("loopback.example")),
     Situation("to-partner-25-dropped", (block("isp"),),
-              Expected("outbound-25-dropped", status=1, leaves=False), to("partner.example")),
-    Situation("to-partner-first-mx-down", (rule("internet", "input", "tcp dport 26 drop"),
-                                           replies("mx1.partner.example",
-                                                   greeting="421 4.3.2 shutting down")),
-              Expected("ok-direct", status=0), to("partner.example")),
+              Expected("outbound-25-dropped", status=1, leaves=False, kind=("isp", "unknown"),
+                       hop=2, fix=r"\[smarthost\]"), to("partner.example")),
+    # What is this host's or its network's own fault is not the recipient's.
+    Situation("to-partner-blocked-here", (block("client", chain="output"),),
+              Expected("local-firewall", status=1, kind="local-firewall", hop=0),
+              to("partner.example"), root={"fix": "This is the rule"}, everyday=("nobody", "root")),
+    Situation("to-partner-through-proxy", (redirect("own-banner"),),
+              Expected("outbound-25-intercepted", status=1, hop=2, kind=("isp", "unknown"),
+                       fix="Do not trust port 25"), to("partner.example")),
+    Situation("to-partner-without-network", (no_network,),
+              Expected("no-network", status=1, kind="config", fix="route"), to("partner.example")),
+    Situation("to-partner-without-dns", (name_server("dead"),),
+              Expected("dns-broken", status=1, kind="config", fix="resolv"),
+              to("partner.example")),
+    Situation("to-mx-private", (record("inside.example", "MX", "10 mx.inside.example"),
+                                record("mx.inside.example", "A", "10.0.0.7")),
+              _MX, to("inside.example")),
+    Situation("to-partner-silent", tuple(host_blocked(host, 25) for host in _SERVERS),
+              Expected("outbound-25-dropped", status=1, kind="unknown", findings=("ok-direct",)),
+              to("partner.example")),
+    Situation("to-partner-first-mx-down", (host_blocked(_SERVERS[0], 25),),
+              Expected("ok-direct", status=0, checks={"delivery": "warn"}),
+              to("partner.example")),
+    Situation("to-partner-first-mx-shutting-down",
+              (replies(_SERVERS[0], greeting="421 4.3.2 shutting down"),),
+              Expected("ok-direct", status=0, checks={"delivery": "warn"}),
+              to("partner.example")),
     Situation("to-refusing", (replies("mx.refuses.example",
                                       greeting="554 5.7.1 [{client}] listed at zen.spamhaus.org "
                                                "(PBL)"),),

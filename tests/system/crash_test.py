@@ -68,6 +68,8 @@ class CrashTest(SystemCase):
         relay = self.relay(self.smarthost(server), delivery={"retry": ["1s", "2s"]})
         identifier = self.send(relay, "in-flight")
         server.wait_for_line("^(DATA|BDAT)")
+        # The mark rides in a batch, behind the dot.
+        wait_until(lambda: self.dots(relay, "counted = 0"), "the mark of the final dot")
         relay.kill()
 
         def shown():
@@ -91,7 +93,7 @@ class CrashTest(SystemCase):
         for life in range(1, 4):
             server.wait_for_line("^DATA", life)
             # A delivery that takes more than a moment is marked; after a crash, each one at once.
-            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            wait_until(lambda: self.marked(relay), "the mark of the delivery")
             relay.kill()
             relay.start()
         shown = relay.command("queue", "show", identifier).stdout
@@ -114,7 +116,7 @@ class CrashTest(SystemCase):
         identifier = self.send(relay, "poison")
         for life in range(1, 4):
             server.wait_for_line("^DATA", life)
-            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            wait_until(lambda: self.marked(relay), "the mark of the delivery")
             relay.kill()
             relay.start()
         relay.wait_for_log(f"put on hold.*id={identifier}.*relay queue release")
@@ -126,7 +128,7 @@ class CrashTest(SystemCase):
         server.faults.replies["data"] = ""
         identifier = self.send(relay, "slow")
         for _ in range(4):
-            wait_until(lambda: self.marked(relay, identifier), "the mark of the delivery")
+            wait_until(lambda: self.marked(relay), "the mark of the delivery")
             relay.kill()
             server.faults.replies["data"] = "451 4.3.0 Not now"
             relay.start()
@@ -135,11 +137,13 @@ class CrashTest(SystemCase):
             server.faults.replies["data"] = ""
         self.assertEqual("queued", relay.message(identifier)["state"])
 
-    def marked(self, relay, identifier):
-        """Whether the spool knows that a transaction of the message is under way."""
+    def dots(self, relay, condition):
         with contextlib.closing(sqlite3.connect(relay.spool / "spool.db", timeout=20)) as spool:
-            return spool.execute("SELECT counted & 1 FROM dot WHERE counted > 2").fetchall() == [
-                (1,)]
+            return spool.execute(f"SELECT counted & 1 FROM dot WHERE {condition}").fetchall()
+
+    def marked(self, relay):
+        """Whether the spool knows that a transaction is under way."""
+        return self.dots(relay, "counted > 2") == [(1,)]
 
 
 if __name__ == "__main__":

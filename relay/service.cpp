@@ -323,9 +323,14 @@ asio::awaitable<void> Service::handle_signals() {
         co_await reload();
     }
     asio::co_spawn(loop_, stop(), log_bug);
-    boost::system::error_code ec;
-    co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) co_return;
+    for (;;) {
+        boost::system::error_code ec;
+        const int number =
+            co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (ec) co_return;
+        if (number != SIGHUP) break;
+        base::log_info("no reload while relay stops");
+    }
     base::log_warning("stopping at once: open transactions are cut");
     listener_->hurry();
     engine_->hurry();

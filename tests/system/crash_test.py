@@ -90,12 +90,7 @@ class CrashTest(SystemCase):
         relay = self.relay(self.smarthost(server, max_connections=1))
         identifier = self.send(relay, "poison")
         innocent = self.send(relay, "innocent")
-        for life in range(1, 4):
-            server.wait_for_line("^DATA", life)
-            # A delivery that takes more than a moment is marked; after a crash, each one at once.
-            wait_until(lambda: self.marked(relay), "the mark of the delivery")
-            relay.kill()
-            relay.start()
+        self.die_in_three_deliveries(relay, server)
         shown = relay.command("queue", "show", identifier).stdout
         self.assertIn(f"{identifier}  held", shown)
         self.assertEqual(3, shown.count("relay ended while it delivered this message"), shown)
@@ -114,11 +109,7 @@ class CrashTest(SystemCase):
         server.faults.replies["data"] = ""
         relay = self.relay(self.smarthost(server))
         identifier = self.send(relay, "poison")
-        for life in range(1, 4):
-            server.wait_for_line("^DATA", life)
-            wait_until(lambda: self.marked(relay), "the mark of the delivery")
-            relay.kill()
-            relay.start()
+        self.die_in_three_deliveries(relay, server)
         relay.wait_for_log(f"put on hold.*id={identifier}.*relay queue release")
         self.assertEqual(1, relay.status()["queue"]["held"])
 
@@ -136,6 +127,14 @@ class CrashTest(SystemCase):
                        "a refusal")
             server.faults.replies["data"] = ""
         self.assertEqual("queued", relay.message(identifier)["state"])
+
+    def die_in_three_deliveries(self, relay, server):
+        for life in range(1, 4):
+            server.wait_for_line("^DATA", life)
+            # A delivery that takes more than a moment is marked; after a crash, each one at once.
+            wait_until(lambda: self.marked(relay), "the mark of the delivery")
+            relay.kill()
+            relay.start()
 
     def dots(self, relay, condition):
         with contextlib.closing(sqlite3.connect(relay.spool / "spool.db", timeout=20)) as spool:

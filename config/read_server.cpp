@@ -49,10 +49,12 @@ void check_listeners(TableReader& reader, const relay::ListenerOptions& listener
     if (listener.listen.empty() && listener.tls_listen.empty()) {
         reader.fault("listen", "must name at least one address, such as \"127.0.0.1:2525\"");
     }
+    // "systemd" may stand in both: its sockets carry names.
     std::vector<std::string> all = listener.listen;
-    all.insert(all.end(), listener.tls_listen.begin(), listener.tls_listen.end());
+    std::copy_if(listener.tls_listen.begin(), listener.tls_listen.end(), std::back_inserter(all),
+                 [](const std::string& address) { return address != "systemd"; });
     std::string twin;
-    if (has_duplicate(std::move(all), twin)) {
+    if (has_duplicate(std::move(all), twin) || has_duplicate(listener.tls_listen, twin)) {
         const std::string_view key =
             reader.given("tls_listen") && !listener.tls_listen.empty() ? "tls_listen" : "listen";
         reader.fault(key, fmt::format("{} is listed twice", in_quotes(twin)));

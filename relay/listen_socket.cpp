@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -115,8 +116,25 @@ Sockets open_unix(const std::string& name, const std::string& path) {
     return std::vector{*socket};
 }
 
-Sockets open_systemd(const std::string& name) {
-    const int count = ::sd_listen_fds(0);
+void free_names(char** names) {
+    if (names == nullptr) return;
+    for (char** each = names; *each != nullptr; ++each) std::free(*each);
+    std::free(static_cast<void*>(names));
+}
+
+ListenError no_socket_named_so(SystemdSockets wanted) {
+    return ListenError{fmt::format(
+        "server.listen and server.tls_listen both have \"systemd\", but {} of the sockets handed "
+        "over is named \"tls\": write FileDescriptorName=tls in the .socket unit for TLS, and "
+        "leave "
+        "it out in the one without",
+        wanted == SystemdSockets::tls ? "none" : "each")};
+}
+
+Sockets open_systemd(const std::string& name, SystemdSockets wanted) {
+    char** names = nullptr;
+    const int count = ::sd_listen_fds_with_names(0, &names);
+    const std::unique_ptr<char*, void (*)(char**)> guard{names, free_names};
     if (count <= 0) {
         return ListenError{
             fmt::format("server.listen has \"{}\" but systemd handed over no socket: start relay "
@@ -124,13 +142,16 @@ Sockets open_systemd(const std::string& name) {
                         name)};
     }
     std::vector<ListenSocket> sockets;
-    for (int descriptor = SD_LISTEN_FDS_START; descriptor < SD_LISTEN_FDS_START + count;
-         ++descriptor) {
+    for (int i = 0; i < count; ++i) {
+        const bool tls = std::strcmp(names[i], "tls") == 0;
+        if (wanted != SystemdSockets::all && tls != (wanted == SystemdSockets::tls)) continue;
+        const int descriptor = SD_LISTEN_FDS_START + i;
         sockaddr_storage bound{};
         socklen_t length = sizeof bound;
         ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length);
         sockets.push_back({descriptor, bound.ss_family, bound_address(descriptor), ""});
     }
+    if (sockets.empty()) return no_socket_named_so(wanted);
     return sockets;
 }
 
@@ -176,9 +197,9 @@ Sockets open_tcp(const std::string& name) {
 
 }  // namespace
 
-Sockets open_listen_sockets(const std::string& address) {
+Sockets open_listen_sockets(const std::string& address, SystemdSockets wanted) {
     if (address.starts_with("unix:")) return open_unix(address, address.substr(5));
-    if (address == "systemd") return open_systemd(address);
+    if (address == "systemd") return open_systemd(address, wanted);
     return open_tcp(address);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,12 @@ struct ListenError {
     bool absent = false;  // this host has no such address (IPv6 switched off)
 };
 
-// Opens "host:port", "[v6]:port", ":port", "unix:/path" or "systemd" (all sockets of the unit).
+// Which of the sockets that systemd hands over: where both lists of [server] have "systemd", those
+// named "tls" (FileDescriptorName= of the .socket unit) speak TLS from the first byte.
+enum class SystemdSockets : std::uint8_t { all, plain, tls };
+
+// Opens "host:port", "[v6]:port", ":port", "unix:/path" or "systemd".
 [[nodiscard]] base::Result<std::vector<ListenSocket>, ListenError> open_listen_sockets(
-    const std::string& address);
+    const std::string& address, SystemdSockets wanted = SystemdSockets::all);
 
 }  // namespace relay

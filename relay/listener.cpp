@@ -34,6 +34,10 @@ bool is_local(const std::string& client) {
     return client == "unix" || net::is_loopback_address(client);
 }
 
+bool holds_systemd(const std::vector<std::string>& addresses) {
+    return std::find(addresses.begin(), addresses.end(), "systemd") != addresses.end();
+}
+
 void log_bug(const std::exception_ptr& problem) {
     if (problem) base::log_error("a client connection ended by an internal error");
 }
@@ -50,6 +54,7 @@ Listener::Listener(asio::any_io_executor executor, ListenerOptions options,
       all_ended_(executor_) {}
 
 base::Result<> Listener::start() {
+    both_from_systemd_ = holds_systemd(options_.listen) && holds_systemd(options_.tls_listen);
     for (const std::string& address : options_.listen) {
         base::Result<> opened = open(address, false);
         if (!opened) return opened;
@@ -64,7 +69,10 @@ base::Result<> Listener::start() {
 }
 
 base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
-    base::Result<std::vector<ListenSocket>, ListenError> sockets = open_listen_sockets(address);
+    SystemdSockets wanted = SystemdSockets::all;
+    if (both_from_systemd_) wanted = implicit_tls ? SystemdSockets::tls : SystemdSockets::plain;
+    base::Result<std::vector<ListenSocket>, ListenError> sockets =
+        open_listen_sockets(address, wanted);
     if (!sockets && sockets.error().absent && options_.listen.size() > 1) {
         base::log_warning("address skipped", {{"problem", sockets.error().message}});
         return {};
@@ -124,11 +132,12 @@ void Listener::take(tls::Socket socket, bool implicit_tls) {
     tls::Stream stream{std::move(socket)};
     ++counters_.connections_total;
     const std::string client = stream.remote_address();
-    if (const smtp::Reply* refusal = refusal_for(client)) {
+    if (const Refusal* refusal = refusal_for(client)) {
         ++counters_.connections_refused;
-        base::log_warning("connection refused",
-                          {{"client", client}, {"reply", refusal->one_line()}});
-        asio::co_spawn(executor_, turn_away(std::move(stream), *refusal), log_bug);
+        base::log_warning("connection refused", {{"client", client},
+                                                 {"reply", refusal->reply.one_line()},
+                                                 {"reason", refusal->reason}});
+        asio::co_spawn(executor_, turn_away(std::move(stream), refusal->reply), log_bug);
         return;
     }
     if (!is_local(client)) notice_gateway(client);
@@ -140,9 +149,14 @@ void Listener::take(tls::Socket socket, bool implicit_tls) {
     asio::co_spawn(executor_, serve(std::move(connection)), log_bug);
 }
 
-const smtp::Reply* Listener::refusal_for(const std::string& client) {
-    static const smtp::Reply too_many = too_many_connections();
-    static const smtp::Reply not_allowed = client_not_allowed();
+const Listener::Refusal* Listener::refusal_for(const std::string& client) {
+    static const Refusal not_allowed{client_not_allowed(),
+                                     "not among the addresses in server.allow_clients"};
+    static const Refusal too_many{too_many_connections(),
+                                  "as many as server.max_connections allows are open"};
+    static const Refusal too_many_of_one{
+        too_many_connections(),
+        "as many as server.max_connections_per_client allows are open from this client"};
     if (client != "unix" && !net::any_contains(allowed_, client)) return &not_allowed;
     if (connections_.size() >= options_.max_connections) return &too_many;
     const bool limited = options_.max_connections_per_client.has_value() || !is_local(client);
@@ -150,7 +164,7 @@ const smtp::Reply* Listener::refusal_for(const std::string& client) {
     const std::uint32_t most =
         options_.max_connections_per_client.value_or(most_per_foreign_client);
     const auto found = per_client_.find(client);
-    return found != per_client_.end() && found->second >= most ? &too_many : nullptr;
+    return found != per_client_.end() && found->second >= most ? &too_many_of_one : nullptr;
 }
 
 void Listener::notice_gateway(const std::string& client) {

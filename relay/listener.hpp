@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -38,6 +39,10 @@ class Listener {
     [[nodiscard]] const std::vector<std::string>& tls_addresses() const { return tls_addresses_; }
 
  private:
+    struct Refusal {
+        smtp::Reply reply;
+        std::string_view reason;  // for the log: names the setting
+    };
     using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
     [[nodiscard]] base::Result<> open(const std::string& address, bool implicit_tls);
@@ -45,7 +50,7 @@ class Listener {
     void take(tls::Socket socket, bool implicit_tls);
     boost::asio::awaitable<void> serve(std::shared_ptr<ClientConnection> connection);
     boost::asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply);
-    [[nodiscard]] const smtp::Reply* refusal_for(const std::string& client);
+    [[nodiscard]] const Refusal* refusal_for(const std::string& client);
     void notice_gateway(const std::string& client);
     void ended(const std::shared_ptr<ClientConnection>& connection);
 
@@ -61,6 +66,7 @@ class Listener {
     std::map<std::string, std::uint32_t> per_client_;
     boost::asio::steady_timer all_ended_;
     bool gateway_noticed_ = false;
+    bool both_from_systemd_ = false;  // its sockets' names tell plain from TLS
 };
 
 }  // namespace relay

@@ -127,6 +127,8 @@ class OpenRelayTest(SystemCase):
                 port = int(relay.wait_for_log(pattern).group(1)) if pattern else path
                 tls = kind == "tls" and reply != 554  # refused without a handshake
                 self.assertEqual(reply, self.reply_to(port, source, tls=tls))
+                if reply == 554:
+                    self.assertIn("server.allow_clients", relay.log())
                 if signed_in:
                     self.assertEqual(signed_in, self.reply_to(port, source, True, tls=tls))
                 relay.stop()

@@ -4,7 +4,9 @@ import os
 import pathlib
 import re
 import shutil
+import smtplib
 import socket
+import ssl
 import subprocess
 import unittest
 
@@ -62,20 +64,23 @@ class UnitsTest(SystemCase):
         user = re.search(r"^User=(.*)$", (UNITS / "relay.service").read_text(), re.M).group(1)
         self.assertRegex((root / "etc/passwd").read_text(), rf"(?m)^{user}:")
 
-    def activated(self, listen, bound):
-        """relay with one socket from systemd, as the .socket unit hands it over."""
-        relay = self.relay(self.smarthost(self.fake()), server={"listen": listen}, start=False)
+    def activated(self, server, *sockets, names=("relay.socket",)):
+        """relay with sockets from systemd, as the .socket units hand them over."""
+        relay = self.relay(self.smarthost(self.fake()), server=server, start=False)
+        descriptors = [bound.fileno() for bound in sockets]
+        # systemd's protocol: the sockets from descriptor 3 on, their names, and whom they are for.
+        moves = " ".join(f"{to}<&{descriptor}" for to, descriptor in enumerate(descriptors, 3))
+        script = (f"exec {moves}; LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={':'.join(names)} "
+                  'LISTEN_PID=$$ exec "$@"')
         with open(relay.log_file, "ab") as log:
-            # systemd's protocol: the sockets from descriptor 3 on, and whom they are for.
-            script = f'exec 3<&{bound.fileno()}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
             relay.process = subprocess.Popen(
                 ["bash", "-c", script, "bash", BINARY, "run", "--config", str(relay.config)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=[bound.fileno()])
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=descriptors)
         return relay
 
     def test_sockets_handed_over_by_systemd(self):
         with socket.create_server(("127.0.0.1", 0)) as bound:
-            relay = self.activated(["systemd"], bound)
+            relay = self.activated({"listen": ["systemd"]}, bound)
             relay.port = bound.getsockname()[1]
             relay.wait_for_log("relay is ready")
             self.assertEqual(relay.port, int(LISTENING.search(relay.log()).group(1)))
@@ -84,10 +89,28 @@ class UnitsTest(SystemCase):
 
     def test_sockets_handed_over_but_not_asked_for(self):
         with socket.create_server(("127.0.0.1", 0)) as bound:
-            relay = self.activated([f"127.0.0.1:{bound.getsockname()[1]}"], bound)
+            relay = self.activated({"listen": [f"127.0.0.1:{bound.getsockname()[1]}"]}, bound)
             self.assertEqual(1, relay.process.wait(20))
             relay.process = None
         self.assertIn('listen = [\\"systemd\\"]', relay.log())
+
+    def test_sockets_with_and_without_tls_are_told_apart_by_name(self):
+        both = {"listen": ["systemd"], "tls_listen": ["systemd"],
+                "certificate": self.certificate, "private_key": self.key}
+        with socket.create_server(("127.0.0.1", 0)) as secure, \
+                socket.create_server(("127.0.0.1", 0)) as plain:
+            relay = self.activated(both, secure, plain, names=("tls", "relay.socket"))
+            relay.wait_for_log("relay is ready")
+            context = ssl.create_default_context(cafile=self.authority.certificate)
+            with smtplib.SMTP("127.0.0.1", plain.getsockname()[1], timeout=20) as client:
+                self.assertEqual(250, client.noop()[0])
+            with smtplib.SMTP_SSL("127.0.0.1", secure.getsockname()[1], timeout=20,
+                                  context=context) as client:
+                self.assertEqual(250, client.noop()[0])
+            nameless = self.activated(both, secure, plain, names=("a.socket", "b.socket"))
+            self.assertEqual(1, nameless.process.wait(20))
+            nameless.process = None
+        self.assertIn("FileDescriptorName=tls", nameless.log())
 
 
 class ConfinementTest(SystemCase):

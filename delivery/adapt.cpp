@@ -14,9 +14,9 @@ smtp::RecipientResult needs_smtputf8() {
     smtp::RecipientResult result;
     result.outcome = smtp::Outcome::failed;
     result.stage = smtp::Stage::mail;
-    result.reply = {
-        550, "5.6.7",
-        "An address of this message needs SMTPUTF8, which the smarthost does not offer"};
+    result.reply.enhanced = "5.6.7";
+    result.problem =
+        "an address of this message needs SMTPUTF8 (RFC 6531), which the smarthost does not offer";
     return result;
 }
 

@@ -58,7 +58,8 @@ enum class Outcome : std::uint8_t { delivered, deferred, failed, unknown };
 struct RecipientResult {
     Outcome outcome = Outcome::deferred;
     Stage stage = Stage::rcpt;
-    Reply reply;          // the server's; code 0 when it said nothing
+    // The server's. Code 0: it said nothing, and `enhanced` is our own word on what failed, or "".
+    Reply reply;
     std::string problem;  // our words when there is no reply: "connection lost after the final dot"
 };
 

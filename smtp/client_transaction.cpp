@@ -12,6 +12,9 @@ namespace {
 // Up to this size the content goes out in one write with MAIL and RCPT.
 constexpr std::uint64_t max_eager_body = 64 * 1024;
 
+constexpr std::string_view smtputf8_missing =
+    "needs SMTPUTF8 (RFC 6531), which the server does not offer";
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 // Why an address must not be written into a command, "" when it may. Whatever a caller passes,
@@ -26,10 +29,14 @@ std::string_view address_fault(std::string_view address, bool smtputf8) {
         if (!quoted && (c == '<' || c == '>' || c == ' ')) return "is not an address";
     }
     if (quoted) return "has a quote that does not end";
-    if (!smtputf8 && !base::is_ascii(address)) {
-        return "needs SMTPUTF8 (RFC 6531), which the server does not offer";
-    }
+    if (!smtputf8 && !base::is_ascii(address)) return smtputf8_missing;
     return {};
+}
+
+// RFC 3463 section 3.2 and RFC 6531 section 3.7.4.1: there is no reply to take it from.
+std::string status_of(std::string_view fault, Stage stage) {
+    if (fault == smtputf8_missing) return "5.6.7";
+    return stage == Stage::mail ? "5.1.7" : "5.1.3";
 }
 
 // ENVID and ORCPT come xtext-encoded (RFC 3461 section 4), so they are printable without blanks.
@@ -136,6 +143,7 @@ void ClientSession::State::refuse_unsendable(const Transaction& request) {
         RecipientResult& result = transaction.results[i];
         result.outcome = Outcome::failed;
         result.stage = sender.empty() ? Stage::rcpt : Stage::mail;
+        result.reply.enhanced = status_of(sender.empty() ? own : sender, result.stage);
         result.problem = sender.empty()
                              ? fmt::format("the recipient \"{}\" {}", base::printable(address), own)
                              : fmt::format("the sender \"{}\" {}",

@@ -6,6 +6,7 @@ import unittest
 
 from support import clients
 from support.case import SystemCase, message
+from support.certificates import public_key_pin
 from support.exim import Exim
 from support.opensmtpd import OpenSmtpd
 from support.postfix import Postfix
@@ -58,6 +59,28 @@ class SmarthostsTest(SystemCase):
             with self.subTest(mechanism):
                 self.through(exim, f"exim-{mechanism}", auth=mechanism)
         self.through(exim, "exim-implicit", port=exim.smtps, tls="implicit")
+
+    def test_exim_with_a_token_and_with_a_client_certificate(self):
+        exim = self.started(Exim(self.scratch.path / "exim-tokens", self.authority))
+        for mechanism in ("xoauth2", "oauthbearer"):
+            with self.subTest(mechanism):
+                self.through(exim, f"exim-{mechanism}", auth=mechanism, password=exim.TOKEN)
+                stale = self.relay(self.smarthost(exim, auth=mechanism, password="stale"))
+                self.send(stale, "never")
+                stale.wait_for_log("sign-in refused.*535")
+        certificate, key = self.authority.issue("application", purpose="clientAuth")
+        self.through(exim, "exim-external", auth="external", username=None, password=None,
+                     client_certificate=certificate, client_key=key)
+        self.assertRegex(exim.log(), "A=external:CN=application")
+
+    def test_a_pin_holds_and_a_strange_one_keeps_the_mail(self):
+        pin = public_key_pin(self.postfix.certificate)
+        # The pin is enough where nobody vouches for the certificate.
+        self.through(self.postfix, "pinned", fingerprint=[pin], verify=False, ca_file=None)
+        strange = self.relay(self.smarthost(self.postfix, fingerprint=["sha256//" + "A" * 43 + "="]))
+        self.send(strange, "never")
+        strange.wait_for_log("(?i)fingerprint")
+        self.assertEqual(1, strange.status()["queue"]["queued"])
 
     def test_opensmtpd_without_tls(self):
         server = self.started(OpenSmtpd(self.scratch.path / "opensmtpd"))

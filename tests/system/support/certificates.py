@@ -1,6 +1,8 @@
 """A certificate authority of the test's own, made by the openssl command."""
 
+import base64
 import datetime
+import hashlib
 import pathlib
 import subprocess
 
@@ -9,6 +11,14 @@ def _openssl(*words):
     done = subprocess.run(["openssl", *words], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"openssl {words[0]}: {done.stderr}")
+    return done.stdout
+
+
+def public_key_pin(certificate):
+    """As curl and `relay check --online` write it: SHA-256 of the public key, base64."""
+    pem = _openssl("x509", "-in", str(certificate), "-noout", "-pubkey")
+    der = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    return "sha256//" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

@@ -15,6 +15,8 @@ tls_on_connect_ports = {smtps}
 tls_certificate = {certificate}
 tls_privatekey = {key}
 tls_advertise_hosts = *
+tls_try_verify_hosts = *
+tls_verify_certificates = {authority}
 auth_advertise_hosts = ${{if eq{{$tls_in_cipher}}{{}}{{}}{{*}}}}
 log_file_path = {folder}/%slog
 host_lookup =
@@ -78,11 +80,31 @@ cram:
   public_name = CRAM-MD5
   server_secret = ${{if eq{{$auth1}}{{{user}}}{{{password}}}fail}}
   server_set_id = $auth1
+xoauth2:
+  driver = plaintext
+  public_name = XOAUTH2
+  server_prompts = :
+  server_condition = ${{if eq{{$auth1}}{{user={user}\\x01auth=Bearer {token}\\x01\\x01}}}}
+  server_set_id = {user}
+oauthbearer:
+  driver = plaintext
+  public_name = OAUTHBEARER
+  server_prompts = :
+  server_condition = ${{if match{{$auth1}}\
+      {{\\N^n,a={user},.*\x01auth=Bearer {token}\x01\x01$\\N}}}}
+  server_set_id = {user}
+external:
+  driver = plaintext
+  public_name = EXTERNAL
+  server_advertise_condition = ${{if eq{{$tls_in_certificate_verified}}{{1}}}}
+  server_prompts = :
+  server_condition = ${{if eq{{$tls_in_peerdn}}{{CN=application}}}}
+  server_set_id = $tls_in_peerdn
 """
 
 
 class Exim:
-    USER, PASSWORD = "app@example", "correct-horse-battery"
+    USER, PASSWORD, TOKEN = "app@example", "correct-horse-battery", "ya29.token-of-an-hour"
 
     def __init__(self, folder, authority):
         require()
@@ -97,7 +119,7 @@ class Exim:
         shutil.chown(key, 986, 986)
         (self.folder / "exim.conf").write_text(CONFIG.format(
             certificate=certificate, key=key, user=self.USER, password=self.PASSWORD,
-            folder=self.folder, peers=PEERS, submission=self.submission, smtps=self.smtps))
+            token=self.TOKEN, authority=authority.certificate, folder=self.folder, peers=PEERS, submission=self.submission, smtps=self.smtps))
         (self.folder / "mail").mkdir()
         shutil.chown(self.folder / "mail", 984, 984)
         shutil.chown(self.folder, 986, 986)

@@ -98,13 +98,13 @@ class Postfix:
         self._make_account()
 
     def _write_files(self, recipient_restrictions):
-        certificate, key = self.authority.issue("postfix")
+        self.certificate, key = self.authority.issue("postfix")
         for name in ("etc", "etc/sasl", "data", "sasl", "queue", "mail"):
             (self.folder / name).mkdir()
         for name in QUEUE_FOLDERS:
             (self.folder / "queue" / name).mkdir()
         (self.folder / "etc/main.cf").write_text(MAIN.format(
-            folder=self.folder, peers=PEERS, certificate=certificate, key=key,
+            folder=self.folder, peers=PEERS, certificate=self.certificate, key=key,
             recipient_restrictions=recipient_restrictions))
         (self.folder / "etc/master.cf").write_text(MASTER.format(
             submission=self.submission, smtps=self.smtps, plain=self.plain))

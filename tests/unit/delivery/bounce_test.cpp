@@ -68,6 +68,18 @@ TEST_CASE("a failure is reported to the sender, from the null sender", "[deliver
     REQUIRE(fixture.text.find("Subject: hello") != std::string::npos);
 }
 
+TEST_CASE("what this host itself refused is not put into the smarthost's mouth", "[delivery]") {
+    Fixture fixture;
+    spool::Report::Change& change = fixture.decision.changes.front();
+    change.reply = {0, "5.6.7", ""};
+    change.problem = "an address of this message needs SMTPUTF8";
+    REQUIRE(fixture.bounce().has_value());
+    REQUIRE(fixture.text.find("Status: 5.6.7") != std::string::npos);
+    REQUIRE(fixture.text.find("needs SMTPUTF8") != std::string::npos);
+    REQUIRE(fixture.text.find("Remote-MTA") == std::string::npos);
+    REQUIRE(fixture.text.find("said:") == std::string::npos);
+}
+
 TEST_CASE("a null sender never gets a report", "[delivery]") {
     Fixture fixture;
     fixture.message.envelope.reverse_path = "";

@@ -128,6 +128,37 @@ void check_open_relay(TableReader& reader, Settings& settings) {
     refuse_strangers(reader, "tls_listen", listener.tls_listen);
 }
 
+// true: those on this host. A list: the peers in these networks, and no others.
+void read_proxies(TableReader& reader, relay::ListenerOptions& listener) {
+    constexpr std::string_view key = "proxy_protocol";
+    const ListOf<Text> blocks{{client_block_rule}};
+    if (const Value* value = reader.find(key)) {
+        const FaultSink sink = [&](Place place, std::string message) {
+            reader.fault_at(place, key, std::move(message));
+        };
+        const auto* text = std::get_if<std::string>(&value->data);
+        if (std::holds_alternative<List>(value->data)) {
+            if (auto given = blocks.read(*value, sink)) listener.proxies = std::move(*given);
+        } else if (text != nullptr && parse_block(*text)) {
+            sink(value->place, fmt::format("write it as a list: [{}]", in_quotes(*text)));
+        } else if (Flag{}.read(*value, sink).value_or(false)) {
+            listener.proxies = {"127.0.0.0/8", "::1/128"};
+            listener.unix_proxies = true;
+        }
+    }
+    for (std::size_t i = 0; i < listener.proxies.size(); ++i) {
+        if (!parse_block(listener.proxies[i])->open_to_all()) continue;
+        reader.fault_at(reader.place(key, i), key,
+                        fmt::format("{} lets strangers say that they are whoever may send: name "
+                                    "your proxies",
+                                    in_quotes(listener.proxies[i])));
+    }
+    const bool off = listener.proxies.empty();
+    const std::string shown =
+        off || listener.unix_proxies ? Flag{}.show(!off) : blocks.show(listener.proxies);
+    reader.show(key, shown);
+}
+
 void read_limits(TableReader& reader, Settings& settings) {
     smtp::ServerOptions& server = settings.server;
     relay::ListenerOptions& listener = settings.listener;
@@ -178,8 +209,7 @@ void read_server(Report& report, const Table& root, Settings& settings) {
     read_limits(reader, settings);
     read_access(reader, settings);
     reader.optional("bare_newline", settings.server.bare_newline, newline_choice());
-    reader.only("proxy_protocol", false, Flag{},
-                "remove it, and let the proxy pass the client's own connection");
+    read_proxies(reader, settings.listener);
     reader.unavailable("rate", RateLimit{},
                        "max_connections_per_client bounds what one client can do");
     check_listeners(reader, settings.listener);

@@ -119,6 +119,11 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::
     options.allow_plaintext_auth = on_this_host(options_);
     session_.emplace(std::move(options));
 
+    if (!header_.empty()) {
+        stream_->expires_after(options_.connect_timeout);
+        // Where it cannot be written, the reading that follows tells why.
+        static_cast<void>(co_await stream_->write(header_));
+    }
     if (tls_for_port(options_.tls, port) == smtp::ClientTls::implicit) {
         std::optional<smtp::SessionFailure> failure = co_await encrypt();
         if (failure) co_return failure;

@@ -33,6 +33,9 @@ class Connection {
     void ask_before_sign_in(std::function<bool()> may) { may_sign_in_ = std::move(may); }
     [[nodiscard]] bool held_back() const { return held_back_; }
 
+    // Said before all else, TLS included: the header of a proxy, towards a relay that wants one.
+    void begin_with(std::string header) { header_ = std::move(header); }
+
     // One transaction; before_dot is called when the final dot is about to leave.
     [[nodiscard]] boost::asio::awaitable<std::vector<smtp::RecipientResult>> deliver(
         const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot);
@@ -80,6 +83,7 @@ class Connection {
     std::uint16_t port_ = 0;
     std::uint32_t transactions_ = 0;
     std::function<bool()> may_sign_in_;
+    std::string header_;
     bool held_back_ = false;
     bool woken_ = false;
     bool cancelled_ = false;

@@ -10,7 +10,6 @@
 
 #include "base/log.hpp"
 #include "net/await.hpp"
-#include "net/cidr.hpp"
 #include "relay/reply_for.hpp"
 #include "smtp/received.hpp"
 
@@ -48,12 +47,12 @@ class BufferPool {
     std::vector<Buffer> free_;
 };
 
-smtp::ServerSession make_session(const ConnectionServices& services, const std::string& client,
+smtp::ServerSession make_session(const ConnectionServices& services, const Caller& caller,
                                  bool implicit_tls) {
     smtp::ServerContext context;
     context.options = &services.smtp;
     context.credentials = services.credentials.get();
-    context.plaintext_auth_allowed = client == "unix" || net::is_loopback_address(client);
+    context.plaintext_auth_allowed = caller.local;
     context.tls_available = services.tls.has_value() && !implicit_tls;
     return smtp::ServerSession{context};
 }
@@ -78,14 +77,14 @@ struct ClientConnection::Content {
     std::string scratch;
 };
 
-ClientConnection::ClientConnection(tls::Stream stream,
+ClientConnection::ClientConnection(tls::Stream stream, Caller caller,
                                    std::shared_ptr<const ConnectionServices> services,
                                    bool implicit_tls)
     : stream_(std::move(stream)),
       services_(std::move(services)),
-      session_(make_session(*services_, stream_.remote_address(), implicit_tls)),
+      session_(make_session(*services_, caller, implicit_tls)),
       implicit_tls_(implicit_tls),
-      client_(stream_.remote_address()) {}
+      caller_(std::move(caller)) {}
 
 ClientConnection::~ClientConnection() = default;
 
@@ -157,7 +156,9 @@ asio::awaitable<bool> ClientConnection::encrypt() {
     const base::Result<tls::HandshakeInfo> info =
         co_await stream_.handshake_server(*services_->tls);
     if (!info) {
-        log_end(info.error().message);
+        const bool proxied = info.error().message.find("\"PROXY ") != std::string::npos;
+        log_end(info.error().message +
+                (proxied ? "; server.proxy_protocol does not name this peer as a proxy" : ""));
         co_return false;
     }
     session_.tls_established(stream_.channel_binding());
@@ -205,12 +206,21 @@ asio::awaitable<bool> ClientConnection::read() {
     co_return false;
 }
 
-smtp::Reply ClientConnection::mail_reply() const {
+smtp::Reply ClientConnection::mail_reply() {
     if (draining_) return shutting_down();
+    if (!caller_.may_send) {
+        ++services_->counters->messages_refused;
+        if (++refusals_ <= most_logged_refusals) {
+            base::log_warning("mail is refused: the proxy's header names no client",
+                              {{"proxy", caller_.address}});
+        }
+        return client_unnamed();
+    }
     // The size that MAIL announced is checked by the session; here it is about the disk.
     const spool::Outcome<> room = services_->spool->room_for(0);
     if (room) return {250, "2.1.0", "Sender ok"};
-    base::log_error("mail is refused", {{"client", client_}, {"problem", room.error().message}});
+    base::log_error("mail is refused",
+                    {{"client", caller_.address}, {"problem", room.error().message}});
     ++services_->counters->messages_refused;
     return reply_for(room.error().problem);
 }
@@ -220,7 +230,7 @@ void ClientConnection::begin_content(const smtp::Envelope& envelope) {
     const base::MessageId id = services_->ids->next(now);
     smtp::ReceivedTrace trace;
     trace.client_name = session_.client_name();
-    if (client_ != "unix") trace.client_address = client_;
+    if (caller_.address != "unix") trace.client_address = caller_.address;
     trace.hostname = services_->smtp.hostname;
     trace.protocol = session_.protocol();
     trace.id = id.text();
@@ -253,7 +263,7 @@ spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) 
     message.id = content_->id;
     message.received = content_->received;
     message.envelope = envelope;
-    message.origin.client = client_;
+    message.origin.client = caller_.address;
     message.origin.client_name = session_.client_name();
     message.origin.user = session_.authenticated_user();
     message.origin.protocol = session_.protocol();
@@ -271,7 +281,7 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
     static_cast<void>(content_->body->write(content_->scratch));
     if (content_->editor.received_count() > most_received_fields) {
         base::log_warning("refused: a mail loop",
-                          {{"client", client_}, {"from", envelope.reverse_path}});
+                          {{"client", caller_.address}, {"from", envelope.reverse_path}});
         ++services_->counters->messages_refused;
         content_.reset();
         co_return mail_loop();
@@ -305,7 +315,7 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
                               {"to", envelope.recipients.front().address},
                               {"recipients", envelope.recipients.size()},
                               {"size", size},
-                              {"client", client_}});
+                              {"client", caller_.address}});
     if (taken) {
         services_->engine->submit(std::move(*added));
     } else {
@@ -321,18 +331,19 @@ void ClientConnection::note_refused() {
         if (mail && (each.code < 500 || each.code > 504)) ++services_->counters->messages_refused;
         if (++refusals_ > most_logged_refusals) continue;
         base::log(each.verb == "AUTH" ? base::LogLevel::warning : base::LogLevel::info, "refused",
-                  {{"client", client_},
+                  {{"client", caller_.address},
                    {"command", each.verb},
                    {"arguments", each.arguments},
                    {"reply", each.reply}});
         if (refusals_ < most_logged_refusals) continue;
-        base::log_info("more refusals of this connection are not logged", {{"client", client_}});
+        base::log_info("more refusals of this connection are not logged",
+                       {{"client", caller_.address}});
     }
 }
 
 void ClientConnection::log_end(std::string_view reason) const {
     if (reason.empty()) return;
-    base::log_info("connection closed", {{"client", client_}, {"reason", reason}});
+    base::log_info("connection closed", {{"client", caller_.address}, {"reason", reason}});
 }
 
 void ClientConnection::drain() {

@@ -37,19 +37,27 @@ struct ConnectionServices {
     ListenerCounters* counters = nullptr;
 };
 
+// Who is at the other end, as far as it is known.
+struct Caller {
+    // "192.0.2.1", "2001:db8::1", "unix"; the proxy's own when it named nobody.
+    std::string address;
+    bool local = false;  // an application on this host
+    bool may_send = true;
+};
+
 // One application's connection: drives smtp::ServerSession over a stream, lets the content through
 // to the spool, and answers 250 once it is on disk. Lives until its coroutine ends.
 class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
  public:
-    ClientConnection(tls::Stream stream, std::shared_ptr<const ConnectionServices> services,
-                     bool implicit_tls);
+    ClientConnection(tls::Stream stream, Caller caller,
+                     std::shared_ptr<const ConnectionServices> services, bool implicit_tls);
     ~ClientConnection();
 
     [[nodiscard]] boost::asio::awaitable<void> run();
     // Ends the connection with 421: now when no transaction is under way, otherwise after it.
     void drain();
     void cancel();  // ends it at once
-    [[nodiscard]] const std::string& client() const { return client_; }
+    [[nodiscard]] const std::string& client() const { return caller_.address; }
 
  private:
     struct Content;
@@ -62,7 +70,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     boost::asio::awaitable<void> take_chunk(std::string_view bytes);
     boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);
     void begin_content(const smtp::Envelope& envelope);
-    [[nodiscard]] smtp::Reply mail_reply() const;
+    [[nodiscard]] smtp::Reply mail_reply();
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
     void note_refused();
     void log_end(std::string_view reason) const;
@@ -75,7 +83,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     bool draining_ = false;
     std::uint32_t refusals_ = 0;
     bool cut_ = false;  // the grace is over, also for a transaction
-    std::string client_;
+    Caller caller_;
     std::unique_ptr<Content> content_;
 };
 

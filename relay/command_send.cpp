@@ -17,6 +17,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "config/syntax.hpp"
+#include "net/cidr.hpp"
 #include "relay/commands.hpp"
 #include "relay/local_file.hpp"
 #include "relay/mail_draft.hpp"
@@ -91,6 +92,15 @@ Result<SubmissionTarget> listening_target(ControlChannel& channel) {
     return base::error("the running relay listens on nothing; see \"relay status\"");
 }
 
+// A connection to an address of this host comes from that address.
+bool wants_header(const ListenerOptions& listener, const std::string& host) {
+    if (host.starts_with("unix:")) return listener.unix_proxies;
+    return std::any_of(listener.proxies.begin(), listener.proxies.end(), [&](const auto& block) {
+        const auto parsed = net::Cidr::parse(block);
+        return parsed && parsed->contains(host);
+    });
+}
+
 Result<void> read_credentials(const SendOptions& options, Sending& sending) {
     sending.target.username = options.user;
     if (!options.password_file.empty()) {
@@ -123,6 +133,8 @@ Result<void> choose_server(const SendOptions& options, Sending& sending) {
     if (!target) return target.error();
     sending.target = std::move(*target);
     sending.target.helo = sending.hostname;
+    sending.target.proxied =
+        options.server.empty() && wants_header(sending.settings->listener, sending.target.host);
     return read_credentials(options, sending);
 }
 

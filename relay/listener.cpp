@@ -38,6 +38,13 @@ bool holds_systemd(const std::vector<std::string>& addresses) {
     return std::find(addresses.begin(), addresses.end(), "systemd") != addresses.end();
 }
 
+Caller caller_at(std::string address) {
+    Caller caller;
+    caller.local = is_local(address);
+    caller.address = std::move(address);
+    return caller;
+}
+
 void log_bug(const std::exception_ptr& problem) {
     if (problem) base::log_error("a client connection ended by an internal error");
 }
@@ -49,6 +56,7 @@ Listener::Listener(asio::any_io_executor executor, ListenerOptions options,
     : executor_(std::move(executor)),
       options_(std::move(options)),
       allowed_(parse_blocks(options_.allow_clients)),
+      proxies_(parse_blocks(options_.proxies)),
       services_(std::move(services)),
       counters_(counters),
       all_ended_(executor_) {}
@@ -98,6 +106,7 @@ void Listener::reload(ListenerOptions options, std::shared_ptr<const ConnectionS
     options.tls_listen = options_.tls_listen;
     options_ = std::move(options);
     allowed_ = parse_blocks(options_.allow_clients);
+    proxies_ = parse_blocks(options_.proxies);
     services_ = std::move(services);
 }
 
@@ -131,39 +140,100 @@ void Listener::take(tls::Socket socket, bool implicit_tls) {
                  sizeof on);  // no effect on a unix socket
     tls::Stream stream{std::move(socket)};
     ++counters_.connections_total;
-    const std::string client = stream.remote_address();
-    if (const Refusal* refusal = refusal_for(client)) {
-        ++counters_.connections_refused;
-        base::log_warning("connection refused", {{"client", client},
-                                                 {"reply", refusal->reply.one_line()},
-                                                 {"reason", refusal->reason}});
-        asio::co_spawn(executor_, turn_away(std::move(stream), refusal->reply), log_bug);
-        return;
+    std::string peer = stream.remote_address();
+    if (!is_proxy(peer)) return admit(std::move(stream), caller_at(std::move(peer)), implicit_tls);
+    if (full()) return refuse(std::move(stream), peer, too_many());
+    auto introduction = std::make_shared<Introduction>(std::move(stream), implicit_tls);
+    introductions_.insert(introduction);
+    asio::co_spawn(executor_, introduce(std::move(introduction)), log_bug);
+}
+
+bool Listener::is_proxy(const std::string& peer) const {
+    if (peer == "unix") return options_.unix_proxies;
+    return !proxies_.empty() && net::any_contains(proxies_, peer);
+}
+
+// From here on the address that the proxy names is the client's, for every rule and limit. What is
+// wrong with the header costs the connection: the peer's own address must not stand in for it.
+asio::awaitable<void> Listener::introduce(std::shared_ptr<Introduction> introduction) {
+    const base::Result<smtp::ProxyHeader> header = co_await read_proxy_header(introduction->stream);
+    introductions_.erase(introduction);
+    std::string peer = introduction->stream.remote_address();
+    tls::Stream stream = std::move(introduction->stream);
+    if (stopping_) {
+        if (connections_.empty() && introductions_.empty()) all_ended_.cancel();
+        co_return stream.close();
     }
-    if (!is_local(client)) notice_gateway(client);
-    auto connection =
-        std::make_shared<ClientConnection>(std::move(stream), services_, implicit_tls);
+    if (header) {
+        Caller caller = caller_named_by(*header, std::move(peer));
+        co_return admit(std::move(stream), std::move(caller), introduction->implicit_tls);
+    }
+    ++counters_.connections_refused;
+    base::log_warning("no PROXY header from a peer that server.proxy_protocol takes for a proxy",
+                      {{"peer", peer}, {"problem", header.error().message}});
+    co_await turn_away(std::move(stream), proxy_header_missing());
+}
+
+// A client that the proxy does not name may be anybody, and a proxy elsewhere cannot know who is on
+// this host. Such a connection keeps the proxy's address and may send only when it signs in.
+Caller Listener::caller_named_by(const smtp::ProxyHeader& header, std::string peer) const {
+    const bool named = header.origin == smtp::ProxyHeader::Origin::client &&
+                       (is_local(peer) || !net::is_loopback_address(header.address));
+    if (named) return caller_at(header.address);
+    Caller caller;
+    const bool allowed = peer == "unix" || net::any_contains(allowed_, peer);
+    caller.may_send = allowed && services_->smtp.auth == smtp::AuthPolicy::required;
+    caller.address = std::move(peer);
+    return caller;
+}
+
+void Listener::refuse(tls::Stream stream, const std::string& client, const Refusal& refusal) {
+    ++counters_.connections_refused;
+    base::log_warning("connection refused", {{"client", client},
+                                             {"reply", refusal.reply.one_line()},
+                                             {"reason", refusal.reason}});
+    asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply), log_bug);
+}
+
+const Listener::Refusal& Listener::too_many() {
+    static const Refusal refusal{too_many_connections(),
+                                 "as many as server.max_connections allows are open"};
+    return refusal;
+}
+
+void Listener::admit(tls::Stream stream, Caller caller, bool implicit_tls) {
+    if (const Refusal* refusal = refusal_for(caller)) {
+        return refuse(std::move(stream), caller.address, *refusal);
+    }
+    if (!is_local(caller.address)) notice_gateway(caller.address);
+    ++per_client_[caller.address];
+    auto connection = std::make_shared<ClientConnection>(std::move(stream), std::move(caller),
+                                                         services_, implicit_tls);
     connections_.insert(connection);
-    ++per_client_[client];
     ++counters_.connections;
     asio::co_spawn(executor_, serve(std::move(connection)), log_bug);
 }
 
-const Listener::Refusal* Listener::refusal_for(const std::string& client) {
+bool Listener::full() const {
+    return connections_.size() + introductions_.size() >= options_.max_connections;
+}
+
+const Listener::Refusal* Listener::refusal_for(const Caller& caller) {
     static const Refusal not_allowed{client_not_allowed(),
                                      "not among the addresses in server.allow_clients"};
-    static const Refusal too_many{too_many_connections(),
-                                  "as many as server.max_connections allows are open"};
     static const Refusal too_many_of_one{
         too_many_connections(),
         "as many as server.max_connections_per_client allows are open from this client"};
-    if (client != "unix" && !net::any_contains(allowed_, client)) return &not_allowed;
-    if (connections_.size() >= options_.max_connections) return &too_many;
-    const bool limited = options_.max_connections_per_client.has_value() || !is_local(client);
+    const bool allowed = caller.address == "unix" || net::any_contains(allowed_, caller.address);
+    // Who may not send anyway can be told when it tries: a proxy's health check never does.
+    if (!allowed && caller.may_send) return &not_allowed;
+    if (full()) return &too_many();
+    const bool limited =
+        options_.max_connections_per_client.has_value() || !is_local(caller.address);
     if (!limited) return nullptr;
     const std::uint32_t most =
         options_.max_connections_per_client.value_or(most_per_foreign_client);
-    const auto found = per_client_.find(client);
+    const auto found = per_client_.find(caller.address);
     return found != per_client_.end() && found->second >= most ? &too_many_of_one : nullptr;
 }
 
@@ -213,11 +283,13 @@ asio::awaitable<void> Listener::stop(base::Duration grace) {
         acceptor->close(ignored);
     }
     for (const std::string& path : unix_paths_) ::unlink(path.c_str());
+    stopping_ = true;
+    for (const auto& introduction : introductions_) introduction->stream.cancel();
     for (const auto& connection : connections_) connection->drain();
 
     boost::system::error_code ignored;
     all_ended_.expires_after(grace);
-    if (!connections_.empty())
+    if (!connections_.empty() || !introductions_.empty())
         co_await all_ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     for (const auto& connection : connections_) connection->cancel();
     all_ended_.expires_after(std::chrono::seconds{1});

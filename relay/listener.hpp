@@ -17,6 +17,7 @@
 #include "relay/client_connection.hpp"
 #include "relay/listen_socket.hpp"
 #include "relay/options.hpp"
+#include "relay/proxied.hpp"
 
 namespace relay {
 
@@ -48,25 +49,34 @@ class Listener {
     [[nodiscard]] base::Result<> open(const std::string& address, bool implicit_tls);
     boost::asio::awaitable<void> accept_loop(std::shared_ptr<Acceptor> acceptor, bool implicit_tls);
     void take(tls::Socket socket, bool implicit_tls);
+    boost::asio::awaitable<void> introduce(std::shared_ptr<Introduction> introduction);
+    void admit(tls::Stream stream, Caller caller, bool implicit_tls);
+    void refuse(tls::Stream stream, const std::string& client, const Refusal& refusal);
     boost::asio::awaitable<void> serve(std::shared_ptr<ClientConnection> connection);
     boost::asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply);
-    [[nodiscard]] const Refusal* refusal_for(const std::string& client);
+    [[nodiscard]] bool is_proxy(const std::string& peer) const;
+    [[nodiscard]] Caller caller_named_by(const smtp::ProxyHeader& header, std::string peer) const;
+    [[nodiscard]] bool full() const;
+    [[nodiscard]] static const Refusal& too_many();
+    [[nodiscard]] const Refusal* refusal_for(const Caller& caller);
     void notice_gateway(const std::string& client);
     void ended(const std::shared_ptr<ClientConnection>& connection);
 
     boost::asio::any_io_executor executor_;
     ListenerOptions options_;
-    std::vector<net::Cidr> allowed_;
+    std::vector<net::Cidr> allowed_, proxies_;
     std::shared_ptr<const ConnectionServices> services_;
     ListenerCounters& counters_;
     std::vector<std::shared_ptr<Acceptor>> acceptors_;
     std::vector<std::string> addresses_, tls_addresses_;
     std::vector<std::string> unix_paths_;
     std::set<std::shared_ptr<ClientConnection>> connections_;
+    std::set<std::shared_ptr<Introduction>> introductions_;
     std::map<std::string, std::uint32_t> per_client_;
     boost::asio::steady_timer all_ended_;
     bool gateway_noticed_ = false;
     bool both_from_systemd_ = false;  // its sockets' names tell plain from TLS
+    bool stopping_ = false;
 };
 
 }  // namespace relay

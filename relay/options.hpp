@@ -22,6 +22,8 @@ struct ListenerOptions {
     tls::ServerOptions tls;  // both empty: no STARTTLS
     std::string users_file;
     std::vector<std::string> allow_clients{"127.0.0.0/8", "::1/128"};
+    std::vector<std::string> proxies;  // peers that say in a PROXY header who their client is
+    bool unix_proxies = false;         // and those at unix sockets
 };
 
 }  // namespace relay

@@ -10,6 +10,7 @@
 #include "delivery/connection.hpp"
 #include "net/cidr.hpp"
 #include "net/resolver.hpp"
+#include "smtp/proxy_header.hpp"
 #include "tls/context.hpp"
 
 namespace relay {
@@ -67,11 +68,12 @@ Result<Replies> replies_of(const std::vector<smtp::RecipientResult>& results) {
 }
 
 asio::awaitable<Result<Replies>> submit(const delivery::SmarthostOptions& options,
-                                        tls::ClientContext context, smtp::Transaction transaction,
-                                        spool::Body body) {
+                                        tls::ClientContext context, std::string header,
+                                        smtp::Transaction transaction, spool::Body body) {
     const auto executor = co_await asio::this_coro::executor;
     const std::unique_ptr<net::Resolver> resolver = net::make_resolver(executor);
     delivery::Connection connection{executor, *resolver, options, context};
+    if (!header.empty()) connection.begin_with(std::move(header));
     const auto failure = co_await connection.open(options.ports.front());
     if (failure) {
         if (failure->reply.code == 0) co_return base::error(failure->problem);
@@ -119,13 +121,19 @@ Result<std::vector<smtp::Reply>> submit_mail(const SubmissionTarget& target,
     body.size = content.size();
     body.bytes = std::make_shared<const std::string>(std::move(content));
 
+    // Who is at a unix socket is on this host.
+    const bool at_unix = target.host.starts_with("unix:");
+    std::string header;
+    if (target.proxied) header = smtp::proxy_line(at_unix ? "127.0.0.1" : target.host);
+
     asio::io_context loop;
     std::optional<Result<Replies>> reply;
-    asio::co_spawn(loop, submit(options, *context, std::move(transaction), std::move(body)),
-                   [&](std::exception_ptr, Result<Replies> answer) {
-                       reply = std::move(answer);
-                       loop.stop();
-                   });
+    asio::co_spawn(
+        loop, submit(options, *context, std::move(header), std::move(transaction), std::move(body)),
+        [&](std::exception_ptr, Result<Replies> answer) {
+            reply = std::move(answer);
+            loop.stop();
+        });
     loop.run();
     return reply ? *std::move(reply) : base::error("the connection ended without a reply");
 }

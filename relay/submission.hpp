@@ -15,6 +15,7 @@ struct SubmissionTarget {
     std::string host;  // name, literal or "unix:/path"
     unsigned short port = 0;
     bool implicit_tls = false;  // known to speak TLS from the first byte; otherwise the port tells
+    bool proxied = false;       // its server.proxy_protocol wants a PROXY header from this host
     std::string helo;
     std::string username;  // "" for no sign-in
     base::Secret password;

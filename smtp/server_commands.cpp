@@ -24,6 +24,7 @@ constexpr Refusal unknown{500, "5.5.2", "Command not recognized"};
 constexpr Refusal line_too_long{500, "5.5.2", "Line too long"};
 constexpr Refusal only_crlf{500, "5.5.2", "Lines must end with CRLF"};
 constexpr Refusal no_http{554, "5.5.0", "This is a mail server, it does not speak HTTP"};
+constexpr Refusal no_proxy{554, "5.5.0", "No PROXY header is taken here"};
 constexpr Refusal no_tls_here{
     554, "5.5.0", "This port begins without TLS: set the client to STARTTLS or to no encryption"};
 
@@ -39,6 +40,13 @@ bool is_http(std::string_view line) {
     const std::string_view verb = line.substr(0, line.find(' '));
     return line.find(" HTTP/") != std::string_view::npos &&
            std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
+}
+
+// What a proxy says of its client, in the place of a command: from a peer that is no proxy of ours,
+// or from a client behind one. Version 2 begins with two empty lines, and then this.
+bool is_proxy_header(std::string_view line) {
+    return line == std::string_view{"\0", 1} || line.starts_with("PROXY TCP") ||
+           line.starts_with("PROXY UNKNOWN");
 }
 
 std::size_t line_limit(std::string_view buffered) {
@@ -140,6 +148,12 @@ bool ServerSession::State::accepts_line_end(LineKind kind) {
 ServerSession::State::Next ServerSession::State::run_command(std::string_view line) {
     if (is_http(line)) {
         refuse_and_close(no_http, "the client speaks HTTP: this is a port for mail");
+        return std::nullopt;
+    }
+    if (is_proxy_header(line)) {
+        refuse_and_close(no_proxy,
+                         "the client sent a PROXY header, and it is none of the proxies that "
+                         "server.proxy_protocol names: nothing in it was believed");
         return std::nullopt;
     }
     if (std::any_of(line.begin(), line.end(), is_control)) {

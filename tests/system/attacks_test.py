@@ -174,7 +174,9 @@ class InjectionTest(SystemCase):
         server = self.fake()
         relay = self.relay(self.smarthost(server))
         with RawClient(relay.port) as client:
-            client.expect("PROXY TCP4 192.0.2.1 127.0.0.1 56324 25", 500)
+            client.expect("PROXY TCP4 192.0.2.1 127.0.0.1 56324 25", 554)
+        relay.wait_for_log("server.proxy_protocol names")
+        with RawClient(relay.port) as client:
             client.begin("app@example.com", ["ada@dest.example"])
             code, _ = client.data(dot_stuffed(message("x")))
             self.assertEqual(250, code)

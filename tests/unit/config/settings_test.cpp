@@ -125,6 +125,8 @@ TEST_CASE("the server's keys reach their settings", "[config]") {
     CHECK(settings.server.auth == smtp::AuthPolicy::required);
     CHECK(settings.listener.users_file == (files / "users").string());
     CHECK(settings.listener.allow_clients.back() == "192.0.2.7");
+    CHECK(settings.listener.proxies == std::vector<std::string>{"127.0.0.2", "10.0.0.9/32"});
+    CHECK_FALSE(settings.listener.unix_proxies);
     CHECK(settings.server.bare_newline == smtp::BareNewline::reject);
 
     CHECK(settings.delivery.retry.steps == std::vector<base::Duration>{1s, 10s});

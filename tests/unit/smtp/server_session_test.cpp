@@ -275,6 +275,9 @@ TEST_CASE("clients of other protocols get one clear line", "[smtp]") {
         {"POST /x HTTP/1.0\r\nEHLO x\r\n", "554 5.5.0 This is a mail server", "HTTP"},
         {"CONNECT a:25 HTTP/1.1\r\n", "554 5.5.0 This is a mail server", "HTTP"},
         {"\x16\x03\x01\x02\x01\x01", "554 5.5.0 This port begins without TLS", "TLS"},
+        {"PROXY TCP4 192.0.2.1 127.0.0.1 1 25\r\nEHLO x\r\n", "554 5.5.0 No PROXY header",
+         "server.proxy_protocol"},
+        {"PROXY UNKNOWN\r\n", "554 5.5.0 No PROXY header", "server.proxy_protocol"},
     }));
     const std::size_t piece = GENERATE(1u, 3u, 4096u);
     Server server;
@@ -284,6 +287,18 @@ TEST_CASE("clients of other protocols get one clear line", "[smtp]") {
     CHECK(answer.find('\n') == answer.size() - 1);
     CHECK(talk.closed);
     CHECK(talk.reason.find(c.reason) != std::string::npos);
+}
+
+// It begins with two empty lines, which are answered before it is known.
+TEST_CASE("a binary PROXY header in the place of commands ends the session", "[smtp]") {
+    const std::size_t piece = GENERATE(1u, 3u, 4096u);
+    Server server;
+    Conversation talk{server.context};
+    const std::string answer = talk.say(
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\x7f\0\0\x01\0\x01\0\x19"s, piece);
+    CHECK(answer.ends_with("\r\n554 5.5.0 No PROXY header is taken here\r\n"));
+    CHECK(talk.closed);
+    CHECK(talk.reason.find("server.proxy_protocol") != std::string::npos);
 }
 
 TEST_CASE("control characters in a command are refused", "[smtp]") {

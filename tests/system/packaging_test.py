@@ -1,5 +1,6 @@
 """What packaging/ installs: the units, the Debian package, the completion, the container's confinement."""
 
+import json
 import os
 import pathlib
 import re
@@ -113,41 +114,120 @@ class UnitsTest(SystemCase):
         self.assertIn("FileDescriptorName=tls", nameless.log())
 
 
-class ConfinementTest(SystemCase):
-    def test_a_read_only_root_another_user_and_no_capabilities(self):
-        """As the container runs: all that relay may write is its spool."""
-        need("unshare", "setpriv", "mount")
-        if os.geteuid() != 0 or run("unshare", "--mount", "true").returncode != 0:
-            self.skipTest("a mount namespace of one's own needs root")
-        server = self.fake()
-        relay = self.relay(self.smarthost(server), start=False)
-        for path in (relay.spool, relay.config, pathlib.Path(self.authority.certificate)):
-            os.chown(path, 10001, 10001)
-        relay.spool.chmod(0o700)
-        script = f"""
+class Containerfile:
+    """What the image is made of and runs: its last stage, one instruction a row."""
+
+    def __init__(self):
+        text = (PACKAGING / "container/Containerfile").read_text()
+        lines = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).splitlines()
+        rows = [line.split(None, 1) for line in lines if line.strip()]
+        self.bases = [value.split()[0] for name, value in rows if name == "FROM"]
+        last = max(i for i, row in enumerate(rows) if row[0] == "FROM")
+        self.build, self.rows = rows[:last], rows[last + 1:]
+
+    def values(self, name):
+        return [value for found, value in self.rows if found == name]
+
+    def words(self, name):
+        return json.loads(self.values(name)[-1])
+
+    def environment(self):
+        return dict(pair.split("=", 1) for value in self.values("ENV") for pair in value.split())
+
+
+class ContainerTest(SystemCase):
+    def test_the_image_is_nobodys_and_holds_no_secrets(self):
+        image = Containerfile()
+        user, group = map(int, image.values("USER")[-1].split(":"))
+        self.assertNotIn(0, (user, group))
+        self.assertEqual("USER", next(name for name, _ in reversed(image.rows)
+                                      if name in ("USER", "RUN", "COPY", "ADD")))
+        self.assertEqual({"STATE_DIRECTORY", "RELAY_CONFIG"}, set(image.environment()))
+        self.assertEqual([], image.values("ARG") + image.values("COPY") + image.values("ADD"))
+        self.assertIn(image.environment()["STATE_DIRECTORY"], image.values("VOLUME"))
+        # It runs on the release that its libraries were linked on.
+        self.assertEqual(1, len({base.removesuffix("-slim") for base in image.bases}))
+
+    def confined(self, relay, image):
+        """A script that runs what follows as the image does: `podman run --read-only`."""
+        state, config = image.environment()["STATE_DIRECTORY"], image.environment()["RELAY_CONFIG"]
+        user, group = image.values("USER")[-1].split(":")
+        program = image.words("ENTRYPOINT")[0]
+        folder = relay.folder
+        return f"""
             set -e
             mount --make-rprivate /
-            mount --bind {relay.spool} {relay.spool}
+            for name in etc var/lib usr/bin; do
+                mkdir -p {folder}/layers/$name/up {folder}/layers/$name/work
+            done
+            mkdir -p {folder}/layers/etc/up/relay {folder}/layers/var/lib/up/relay
+            touch {folder}/layers/{pathlib.Path(program).relative_to("/").parent}/up/relay
+            for name in etc var/lib usr/bin; do
+                layers={folder}/layers/$name
+                mount -t overlay none -o lowerdir=/$name,upperdir=$layers/up,workdir=$layers/work /$name
+            done
+            mount --bind {BINARY} {program}
+            mount --bind {folder}/config {pathlib.Path(config).parent}
+            mount -o remount,bind,ro {pathlib.Path(config).parent}
+            mount --bind {relay.spool} {state}
+            for name in etc var/lib usr/bin; do mount -o remount,ro /$name; done
             mount -o remount,bind,ro /
-            ! touch {relay.folder}/written 2>/dev/null
-            exec setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs \\
-                --bounding-set=-all --inh-caps=-all -- {BINARY} run --config {relay.config}
-        """
+            for name in /tmp /run; do mount -t tmpfs -o mode=1777 none $name; done
+            for path in /etc/x /usr/bin/x /var/lib/x /var/x {pathlib.Path(config).parent}/x; do
+                if touch $path 2>/dev/null; then echo "$path was written"; exit 1; fi
+            done
+            {" ".join(f"export {key}={value};" for key, value in image.environment().items())}
+            exec setpriv --reuid={user} --regid={group} --clear-groups --no-new-privs \\
+                --bounding-set=-all --inh-caps=-all -- """
+
+    def test_what_the_image_runs_on_a_read_only_root_without_privileges(self):
+        need("unshare", "setpriv", "mount", "nsenter")
+        probe = "mkdir /tmp/up /tmp/work; mount -t overlay none -o lowerdir=/etc,upperdir=/tmp/up," \
+                "workdir=/tmp/work /etc"
+        if os.geteuid() != 0 or run("unshare", "--mount", "sh", "-c", "mount --make-rprivate / && "
+                                    "mount -t tmpfs none /tmp && " + probe).returncode != 0:
+            self.skipTest("mount namespaces of one's own, with overlays, need root")
+        image, server = Containerfile(), self.fake()
+        relay = self.relay(self.smarthost(server, ca_file="ca.pem"), start=False)
+        user = int(image.values("USER")[-1].split(":")[0])
+        (relay.folder / "config").mkdir()
+        text = relay.config.read_text().replace(f'directory = "{relay.spool}"\n', "")
+        (relay.folder / "config/relay.toml").write_text(text)
+        shutil.copy(self.authority.certificate, relay.folder / "config/ca.pem")
+        for path in (relay.spool, relay.folder / "config", *(relay.folder / "config").iterdir()):
+            os.chown(path, user, user)
+        words = [*image.words("ENTRYPOINT"), *image.words("CMD")]
         with open(relay.log_file, "ab") as log:
-            relay.process = subprocess.Popen(["unshare", "--mount", "bash", "-c", script],
-                                             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            relay.process = subprocess.Popen(
+                ["unshare", "--mount", "bash", "-c",
+                 self.confined(relay, image) + " ".join(words)],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         relay.wait_for_log("relay is ready")
         status = pathlib.Path(f"/proc/{relay.process.pid}/status").read_text()
-        self.assertRegex(status, r"(?m)^Uid:\t10001\t10001")
+        self.assertRegex(status, rf"(?m)^Uid:\t{user}\t{user}\t{user}")
         self.assertRegex(status, r"(?m)^CapBnd:\t0+$")
         relay.port = int(LISTENING.search(relay.log()).group(1))
         self.send(relay)
         server.wait_for(1)
         relay.wait_until_empty()
+        health = image.values("HEALTHCHECK")[-1].split("CMD ", 1)[1]
+        environment = [f"{key}={value}" for key, value in image.environment().items()]
+        done = run("nsenter", "-t", relay.process.pid, "--mount", "setpriv", f"--reuid={user}",
+                   f"--regid={user}", "--clear-groups", "env", *environment, *json.loads(health))
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertEqual("SIGTERM", image.values("STOPSIGNAL")[-1])
         self.assertEqual(0, relay.stop())
+        self.assertTrue((relay.spool / "spool.db").exists())
 
 
 class DebianPackageTest(SystemCase):
+    def libraries(self, program):
+        """Where those lie that it names itself."""
+        names = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", program).stdout)
+        found = dict(re.findall(r"(\S+) => (\S+)", run("ldd", program).stdout))
+        self.assertIn("libssl.so.3", names)
+        return [str(pathlib.Path(found[name]).resolve()) for name in names if name in found]
+
     def test_it_holds_what_an_installation_needs(self):
         need("cpack", "dpkg-deb", "dpkg-shlibdeps", "file")
         done = run("cpack", "-G", "DEB", "-B", self.scratch.path / "package", cwd=BUILD)
@@ -167,7 +247,15 @@ class DebianPackageTest(SystemCase):
         version = run(root / program, "version").stdout.splitlines()[0].split()[1]
         control = (root / "DEBIAN/control").read_text()
         self.assertIn(f"\nVersion: {version}\n", control)
-        self.assertRegex(control, r"\nDepends: .*\blibssl3\b")
+        depends = set(re.findall(r"[\w.+-]+(?= \(|,|$| \|)",
+                                 re.search(r"\nDepends: (.*)", control).group(1)))
+        for library in self.libraries(root / program):
+            # By its last folder: what lies in /usr/lib may be registered in /lib.
+            place = "/".join(pathlib.Path(library).parts[-2:])
+            owner = run("dpkg-query", "-S", f"*/{place}").stdout.split(":")[0]
+            provided = run("dpkg-query", "-W", "-f", "${Provides}", owner).stdout
+            names = {owner, *(name.split()[0] for name in provided.split(",") if name.strip())}
+            self.assertTrue(names & depends, f"{library} of {names}, not in {depends}")
         for script in ("postinst", "prerm", "postrm"):
             self.assertEqual("", run("sh", "-n", root / "DEBIAN" / script).stderr)
 

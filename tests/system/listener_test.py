@@ -6,6 +6,7 @@ import ssl
 import time
 import unittest
 
+from support import gateway
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
 
@@ -146,6 +147,29 @@ class ReloadTest(SystemCase):
         relay.wait_for_log("taken out of the configuration: restart relay")
         self.send(relay)  # the other port goes on
         server.wait_for(1)
+
+
+class GatewayTest(SystemCase):
+    def setUp(self):
+        if not gateway.allowed():
+            self.skipTest("this machine allows no network namespaces with interfaces")
+
+    def test_a_gateway_that_makes_all_clients_one_address_is_noticed_once(self):
+        number = len(list(self.scratch.path.glob("relay-*")))
+        relay = gateway.GatewayRelay(self.scratch.path / f"relay-{number}", [self.smarthost(self.fake())],
+                             server={"listen": ["127.0.0.1:0", "10.9.0.2:0"],
+                                     "allow_clients": ["10.9.0.0/24"]})
+        self.addCleanup(relay.end)
+        relay.start()
+        port = int(relay.wait_for_log(r"address=\S*10\.9\.0\.2:(\d+)").group(1))
+        self.assertTrue(relay.replies("10.9.0.3", port).startswith("220"))
+        self.assertNotIn("gateway", relay.log())
+        for _ in range(2):
+            self.assertTrue(relay.replies("10.9.0.1", port).startswith("220"))
+        found = relay.wait_for_log(r"warning +a client comes from this host's default gateway.*")
+        self.assertRegex(found.group(0), "allow_clients cannot tell them apart; use auth = .*required")
+        self.assertIn("client=10.9.0.1", found.group(0))
+        self.assertEqual(1, relay.log().count("default gateway"))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import unittest
 
+from support import gateway
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
 from support.relay import BINARY
@@ -208,6 +209,23 @@ class OpenRelayTest(ProxyCase):
         relay.stop()
         relay = self.proxied(["127.0.0.0/8"], listen=["127.0.0.1:0", f"unix:{path}"])
         self.assertEqual(250, self.answer(relay, b"", port=path))
+
+    def test_a_proxy_on_another_host_cannot_make_its_clients_local(self):
+        if not gateway.allowed():
+            self.skipTest("this machine allows no network namespaces with interfaces")
+        relay = gateway.GatewayRelay(
+            self.scratch.path / "elsewhere", [self.smarthost(self.fake())],
+            server={"listen": ["127.0.0.1:0", "10.9.0.2:0"], "proxy_protocol": ["10.9.0.3"],
+                    "allow_clients": ["127.0.0.0/8", "::1/128", "10.9.0.0/24"]})
+        self.addCleanup(relay.end)
+        relay.start()
+        port = int(relay.wait_for_log(r"address=\S*10\.9\.0\.2:(\d+)").group(1))
+        says = b"HELO x\r\nMAIL FROM:<app@example.com>\r\n"
+        for client, reply in (("127.0.0.1", "554"), ("::1", "554"), ("10.9.0.77", "250")):
+            for header in (line, binary):
+                with self.subTest(client, header=header.__name__):
+                    got = relay.replies("10.9.0.3", port, header(client) + says, 3).split("\n")
+                    self.assertEqual(["220", "250", reply], [each[:3] for each in got[:3]])
 
     def test_a_reload_takes_and_gives_the_trust(self):
         relay = self.proxied(False)

@@ -24,19 +24,21 @@ def mounts_allowed():
 class MountedRelay(Relay):
     """Its spool is a small disk of its own, in a mount namespace that ends with it."""
 
-    SIZE = "4m"
+    size = "4m"
     THEN = "true"  # done to it before relay starts
 
     def spawn(self):
-        script = (f"mount -t tmpfs -o size={self.SIZE},mode=0700 tmpfs {self.spool} && "
+        script = (f"mount -t tmpfs -o size={self.size},mode=0700 tmpfs {self.spool} && "
                   f"{self.THEN} && exec {BINARY} run --config {self.config}")
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(["unshare", "-Urm", "sh", "-c", script], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
 
     def inside(self, command):
-        subprocess.run(["nsenter", "-t", str(self.process.pid), "-U", "-m", "--preserve-credentials",
-                        "sh", "-c", command], check=True, capture_output=True, timeout=20)
+        """Its output."""
+        return subprocess.run(
+            ["nsenter", "-t", str(self.process.pid), "-U", "-m", "--preserve-credentials", "sh", "-c",
+             command], check=True, capture_output=True, timeout=20).stdout
 
 
 class DiskTest(SystemCase):
@@ -44,12 +46,13 @@ class DiskTest(SystemCase):
         if not mounts_allowed():
             raise unittest.SkipTest("this machine allows no mount namespaces")
 
-    def mounted(self, start=True, **settings):
+    def mounted(self, start=True, size="4m", **settings):
         number = len(list(self.scratch.path.glob("relay-*")))
         # Nothing leaves: what is taken stays on the disk.
         nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
         relay = MountedRelay(self.scratch.path / f"relay-{number}", [nowhere],
                              delivery={"retry": ["1h"]}, **settings)
+        relay.size = size
         self.addCleanup(relay.kill)
         return relay.start() if start else relay
 
@@ -102,6 +105,31 @@ class DiskTest(SystemCase):
                 self.assertEqual(1, relay._ended(20))
                 self.assertRegex(relay.log(), "relay cannot start.*[Rr]ead-only file system.*"
                                               "needs a disk it can write to")
+
+    def test_a_disk_that_becomes_read_only_is_451_until_it_is_not(self):
+        """Of large bodies; the kernel lets no disk turn whose database is open for writing."""
+        relay = self.mounted(size="16m")
+        bodies = relay.spool / "bodies"
+        taken = [self.try_to_send(relay, size) for size in (100, 300000)]
+        relay.inside(f"! mount -o remount,ro {relay.spool}")
+        relay.inside(f"mount --bind {bodies} {bodies} && mount -o remount,bind,ro {bodies}")
+        code, reply = self.try_to_send(relay, 300000)
+        self.assertEqual((451, True), (code, "4.3.0" in reply), reply)
+        self.assertRegex(relay.log(), r"error +a message could not be stored.*"
+                                      r"[Rr]ead-only file system")
+        self.assertIn(str(bodies), relay.log())
+        taken.append(self.try_to_send(relay, 100))  # a row, for which there is room
+        relay.inside(f"umount {bodies}")
+        taken.append(self.try_to_send(relay, 300000))
+        self.assertEqual([250] * 4, [code for code, _ in taken], relay.log()[-2000:])
+        # Nothing that was answered with 250 is lost, and all of it can be read.
+        for _, reply in taken:
+            identifier = reply.rsplit(" ", 1)[1]
+            content = relay.inside(f"{BINARY} queue export {identifier} --config {relay.config}")
+            self.assertIn(b"Subject: x", content)
+            self.assertEqual(len(content) > 200000, taken.index((250, reply)) in (1, 3))
+        listed = relay.inside(f"{BINARY} queue list --json --config {relay.config}")
+        self.assertEqual(4, len(json.loads(listed)["messages"]))
 
     def test_a_lost_folder_is_451_until_it_is_back(self):
         relay = self.mounted()

@@ -77,6 +77,13 @@ struct ClientConnection::Content {
     std::string scratch;
 };
 
+asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply) {
+    stream.expires_after(std::chrono::seconds{5});
+    const std::string text = reply.serialize();
+    static_cast<void>(co_await stream.write(text));
+    stream.close();
+}
+
 ClientConnection::ClientConnection(tls::Stream stream, Caller caller,
                                    std::shared_ptr<const ConnectionServices> services,
                                    bool implicit_tls)

@@ -45,6 +45,9 @@ struct Caller {
     bool may_send = true;
 };
 
+// Says why a client is not served, and closes.
+[[nodiscard]] boost::asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply);
+
 // One application's connection: drives smtp::ServerSession over a stream, lets the content through
 // to the spool, and answers 250 once it is on disk. Lives until its coroutine ends.
 class ClientConnection : public std::enable_shared_from_this<ClientConnection> {

@@ -250,13 +250,6 @@ void Listener::notice_gateway(const std::string& client) {
         {{"client", client}});
 }
 
-asio::awaitable<void> Listener::turn_away(tls::Stream stream, smtp::Reply reply) {
-    stream.expires_after(std::chrono::seconds{5});
-    const std::string text = reply.serialize();
-    static_cast<void>(co_await stream.write(text));
-    stream.close();
-}
-
 asio::awaitable<void> Listener::serve(std::shared_ptr<ClientConnection> connection) {
     std::exception_ptr problem;
     try {

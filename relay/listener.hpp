@@ -53,7 +53,6 @@ class Listener {
     void admit(tls::Stream stream, Caller caller, bool implicit_tls);
     void refuse(tls::Stream stream, const std::string& client, const Refusal& refusal);
     boost::asio::awaitable<void> serve(std::shared_ptr<ClientConnection> connection);
-    boost::asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply);
     [[nodiscard]] bool is_proxy(const std::string& peer) const;
     [[nodiscard]] Caller caller_named_by(const smtp::ProxyHeader& header, std::string peer) const;
     [[nodiscard]] bool full() const;

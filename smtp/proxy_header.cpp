@@ -65,9 +65,8 @@ std::optional<std::string> address_of(std::string_view text, bool ipv6) {
 bool is_port(std::string_view text) {
     if (text.empty() || (text.size() > 1 && text[0] == '0')) return false;
     std::uint16_t port = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, port);
-    return error == std::errc{} && stop == end;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return error == std::errc{} && stop == text.data() + text.size();
 }
 
 // Of the two addresses and ports behind the fixed part; nothing for combinations that do not exist.

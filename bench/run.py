@@ -21,7 +21,7 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="show the rows and end")
     parser.add_argument("--quick", action="store_true", help="small loads, one run")
     parser.add_argument("--runs", type=int, help="how often each row is run (3)")
-    parser.add_argument("--systems", default="relay,postfix,haraka,opensmtpd",
+    parser.add_argument("--systems", default=",".join(systems.ALL),
                         help="which to compare (%(default)s)")
     parser.add_argument("--messages", type=int, help="another number of messages")
     parser.add_argument("--results", type=pathlib.Path,

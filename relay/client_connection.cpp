@@ -190,27 +190,29 @@ asio::awaitable<bool> ClientConnection::read() {
     const bool within_line = session_.within_line();
     if (!within_line || !line_begun_) stream_.expires_after(services_->idle_timeout);
     line_begun_ = within_line;
-    base::Result<> ready = base::Result<>{};
-    if (session_.idle()) ready = co_await stream_.wait_readable();
-    BufferPool::Buffer buffer = buffers().borrow();
-    base::Result<std::size_t> count{0};
-    if (ready) count = co_await stream_.read_some(std::span<char>{*buffer});
-    if (ready && count) {
-        session_.receive({buffer->data(), *count});
-        buffers().give_back(std::move(buffer));
-        co_return true;
+    if (session_.idle()) {
+        const base::Result<> ready = co_await stream_.wait_readable();
+        if (!ready) co_return answer_silence();
     }
+    BufferPool::Buffer buffer = buffers().borrow();
+    const base::Result<std::size_t> count = co_await stream_.read_some(std::span<char>{*buffer});
+    if (count) session_.receive({buffer->data(), *count});
     buffers().give_back(std::move(buffer));
+    if (count) co_return true;
+    co_return answer_silence();
+}
+
+bool ClientConnection::answer_silence() {
     if (cut_ || (draining_ && !session_.in_transaction())) {
         session_.close_with(shutting_down());
-        co_return true;
+        return true;
     }
     if (stream_.close_reason() == tls::CloseReason::timeout) {
         session_.close_with(idle_too_long());
-        co_return true;
+        return true;
     }
     if (session_.in_transaction()) log_end("the client went away in the middle of a transaction");
-    co_return false;
+    return false;
 }
 
 smtp::Reply ClientConnection::mail_reply() {

@@ -69,6 +69,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     boost::asio::awaitable<bool> encrypt();
     boost::asio::awaitable<bool> flush();
     boost::asio::awaitable<bool> read();
+    // What to do when no bytes came: true when a reply is still to be said.
+    [[nodiscard]] bool answer_silence();
     boost::asio::awaitable<bool> handle(smtp::ServerEvent event);
     boost::asio::awaitable<void> take_chunk(std::string_view bytes);
     boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);

@@ -189,9 +189,9 @@ Caller Listener::caller_named_by(const smtp::ProxyHeader& header, std::string pe
 
 void Listener::refuse(tls::Stream stream, const std::string& client, const Refusal& refusal) {
     ++counters_.connections_refused;
-    base::log_warning("connection refused", {{"client", client},
-                                             {"reply", refusal.reply.one_line()},
-                                             {"reason", refusal.reason}});
+    base::log_warning(
+        "connection refused",
+        {{"client", client}, {"reply", refusal.reply.one_line()}, {"reason", refusal.reason}});
     asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply), log_bug);
 }
 

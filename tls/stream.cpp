@@ -73,16 +73,11 @@ Awaitable<> write_in(SharedState state, std::string_view bytes) {
     co_return base::Result<>{};
 }
 
+// Thousands of idle connections wait here, so the frame holds nothing but the operation.
 Awaitable<> wait_in(SharedState state) {
     Operation operation{std::move(state)};
-    const Step before = operation.check();
-    if (before.progress == Progress::failed) co_return before.error;
-    const auto& session = operation.state().session;
-    if (session && SSL_pending(session->ssl.get()) > 0) co_return base::Result<>{};
-    co_await operation.wait(Progress::needs_read);
-    const Step after = operation.check();
-    if (after.progress == Progress::failed) co_return after.error;
-    co_return base::Result<>{};
+    if (operation.must_wait_to_read()) co_await operation.wait(Progress::needs_read);
+    co_return operation.outcome();
 }
 
 }  // namespace
@@ -146,6 +141,18 @@ Step Operation::check() {
         return state_->fail(CloseReason::timeout,
                             fmt::format("timed out after {}", base::human_duration(state_->limit)));
     }
+    return {};
+}
+
+bool Operation::must_wait_to_read() {
+    const auto& session = state_->session;
+    if (session && SSL_pending(session->ssl.get()) > 0) return false;
+    return check().progress != Progress::failed;
+}
+
+base::Result<> Operation::outcome() {
+    const Step step = check();
+    if (step.progress == Progress::failed) return step.error;
     return {};
 }
 

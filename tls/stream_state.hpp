@@ -88,6 +88,9 @@ class Operation {
 
     // Progress::failed when the operation was cancelled or its time is over.
     [[nodiscard]] Step check();
+    // False when check() fails or OpenSSL holds bytes already.
+    [[nodiscard]] bool must_wait_to_read();
+    [[nodiscard]] base::Result<> outcome();  // of check()
     [[nodiscard]] Stream::State::Waited wait(Progress direction) { return state_->wait(direction); }
     [[nodiscard]] Stream::State& state() { return *state_; }
 

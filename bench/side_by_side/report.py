@@ -24,6 +24,7 @@ UNITS = {
     "cpu_s": "CPU s in all",
 }
 COLOURS = {"relay": "#0b6e4f", "postfix": "#c8553d", "haraka": "#588bae", "opensmtpd": "#f2a541",
+           "msmtpd": "#7d5ba6",
            "limit": "#8d8d8d"}
 
 

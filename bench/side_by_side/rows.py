@@ -45,7 +45,8 @@ ROWS = [
         {"messages": 500, "size": 4 * KIB}, "dot_to_250_p50_ms", {"messages": 100}),
     Row("memory", "Memory idle and for each idle connection", measure.memory,
         {"connections": 9000}, "idle_pss_mib", {"connections": 1000}),
-    Row("start", "Start to first banner", measure.start, {}, "first_banner_ms"),
+    Row("start", "Start to first banner", measure.start, {}, "first_banner_ms",
+        peers=("postfix", "haraka", "opensmtpd", "msmtpd")),
     Row("syncs", "fsync and fdatasync, 50 sessions", measure.syncs,
         {"messages": 5000, "sessions": 50, "size": 4 * KIB}, "syncs_per_message",
         {"messages": 1000}, peers=("postfix", "haraka")),
@@ -63,7 +64,7 @@ def loads_of(row, quick):
 
 def fewer_for(system, load):
     """The slow ones get fewer messages, so that a row takes seconds from each."""
-    part = {"relay": 1, "limit": 1, "postfix": 4, "haraka": 4, "opensmtpd": 20}[system]
+    part = {"relay": 1, "limit": 1, "postfix": 4, "haraka": 4, "opensmtpd": 20, "msmtpd": 20}[system]
     if "messages" not in load:
         return load
     least = max(2 * load.get("sessions", 1), 40)

@@ -14,6 +14,7 @@ from support.waiting import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HARAKA = ROOT / "build/bench/haraka/node_modules/Haraka/bin/haraka"
+MSMTPD = ROOT / "build/bench/msmtpd/usr/bin/msmtpd"
 
 
 class Smarthost:
@@ -263,7 +264,24 @@ class OpenSmtpd(System):
         """))
 
 
-ALL = {system.name: system for system in (Relay, Postfix, Haraka, OpenSmtpd)}
+class Msmtpd(System):
+    """No queue: it hands each message to a program. Only its start can be compared."""
+    name = "msmtpd"
+    sessions_are_processes = True
+
+    @classmethod
+    def why_not(cls):
+        return None if MSMTPD.exists() else f"{MSMTPD} is missing; ./dev bench fetches it"
+
+    def prepare(self):
+        pass
+
+    def start(self):
+        self.spawn([str(MSMTPD), "--interface=127.0.0.1", f"--port={self.port}",
+                    "--command=false"])
+
+
+ALL = {system.name: system for system in (Relay, Postfix, Haraka, OpenSmtpd, Msmtpd)}
 
 
 def versions():

@@ -185,7 +185,12 @@ Truth truth_of(bool holds) { return holds ? Truth::yes : Truth::no; }
 // The options whose value is one word; false for one that is not known.
 bool RuleReader::fill(const std::string& option, const std::string& value, Condition& made) {
     if (option == "-p") {
-        made.truth = truth_of(value == "tcp" || value == "all" || value == "6");
+        if (value == "all") {
+            made.truth = Truth::yes;
+        } else {
+            made.about = About::transport;
+            made.names.push_back(value);
+        }
     } else if (option == "--dport" || option == "--dports" || option == "--ports") {
         made.about = About::destination_port;
         made.numbers = intervals_of(value, ':');

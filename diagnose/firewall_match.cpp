@@ -109,6 +109,15 @@ Truth number_truth(const Condition& condition, std::uint64_t number) {
     return any != condition.negated ? Truth::yes : Truth::no;
 }
 
+// Listings name a protocol or give its number.
+Truth transport_truth(const Condition& condition, const RuleQuestion& question) {
+    const std::string_view number = question.transport == "udp" ? "17" : "6";
+    const bool named = std::any_of(
+        condition.names.begin(), condition.names.end(),
+        [&](const std::string& name) { return name == question.transport || name == number; });
+    return named != condition.negated ? Truth::yes : Truth::no;
+}
+
 // A client's port is any of the upper ones.
 Truth source_port_truth(const Condition& condition) {
     Truth truth = Truth::no;
@@ -172,6 +181,7 @@ std::optional<AddressInterval> parse_address_interval(const std::string& text) {
 
 Truth evaluate(const Condition& condition, const RuleQuestion& question, bool marked) {
     const bool in = question.inbound;
+    if (!condition.header.empty() && condition.header != question.transport) return Truth::no;
     switch (condition.about) {
         case About::fixed:
             return condition.negated ? negate(condition.truth) : condition.truth;
@@ -181,6 +191,8 @@ Truth evaluate(const Condition& condition, const RuleQuestion& question, bool ma
             return source_port_truth(condition);
         case About::ip_version:
             return number_truth(condition, question.family == net::Family::ipv4 ? 4 : 6);
+        case About::transport:
+            return transport_truth(condition, question);
         case About::interface_in:
             return interface_truth(condition, in, question);
         case About::interface_out:

@@ -9,7 +9,7 @@
 #include <vector>
 
 // The packet filter of this host as values: what the readers of nftables and iptables listings
-// make, and what find_rule() walks. Only what matters to a first TCP packet is kept.
+// make, and what find_rule() walks. Only what matters to a connection's first packet is kept.
 namespace diagnose {
 
 // What is known of a condition before it is met: maybe when it hangs on what nobody asked about.
@@ -39,6 +39,7 @@ struct Condition {
         destination_port,
         source_port,
         ip_version,  // 4 or 6
+        transport,   // "tcp" or "6", "udp" or "17", among `names`
         interface_in,
         interface_out,
         source,
@@ -56,6 +57,7 @@ struct Condition {
     std::uint64_t mask = ~std::uint64_t{0};  // of a mark
     std::vector<AddressInterval> addresses;
     std::vector<std::string> names;  // interfaces; a final '*' stands for any rest
+    std::string header;  // of the transport it reads: a packet of another one lacks it; "": any
     std::vector<std::vector<Condition>> rows;
     std::string text;  // "meta skuid 1000", "-s 192.0.2.0/24"
 };

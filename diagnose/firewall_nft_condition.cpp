@@ -74,14 +74,16 @@ struct Subject {
     std::vector<std::string> expected;
     bool alone = false;  // an expected word counts only by itself
     std::optional<Truth> truth;
+    std::string header;
 };
 
 Subject payload_subject(const std::string& protocol, const std::string& field) {
     using Values = Subject::Values;
     Subject subject;
     subject.what = protocol + ' ' + field;
-    const bool tcp = protocol == "tcp" || protocol == "th";
-    if (tcp && (field == "dport" || field == "sport")) {
+    const bool ports = protocol == "tcp" || protocol == "udp" || protocol == "th";
+    if (ports && (field == "dport" || field == "sport")) {
+        if (protocol != "th") subject.header = protocol;
         subject.about = field == "dport" ? About::destination_port : About::source_port;
         subject.values = Values::numbers;
     } else if ((protocol == "ip" || protocol == "ip6") && (field == "saddr" || field == "daddr")) {
@@ -89,8 +91,8 @@ Subject payload_subject(const std::string& protocol, const std::string& field) {
         subject.values = Values::addresses;
     } else if ((protocol == "ip" && field == "protocol") ||
                (protocol == "ip6" && field == "nexthdr")) {
-        subject.values = Values::words;
-        subject.expected = {"tcp", "6"};
+        subject.about = About::transport;
+        subject.values = Values::names;
     } else if (protocol == "udp" || protocol == "icmp" || protocol == "icmpv6" ||
                protocol == "sctp" || protocol == "dccp" || protocol == "udplite" ||
                protocol == "igmp" || protocol == "ah" || protocol == "esp") {
@@ -116,8 +118,8 @@ Subject meta_subject(const std::string& key) {
         subject.about = About::mark;
         subject.values = Values::numbers;
     } else if (key == "l4proto") {
-        subject.values = Values::words;
-        subject.expected = {"tcp", "6"};
+        subject.about = About::transport;
+        subject.values = Values::names;
     } else if (key == "skgid" || key == "cgroup") {
         subject.about = About::program;
     } else if (key == "nfproto" || key == "protocol") {
@@ -131,6 +133,7 @@ Subject meta_subject(const std::string& key) {
 Subject flags_subject(const json::value& left) {
     Subject subject;
     subject.what = "tcp flags";
+    subject.header = "tcp";
     const json::value* masked = inside(left, "&");
     if (masked && masked->is_array() && masked->get_array().size() == 2 &&
         word(masked->get_array()[1]).find("syn") == std::string::npos) {
@@ -291,6 +294,7 @@ Condition compare(const json::value& left, const std::string& operation, const j
     const Subject subject = subject_of(left);
     Condition condition;
     condition.about = subject.about;
+    condition.header = subject.header;
     condition.negated = operation == "!=";
     const std::string what = subject.what.empty() ? json::serialize(left) : subject.what;
     const bool spelt = operation != "==" && operation != "in";

@@ -244,16 +244,17 @@ void merge_iptables(FirewallRules& rules, FirewallRules more) {
 
 std::string accept_command(const RuleMatch& match, const RuleQuestion& question) {
     if (match.tool == "nftables") {
-        return fmt::format("nft insert rule {} {} {} tcp dport {} accept", match.family,
-                           match.table, match.base_chain, question.port);
+        return fmt::format("nft insert rule {} {} {} {} dport {} accept", match.family, match.table,
+                           match.base_chain, question.transport, question.port);
     }
-    return fmt::format("{} -t {} -I {} -p tcp --dport {} -j ACCEPT", match.tool, match.table,
-                       match.base_chain, question.port);
+    return fmt::format("{} -t {} -I {} -p {} --dport {} -j ACCEPT", match.tool, match.table,
+                       match.base_chain, question.transport, question.port);
 }
 
 std::vector<std::string> firewalld_commands(const RuleQuestion& question) {
-    const std::string what = question.port == 25 ? std::string{"--add-service=smtp"}
-                                                 : fmt::format("--add-port={}/tcp", question.port);
+    const std::string what =
+        question.port == 25 ? std::string{"--add-service=smtp"}
+                            : fmt::format("--add-port={}/{}", question.port, question.transport);
     return {"firewall-cmd --permanent " + what, "firewall-cmd --reload"};
 }
 
@@ -319,7 +320,8 @@ std::string rule_text(const RuleMatch& match) {
 
 std::vector<std::string> commands_to_allow(const RuleMatch& match, const RuleQuestion& question) {
     if (match.manager == "ufw") {
-        return {fmt::format("ufw allow {}{}/tcp", question.inbound ? "" : "out ", question.port)};
+        return {fmt::format("ufw allow {}{}/{}", question.inbound ? "" : "out ", question.port,
+                            question.transport)};
     }
     if (match.manager == "firewalld" && question.inbound) return firewalld_commands(question);
     if (match.names_port && !match.remove.empty()) return {match.remove};

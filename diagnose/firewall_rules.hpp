@@ -10,7 +10,7 @@
 #include "diagnose/firewall_model.hpp"
 #include "net/resolver.hpp"
 
-// Which rule of this host's packet filter stops a TCP port. Pure: the listings come from
+// Which rule of this host's packet filter stops a port. Pure: the listings come from
 // firewall_listing.hpp.
 namespace diagnose {
 
@@ -25,10 +25,11 @@ struct FirewallListing {
 // An error when a listing is not what the tool is known to print.
 [[nodiscard]] base::Result<FirewallRules> parse_firewall(const FirewallListing& listing);
 
-// "A first TCP packet to this port": out of this host to a remote one, or into it.
+// "A first packet to this port": out of this host to a remote one, or into it.
 struct RuleQuestion {
     bool inbound = false;
     std::uint16_t port = 25;
+    std::string transport = "tcp";           // or "udp"
     net::Family family = net::Family::ipv4;  // ipv4 or ipv6
     std::string remote;                      // an address; "": any public one
     std::string local;                       // an address of ours, ""

@@ -66,6 +66,29 @@ bool dropped_here(const LocalSigns& local) {
            local.failed_retransmissions >= static_cast<long>(local.retransmissions);
 }
 
+std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,
+                                          const std::vector<std::string>& name_servers) {
+    if (!reading.readable) return std::nullopt;
+    for (const std::string& server : name_servers) {
+        RuleQuestion question;
+        question.port = 53;
+        question.transport = "udp";
+        boost::system::error_code failure;
+        const auto address = asio::ip::make_address(server, failure);
+        if (failure) continue;
+        question.family = address.is_v4() ? net::Family::ipv4 : net::Family::ipv6;
+        question.interface = default_interface(question.family);
+        // A server on this host, as systemd-resolved, asks others under its own user.
+        if (!address.is_loopback()) {
+            question.remote = server;
+            question.user = ::geteuid();
+        }
+        RuleAnswer answer = find_rule(reading.rules, question);
+        if (answer.stops) return std::move(answer.stops);
+    }
+    return std::nullopt;
+}
+
 LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
                           net::Family family, std::uint16_t port) {
     LocalSigns signs;

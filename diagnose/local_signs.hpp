@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "diagnose/firewall_listing.hpp"
 #include "diagnose/observations.hpp"
@@ -21,9 +22,13 @@ namespace diagnose {
 [[nodiscard]] LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
                                         net::Family family, std::uint16_t port);
 
-// The same, and without a rule one silent connect, long enough for two SYNs to be sent again,
-// between two looks at the kernel's counter: about 4 s. Only one at a time, as the counter is one
-// for all.
+// The rule that stops look-ups by UDP at these name servers, as they stand in /etc/resolv.conf.
+[[nodiscard]] std::optional<RuleMatch> rule_against_dns(
+    const FirewallReading& reading, const std::vector<std::string>& name_servers);
+
+// As signs_of_rules(), and without a rule one silent connect, long enough for two SYNs to be sent
+// again, between two looks at the kernel's counter: about 4 s. Only one at a time, as the counter
+// is one for all.
 [[nodiscard]] boost::asio::awaitable<LocalSigns> look_at_this_host(
     boost::asio::any_io_executor executor, FirewallReading reading,
     boost::asio::ip::address silent_address, std::uint16_t port);

@@ -7,6 +7,7 @@
 using diagnose::FirewallListing;
 using diagnose::FirewallRules;
 using diagnose::RuleAnswer;
+using diagnose::RuleQuestion;
 using net::Family;
 using test::question;
 using test::said;
@@ -22,6 +23,27 @@ FirewallRules iptables(const std::string& listing, bool v6 = false) {
 }
 
 }  // namespace
+
+TEST_CASE("iptables rules against look-ups stop UDP", "[firewall]") {
+    struct Case {
+        std::string rules, said;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"-A OUTPUT -p udp -m udp --dport 53 -j DROP", "drop"},
+        {"-A OUTPUT -p 17 -m udp --dport 53 -j DROP", "drop"},
+        {"-A OUTPUT ! -p tcp -j DROP", "drop"},
+        {"-A OUTPUT -p tcp -m tcp --dport 53 -j DROP", ""},
+        {"-A OUTPUT -p all -j REJECT --reject-with icmp-port-unreachable",
+         "reject icmp-port-unreachable"},
+    }));
+    CAPTURE(c.rules);
+    RuleQuestion asked = question(false);
+    asked.transport = "udp";
+    asked.port = 53;
+    const FirewallRules rules =
+        iptables("*filter\n:OUTPUT ACCEPT [0:0]\n" + c.rules + "\nCOMMIT\n");
+    CHECK(said(diagnose::find_rule(rules, asked)) == c.said);
+}
 
 TEST_CASE("iptables rules are judged like nftables rules", "[firewall]") {
     struct Case {

@@ -220,6 +220,32 @@ TEST_CASE("an nftables match of a first packet to port 25 out of this host", "[f
     CHECK(said(find_rule(rules, question(true))).empty());  // the other direction
 }
 
+TEST_CASE("a packet of UDP meets the rules for UDP", "[firewall]") {
+    struct Case {
+        std::string name;
+        std::vector<std::string> parts;
+        std::string said;
+    };
+    const std::string udp = payload("udp", "dport"), any = payload("th", "dport");
+    const Case c = GENERATE_COPY(values<Case>({
+        {"the port", {match("==", udp, "53"), drop}, "drop"},
+        {"of TCP", {match("==", dport, "53"), drop}, ""},
+        {"all ports of TCP but one", {match("!=", dport, "443"), drop}, ""},
+        {"either", {match("==", any, "53"), drop}, "drop"},
+        {"either, by name",
+         {match("==", meta("l4proto"), "{'set':['tcp','udp']}"), match("==", any, "53"), drop},
+         "drop"},
+        {"not TCP", {match("!=", meta("l4proto"), "'tcp'"), drop}, "drop"},
+        {"TCP", {match("==", meta("l4proto"), "'tcp'"), drop}, ""},
+        {"by number", {match("==", payload("ip", "protocol"), "17"), drop}, "drop"},
+    }));
+    CAPTURE(c.name);
+    RuleQuestion asked = question(false);
+    asked.transport = "udp";
+    asked.port = 53;
+    CHECK(said(diagnose::find_rule(nft({{"out", rule(c.parts)}}), asked)) == c.said);
+}
+
 TEST_CASE("nftables chains are walked as a packet does", "[firewall]") {
     const std::string jump = "{'jump':{'target':'mail'}}", go_to = "{'goto':{'target':'mail'}}";
     const std::string leave = "{'return':null}";

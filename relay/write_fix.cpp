@@ -1,7 +1,9 @@
 #include "relay/write_fix.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -17,9 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The block of a report that knows no smarthost names no real one.
-bool has_sample_values(const std::string& config) {
-    return config.find("smtp.example.com") != std::string::npos;
+// What a block says where a report knows no smarthost, or nobody's account there.
+constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
+
+bool has_sample(const std::string& config, std::string_view sample) {
+    return config.find(fmt::format("\"{}\"", sample)) != std::string::npos;
 }
 
 const diagnose::Fix* fix_with_config(const diagnose::Report& report) {
@@ -44,6 +48,24 @@ bool agreed(const std::string& question) {
     return word == "y" || word == "yes";
 }
 
+std::string ask(const std::string& question) {
+    std::fputs((question + ": ").c_str(), stderr);
+    std::string answer;
+    std::getline(std::cin, answer);
+    return std::string{base::trim(answer)};
+}
+
+// What the block lacks, asked for at the terminal; the error says what was no answer.
+base::Result<std::string> ask_for_the_rest(const std::string& config) {
+    BlockAnswers answers;
+    if (has_sample(config, sample_host)) {
+        tell("the block needs your provider's submission server and your account there");
+        answers.host = ask("Host of the submission server, such as smtp.example.com");
+    }
+    if (has_sample(config, sample_user)) answers.user = ask("User name there");
+    return fill_block(config, answers);
+}
+
 bool refused(const std::string& reason) {
     tell("nothing was written: " + reason);
     return false;
@@ -58,18 +80,52 @@ fs::path default_config_file() {
     return fs::path{config::environment("HOME")} / ".config/relay/relay.toml";
 }
 
+base::Result<std::string> fill_block(std::string config, const BlockAnswers& answers) {
+    struct Blank {
+        std::string_view sample, what;
+        const std::string& answer;
+    };
+    for (const Blank& blank : {Blank{sample_host, "host", answers.host},
+                               Blank{sample_user, "user name", answers.user}}) {
+        const std::string quoted = fmt::format("\"{}\"", blank.sample);
+        const std::size_t at = config.find(quoted);
+        if (at == std::string::npos) continue;
+        const std::string& answer = blank.answer;
+        if (answer.empty()) return base::error(fmt::format("no {} was given", blank.what));
+        const bool plain = std::all_of(answer.begin(), answer.end(), [](unsigned char c) {
+            return c > ' ' && c != '"' && c != '\\' && c != 0x7f;
+        });
+        if (!plain || answer == blank.sample) {
+            return base::error(
+                fmt::format("\"{}\" is no {}", base::printable(answer, 100), blank.what));
+        }
+        config.replace(at, quoted.size(), fmt::format("\"{}\"", answer));
+    }
+    const std::string_view hint = "  # your provider's submission server";
+    if (const std::size_t at = config.find(hint); at != std::string::npos) {
+        config.erase(at, hint.size());
+    }
+    return config;
+}
+
 bool write_fix(const diagnose::Report& report, const fs::path& file, bool yes) {
     const diagnose::Fix* fix = fix_with_config(report);
     if (fix == nullptr) {
         tell("no change of the configuration would help: nothing to write");
         return true;
     }
-    if (has_sample_values(fix->config)) {
-        return refused(
-            "the fix needs your own provider's host and account; put the block above into " +
-            file.string() + " and fill them in");
+    std::string block = fix->config;
+    if (has_sample(block, sample_host) || has_sample(block, sample_user)) {
+        if (yes || ::isatty(STDIN_FILENO) != 1) {
+            return refused(
+                "the fix needs your own provider's host and account; put the block above into " +
+                file.string() + " and fill them in");
+        }
+        base::Result<std::string> filled = ask_for_the_rest(block);
+        if (!filled) return refused(filled.error().message);
+        block = std::move(*filled);
     }
-    const base::Result<config::Edit> edit = config::put_in(read_file(file), fix->config);
+    const base::Result<config::Edit> edit = config::put_in(read_file(file), block);
     if (!edit) return refused(file.string() + ": " + edit.error().message);
     if (edit->changes.empty()) {
         tell(file.string() + " says so already: nothing to write");

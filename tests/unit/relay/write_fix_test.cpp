@@ -1,0 +1,44 @@
+#include "relay/write_fix.hpp"
+
+#include "tests/support/catch.hpp"
+
+using relay::BlockAnswers;
+using relay::fill_block;
+
+namespace {
+
+const std::string sample =
+    "[smarthost]\nhost = \"smtp.example.com\"  # your provider's submission server\n"
+    "port = 587            # STARTTLS\nusername = \"app@example.com\"\n";
+
+}  // namespace
+
+TEST_CASE("the samples of a block give way to what was answered", "[diagnose]") {
+    const auto filled = fill_block(sample, {"mail.host.example", "ada"});
+    REQUIRE(filled.has_value());
+    CHECK(*filled ==
+          "[smarthost]\nhost = \"mail.host.example\"\nport = 587            # STARTTLS\n"
+          "username = \"ada\"\n");
+}
+
+TEST_CASE("a block without samples is left as it is", "[diagnose]") {
+    const std::string block = "[smarthost]\nhost = \"mail.host.example\"\nport = 465\n";
+    CHECK(fill_block(block, {}).value() == block);
+}
+
+TEST_CASE("what is no answer writes nothing", "[diagnose]") {
+    struct Case {
+        std::string host, user, problem;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"", "ada", "no host was given"},
+        {"mail.host.example", "", "no user name was given"},
+        {"mail host", "ada", "is no host"},
+        {"mail.host.example\"\nport = 1", "ada", "is no host"},
+        {"smtp.example.com", "ada", "is no host"},
+        {"mail.host.example", "a\\da", "is no user name"},
+    }));
+    const auto filled = fill_block(sample, {c.host, c.user});
+    REQUIRE_FALSE(filled.has_value());
+    CHECK_THAT(filled.error().message, Catch::Contains(c.problem));
+}

@@ -102,8 +102,8 @@ void give_verdict(const DomainRun& run, Report& report) {
 
 // Records are the domain's; a reverse name and a listing are for the address's owner to mend.
 void blame(const DomainRun& run, Report& report) {
-    report.cause.name = run.context.ask.domain;
     if (report.good) return;
+    report.cause.name = run.context.ask.domain;
     report.cause.kind = CauseKind::config;
     for (const Check& check : report.checks) {
         if (check.status != CheckStatus::fail) continue;

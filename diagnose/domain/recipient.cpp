@@ -132,6 +132,7 @@ asio::awaitable<void> converse(RecipientRun& run, tls::Stream& stream, Recipient
 asio::awaitable<void> try_address(std::shared_ptr<RecipientRun> run, std::size_t index,
                                   asio::ip::address address) {
     const RecipientAsk& ask = run->ask;
+    const auto began = std::chrono::steady_clock::now();
     RecipientAttempt attempt = run->attempts[index];
     ConnectAsk connect{address, ask.port, ask.timeout / 3};
     ConnectOutcome connected = co_await connect_once(run->executor, connect);
@@ -140,11 +141,12 @@ asio::awaitable<void> try_address(std::shared_ptr<RecipientRun> run, std::size_t
     attempt.evidence.result = std::string(connect_result_name(connected.result));
     attempt.evidence.error_number = connected.error_number;
     attempt.evidence.icmp = connected.icmp;
-    attempt.evidence.took = connected.took;
     if (connected.stream) {
         connected.stream->expires_after(ask.timeout / 2);
         co_await converse(*run, *connected.stream, attempt);
     }
+    attempt.evidence.took =
+        std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
     if (!run->over) run->attempts[index] = std::move(attempt);
 }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 
 #include "base/text.hpp"
@@ -151,10 +152,14 @@ class Gathering {
 
     void add(std::string check, asio::awaitable<void> work) {
         ++state_->left;
-        asio::co_spawn(executor_, std::move(work), [state = state_, check](std::exception_ptr) {
-            state->tell(check);
-            if (--state->left == 0) state->timer.cancel();
-        });
+        const auto began = SteadyClock::now();
+        asio::co_spawn(executor_, std::move(work),
+                       [state = state_, check, began](std::exception_ptr) {
+                           const auto spent = SteadyClock::now() - began;
+                           state->lasted[check] = std::chrono::duration_cast<base::Duration>(spent);
+                           state->tell(check);
+                           if (--state->left == 0) state->timer.cancel();
+                       });
     }
     // Those that need no waiting.
     void known(std::string_view check) { state_->tell(check); }
@@ -163,6 +168,14 @@ class Gathering {
         state_->timer.expires_after(limit);
         if (state_->left > 0) co_await state_->timer.async_wait(as_result);
         state_->over = true;
+    }
+
+    // What is known at once took no time.
+    void note_durations(Report& report) const {
+        for (Check& check : report.checks) {
+            const auto lasted = state_->lasted.find(check.id);
+            if (lasted != state_->lasted.end()) check.took = lasted->second;
+        }
     }
 
  private:
@@ -175,6 +188,7 @@ class Gathering {
             }
         }
         std::size_t left = 0;
+        std::map<std::string, base::Duration> lasted;
         bool over = false;
         asio::steady_timer timer;
         Facts facts;
@@ -228,6 +242,7 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
     const InboundFacts seen = *facts;  // late answers change nothing any more
     Report report = report_inbound(seen);
     report.started = started;
+    gathering.note_durations(report);
     report.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
     co_return report;
 }

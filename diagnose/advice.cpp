@@ -354,7 +354,9 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     const bool unclear = direct == VerdictCode::inconclusive;
     if (unclear) add(fixes, inconclusive_fix(seen));
     const bool no_port = direct == VerdictCode::submission_blocked && !works;
-    if (blocked && (report.smarthosts.empty() || no_port)) {
+    const bool port_offered =
+        std::any_of(fixes.begin(), fixes.end(), [](const Fix& fix) { return !fix.config.empty(); });
+    if (blocked && (report.smarthosts.empty() || (no_port && !port_offered))) {
         add(fixes, use_smarthost(seen));
         if (report.smarthosts.empty()) add(fixes, use_provider(seen));
     }

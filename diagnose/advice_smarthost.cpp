@@ -12,48 +12,54 @@
 namespace diagnose {
 namespace {
 
-std::string port_line(std::uint16_t port) {
-    const bool implicit = port == 465 || port == 2465 || port == 8465;
-    return fmt::format("port = {}            # {}; seen open from this host a moment ago", port,
-                       implicit ? "implicit TLS" : "STARTTLS");
+constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
+constexpr std::string_view open_elsewhere_words = "seen open at other providers a moment ago";
+
+// What a block of the configuration says, and what its port is known to do.
+struct Block {
+    std::string host, user;  // "": samples stand for them
+    std::uint16_t port;
+    std::string_view seen;  // of the port, from here
+};
+
+std::string text_of(const Block& block) {
+    const bool implicit = block.port == 465 || block.port == 2465 || block.port == 8465;
+    return fmt::format(
+        "[smarthost]\nhost = \"{}\"{}\nport = {}            # {}; {}\nusername = \"{}\"\n"
+        "password_file = \"/etc/relay/password\"\n",
+        block.host.empty() ? sample_host : std::string_view{block.host},
+        block.host.empty() ? "  # your provider's submission server" : "", block.port,
+        implicit ? "implicit TLS" : "STARTTLS", block.seen,
+        block.user.empty() ? sample_user : std::string_view{block.user});
 }
 
-// The smarthost block with a port that answered; a configured host keeps its name.
-std::string smarthost_block(const SmarthostStages* configured, std::uint16_t port) {
-    std::string host = "smtp.example.com", user = "app@example.com";
-    std::string hint = "  # your provider's submission server";
-    if (configured != nullptr) {
-        host = configured->host;
-        hint.clear();
-        const bool known = !configured->sender.empty() && !configured->sender_guessed;
-        if (known) user = configured->sender;
-    }
-    return fmt::format(
-        "[smarthost]\nhost = \"{}\"{}\n{}\nusername = \"{}\"\npassword_file = "
-        "\"/etc/relay/password\"\n",
-        host, hint, port_line(port), user);
+// The configured smarthost on another port of its.
+std::string own_block(const SmarthostStages& stages, std::uint16_t port) {
+    const std::string_view seen = "a mail server spoke there a moment ago";
+    const bool known = !stages.sender.empty() && !stages.sender_guessed;
+    const std::string text = text_of({stages.host, known ? stages.sender : "", port, seen});
+    // The user name and the password that are configured stay.
+    return known ? text : text.substr(0, text.find("username"));
 }
 
 bool has(const std::vector<std::uint16_t>& list, std::uint16_t port) {
     return std::find(list.begin(), list.end(), port) != list.end();
 }
 
-// The configured smarthost that answers on this port, if any does.
-const SmarthostStages* answering(const Observations& seen, std::uint16_t port) {
-    for (const SmarthostStages& stages : seen.smarthosts) {
-        const bool answers =
-            std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
-                return item.role == ProbeRole::smarthost && item.operator_name == stages.name &&
-                       item.port == port && item.open();
-            });
-        if (answers) return &stages;
-    }
-    return nullptr;
+// Mail ports that are open elsewhere than at a configured smarthost, which may not speak there.
+std::vector<std::uint16_t> open_elsewhere(const Observations& seen) {
+    std::vector<std::uint16_t> open = open_submission_ports(seen);
+    std::erase_if(open, [&](std::uint16_t port) {
+        return std::none_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+            return item.role == ProbeRole::control && item.port == port && item.open();
+        });
+    });
+    return open;
 }
 
 // The ports to try first on this platform, as far as they were seen open.
 std::vector<std::uint16_t> preferred_ports(const Observations& seen) {
-    std::vector<std::uint16_t> open = open_submission_ports(seen);
+    std::vector<std::uint16_t> open = open_elsewhere(seen);
     if (seen.host.cloud == nullptr) return open;
     std::vector<std::uint16_t> result;
     for (const std::uint16_t port : seen.host.cloud->relay_ports) {
@@ -100,22 +106,55 @@ void add_tls_steps(const SmarthostReport& smarthost, const SmarthostBlame& blame
     }
 }
 
-// Where the other ports of the smarthost are open; a certificate's fault goes with none of them.
-void add_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
-    std::vector<std::uint16_t> open;
-    for (const PortResult& port : smarthost.ports) {
-        if (port.result == "open" && port.port != smarthost.port) open.push_back(port.port);
+const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        if (stages.name == smarthost) return &stages;
     }
+    return nullptr;
+}
+
+// Open ports that nobody has tried, as the time was over or the smarthost is only looked at.
+std::vector<std::uint16_t> untried_ports(const SmarthostReport& smarthost,
+                                         const OtherPorts& tried) {
+    std::vector<std::uint16_t> untried;
+    for (const PortResult& port : smarthost.ports) {
+        const bool known = std::any_of(tried.begin(), tried.end(), [&](const OtherPort& other) {
+            return other.port == port.port;
+        });
+        if (port.result == "open" && port.port != smarthost.port && !known) {
+            untried.push_back(port.port);
+        }
+    }
+    return untried;
+}
+
+// The ports of the smarthost on which it spoke. A certificate's fault goes with none of them, but
+// for those that showed a good one.
+void add_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
+    const OtherPorts tried = other_ports_of(seen, smarthost.name);
+    const std::vector<std::uint16_t> speaking = speaking_ports(tried);
+    const SmarthostStages* stages = stages_of(seen, smarthost.name);
+    if (!speaking.empty() && stages != nullptr) {
+        fix.steps.push_back(
+            fmt::format("Use port {} of {}: a mail server speaks there, with TLS and a certificate "
+                        "that were checked a moment ago (no sign-in was tried).",
+                        port_list(speaking, "or"), smarthost.host));
+        fix.config = own_block(*stages, speaking.front());
+        return;
+    }
+    for (const OtherPort& port : tried) {
+        fix.steps.push_back(fmt::format("Port {} of {} is open, but of no use: {}.", port.port,
+                                        smarthost.host, port.words));
+    }
+    const std::vector<std::uint16_t> untried = untried_ports(smarthost, tried);
     const bool certificate =
         smarthost.code == VerdictCode::smarthost_tls && about_certificate(smarthost.explained);
-    if (open.empty() || certificate) return;
-    fix.steps.push_back(fmt::format("Use port {} of {}, which is open from here.", port_list(open),
-                                    smarthost.host));
-    const SmarthostStages* configured = nullptr;
-    for (const SmarthostStages& stages : seen.smarthosts) {
-        if (stages.name == smarthost.name) configured = &stages;
-    }
-    fix.config = smarthost_block(configured, open.front());
+    if (untried.empty() || certificate) return;
+    fix.steps.push_back(
+        fmt::format("{} {} of {} {} connections; whether a mail server speaks there was not seen "
+                    "in the time.",
+                    untried.size() == 1 ? "Port" : "Ports", port_list(untried, "and"),
+                    smarthost.host, untried.size() == 1 ? "takes" : "take"));
 }
 
 const LocalSigns* signs_of(const Observations& seen, const std::string& smarthost) {
@@ -127,15 +166,54 @@ const LocalSigns* signs_of(const Observations& seen, const std::string& smarthos
 
 bool network_trouble(VerdictCode code) {
     return code == VerdictCode::smarthost_unreachable || code == VerdictCode::smarthost_tls ||
-           code == VerdictCode::smarthost_no_starttls;
+           code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;
+}
+
+// What the smarthost's operator wants of its customers, where it is one that is known.
+void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
+    const ProviderFacts* facts = provider_of_smarthost(smarthost.host);
+    if (facts == nullptr) return;
+    if (smarthost.code == VerdictCode::smarthost_auth) {
+        fix.steps.push_back(fmt::format("{} wants as user name: {}. As password: {}.{}",
+                                        facts->name, facts->username, facts->password,
+                                        facts->setup_url.empty() ? "" : " " + facts->setup_url));
+        if (!facts->sign_in.empty()) fix.steps.push_back(facts->sign_in);
+    }
+    if (smarthost.code == VerdictCode::smarthost_sender && !facts->from_rule.empty()) {
+        fix.steps.push_back(fmt::format("{} takes as sender: {}.", facts->name, facts->from_rule));
+    }
+    const bool limit = smarthost.code == VerdictCode::smarthost_rejected &&
+                       smarthost.trouble == limit_words && !facts->limits.empty();
+    if (limit) fix.steps.push_back(fmt::format("{}'s limits: {}.", facts->name, facts->limits));
+}
+
+Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
+    Fix fix;
+    fix.title = fmt::format("Test the smarthost {} with more time", smarthost.name);
+    std::string what = smarthost.trouble;
+    if (!what.empty()) what.front() = 'I';
+    fix.steps.push_back(what + ". " + smarthost.explained);
+    fix.steps.emplace_back("Run `relay diagnose --timeout 60s`");
+    add_other_port(seen, smarthost, fix);
+    return fix;
 }
 
 }  // namespace
 
-std::string port_list(const std::vector<std::uint16_t>& ports) {
+std::string port_list(const std::vector<std::uint16_t>& ports, std::string_view last) {
     std::vector<std::string> words;
     for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
-    return base::join(words, ", ");
+    if (last.empty() || words.size() < 2) return base::join(words, ", ");
+    const std::string end = words.back();
+    words.pop_back();
+    return fmt::format("{} {} {}", base::join(words, ", "), last, end);
+}
+
+OtherPorts other_ports_of(const Observations& seen, const std::string& smarthost) {
+    for (std::size_t i = 0; i < seen.smarthosts.size() && i < seen.other_ports.size(); ++i) {
+        if (seen.smarthosts[i].name == smarthost) return seen.other_ports[i];
+    }
+    return {};
 }
 
 Fix use_smarthost(const Observations& seen) {
@@ -165,14 +243,12 @@ Fix use_smarthost(const Observations& seen) {
                                   own->setup_url));
         }
     }
-    const SmarthostStages* const own = answering(seen, ports.front());
     // A host and an account of nobody's are nothing to write.
-    fix.steps.push_back(fmt::format(
-        "Put the block below, with these in it, into relay.toml{}, and the password into the file "
-        "it names, readable by relay's user only.",
-        own != nullptr ? " (`relay diagnose --write` offers to)" : ""));
+    fix.steps.emplace_back(
+        "Put the block below, with these in it, into relay.toml, and the password into the file "
+        "it names, readable by relay's user only.");
     fix.steps.emplace_back("Prove it without sending: `relay check --online`");
-    fix.config = smarthost_block(own, ports.front());
+    fix.config = text_of({"", "", ports.front(), open_elsewhere_words});
     return fix;
 }
 
@@ -190,9 +266,7 @@ Fix use_provider(const Observations& seen) {
                     "of a mailbox there.{}",
                     isp.name, isp.smarthosts.front(), *port,
                     isp.checked ? "" : " This is what others report; its own pages decide."));
-    SmarthostStages theirs;
-    theirs.host = isp.smarthosts.front();
-    fix.config = smarthost_block(&theirs, *port);
+    fix.config = text_of({isp.smarthosts.front(), "", *port, open_elsewhere_words});
     return fix;
 }
 
@@ -200,6 +274,7 @@ void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16
     if (rule != nullptr) {
         RuleQuestion question;
         question.port = port;
+        if (port == 53) question.transport = "udp";
         fix.steps.push_back("This is the rule: " + rule_text(*rule));
         for (const std::string& command : commands_to_allow(*rule, question)) {
             fix.steps.push_back("Run `" + command + "`");
@@ -219,17 +294,20 @@ void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16
 }
 
 Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
+    if (smarthost.code == VerdictCode::inconclusive) return test_again(seen, smarthost);
     Fix fix;
     const SmarthostBlame blame = blame_for(seen, smarthost.name);
     fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
     if (blame.who == Blame::here) {
         fix.title = fmt::format("Let port {} out of this host, for the smarthost {}", blame.port,
                                 smarthost.name);
-        fix.steps.push_back(blame.words);
         add_local_steps(*signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
     } else {
         if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
-        if (!blame.words.empty()) fix.steps.push_back(blame.words);
+        // The headline has it of the first one.
+        const bool said =
+            blame.who == Blame::path && smarthost.name == seen.smarthosts.front().name;
+        if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
     if (network_trouble(smarthost.code)) add_other_port(seen, smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_tls) add_tls_steps(smarthost, blame, fix);
@@ -238,6 +316,7 @@ Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
             "This host has no trust store, so that it can verify nobody: `apt-get install "
             "ca-certificates`");
     }
+    add_provider_steps(smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_auth && !smarthost.reply.empty()) {
         fix.steps.emplace_back(
             "One sign-in was tried. Do not try in a loop: providers lock accounts.");

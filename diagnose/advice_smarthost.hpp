@@ -2,16 +2,18 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "diagnose/observations.hpp"
 
 namespace diagnose {
 
-// "587, 465"
-[[nodiscard]] std::string port_list(const std::vector<std::uint16_t>& ports);
+// "587, 465"; with "or" as the last word "587 or 465"
+[[nodiscard]] std::string port_list(const std::vector<std::uint16_t>& ports,
+                                    std::string_view last = "");
 
-// Send through a smarthost on a port that was seen open; nothing without one.
+// Send through a smarthost on a port that was seen open elsewhere; nothing without one.
 [[nodiscard]] Fix use_smarthost(const Observations& seen);
 
 // The access provider's own submission server, where it is known and its port was seen open.

@@ -37,10 +37,17 @@ std::string policy_of(const CloudPolicy& cloud) {
     if (cloud.blocked.empty()) return "No default block of mail ports is documented.";
     std::vector<std::string> ports;
     for (const std::uint16_t port : cloud.blocked) ports.push_back(std::to_string(port));
+    std::vector<std::string> open;
+    for (const std::uint16_t port : cloud.open) {
+        if (port != 443) open.push_back(std::to_string(port));
+    }
     return fmt::format(
-        "{} outbound {} {} by default{}; {}.", cloud.documented ? "Blocks" : "Is reported to block",
-        ports.size() == 1 ? "port" : "ports", base::join(ports, ", "),
-        cloud.blocked_scope.empty() ? "" : " (" + cloud.blocked_scope + ")", lift_words(cloud));
+        "{} outbound {} {} by default{}{}; {}.",
+        cloud.documented ? "Blocks" : "Is reported to block", ports.size() == 1 ? "port" : "ports",
+        base::join(ports, ", "),
+        cloud.blocked_scope.empty() ? "" : " (" + cloud.blocked_scope + ")",
+        open.empty() ? "" : fmt::format(", and leaves {} open", base::join(open, ", ")),
+        lift_words(cloud));
 }
 
 // The catalogue's classes, for people.
@@ -208,11 +215,24 @@ Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint
     return cause;
 }
 
+// STARTTLS is set for a port of implicit TLS, or the other way round.
+bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthost) {
+    if (smarthost.explained.find("clear text") != std::string::npos) return true;
+    return std::any_of(seen.smarthosts.begin(), seen.smarthosts.end(), [&](const auto& stages) {
+        return stages.name == smarthost.name && stages.implicit_seen;
+    });
+}
+
 // By comparison with other operators: the smarthost is not blamed for what all of them show.
 Cause blamed_cause(const Observations& seen, const DirectReport& direct,
                    const SmarthostReport& smarthost) {
     const SmarthostBlame blame = blame_for(seen, smarthost.name);
     Cause cause;
+    if (wrong_kind_of_tls(seen, smarthost)) {
+        cause.kind = CauseKind::config;
+        cause.name = "tls or port of smarthost " + smarthost.name;
+        return cause;
+    }
     switch (blame.who) {
         case Blame::here:
             cause.kind = CauseKind::local_firewall;
@@ -249,6 +269,8 @@ Cause smarthost_cause(const Observations& seen, const DirectReport& direct,
         case VerdictCode::smarthost_rejected:
             cause.kind = CauseKind::remote;
             break;
+        case VerdictCode::inconclusive:
+            return {};
         case VerdictCode::smarthost_dns:
             cause.kind = CauseKind::config;
             cause.name = "host of smarthost " + smarthost.name;

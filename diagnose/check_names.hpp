@@ -32,4 +32,8 @@ inline constexpr CheckName mx{"mx", "Mail servers (MX)"};
     return "Smarthost " + name;
 }
 
+[[nodiscard]] inline std::string other_ports_title(const std::string& smarthost) {
+    return "Other ports of smarthost " + smarthost;
+}
+
 }  // namespace diagnose

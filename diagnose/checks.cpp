@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/observations.hpp"
+#include "net/cidr.hpp"
 
 namespace diagnose {
 namespace {
@@ -26,7 +27,7 @@ void add_rows(const Observations& seen, ProbeRole role, Check& check) {
     for (const PortEvidence& item : seen.ports) {
         if (item.role != role) continue;
         check.evidence.push_back(row_of(item));
-        check.took = std::max(check.took, item.took);
+        check.took = std::max(check.took, item.took + item.talk);
     }
 }
 
@@ -88,6 +89,8 @@ Check dns_check(const Observations& seen) {
         row.target = item.host;
         row.address = item.address;
         row.result = item.attempted() ? "resolved" : item.result;
+        row.took = item.lookup;
+        check.took = std::max(check.took, item.lookup);
         check.evidence.push_back(std::move(row));
     }
     if (asked == 0) {
@@ -100,8 +103,9 @@ Check dns_check(const Observations& seen) {
         check.summary = asked == 1 ? fmt::format("{} resolves.", *hosts.begin())
                                    : fmt::format("All {} names resolve.", asked);
     } else {
-        check.summary = asked == 1 ? fmt::format("{} does not resolve.", *hosts.begin())
-                                   : fmt::format("{} of {} names do not resolve.", bad, asked);
+        check.summary = asked == 1     ? fmt::format("{} does not resolve.", *hosts.begin())
+                        : bad == asked ? fmt::format("None of {} names resolves.", asked)
+                                       : fmt::format("{} of {} names do not resolve.", bad, asked);
     }
     return check;
 }
@@ -212,7 +216,7 @@ Check identity_check(const Observations& seen) {
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::direct || !item.open()) continue;
         check.evidence.push_back(row_of(item));
-        check.took = std::max(check.took, item.took);
+        check.took = std::max(check.took, item.talk);
         (item.genuine ? genuine : strange).insert(item.operator_name);
         if (!item.genuine && check.summary.empty()) {
             check.summary =
@@ -289,7 +293,7 @@ Check local_check(const Observations& seen, const Report& report) {
     } else if (local.rules_read || local.counter_read) {
         check.status = CheckStatus::ok;
         check.summary = local.rules_read ? "No rule of this host stops port 25."
-                                         : "SYNs for port 25 leave this host.";
+                                         : "Connects to port 25 leave this host.";
     } else {
         const bool open = report.direct.code == VerdictCode::ok_direct ||
                           report.direct.code == VerdictCode::reputation;
@@ -321,17 +325,18 @@ std::string reading_words(const PathReading& reading) {
         case PathFinding::clear:
             return fmt::format("Port 25 gets all the way, {} hops.", reading.hops.value_or(hop));
         case PathFinding::stops_here:
-            return "SYNs for port 25 do not get past this host or the first router, those for the "
+            return "Connects to port 25 do not get past this host or the first router, those to "
+                   "the "
                    "other port do.";
         case PathFinding::stops_at:
             return fmt::format(
-                "SYNs for port 25 get to hop {}{} and no further: the filter is "
+                "Connects to port 25 get to hop {}{} and no further: the filter is "
                 "there or at the next hop{}.",
                 hop, at, next);
         case PathFinding::stops_late:
             return fmt::format(
-                "SYNs for port 25 get as far as any, to hop {}{}: the filter is at "
-                "the far end or just before it.",
+                "Connects to port 25 get to hop {}{}, the last one that shows itself: the filter "
+                "is there or behind it.",
                 hop, at);
         case PathFinding::rejected:
             return fmt::format("Port 25 is rejected at hop {}{}.", hop, at);
@@ -385,6 +390,26 @@ Evidence answer_row(const AnswerPair& pair, const Answerer& answerer) {
     return row;
 }
 
+// A reset that comes at once, where no open port answers nearly as fast, is none of a far server's.
+// Only the quickest of each counts: waiting is no distance.
+std::string quick_reset_words(const Observations& seen) {
+    constexpr base::Duration at_once{2}, far_away{20}, none{-1};
+    base::Duration reset = none, open = none;
+    for (const PortEvidence& item : seen.ports) {
+        if (!item.attempted() || net::is_loopback_address(item.address)) continue;
+        const bool is_reset =
+            item.role == ProbeRole::direct && !item.icmp && item.connect == ConnectResult::refused;
+        if (!is_reset && !item.open()) continue;
+        base::Duration& least = is_reset ? reset : open;
+        if (least == none || item.took < least) least = item.took;
+    }
+    if (reset == none || open == none || reset > at_once || open < far_away) return {};
+    return fmt::format(
+        "Port 25 is reset within {} ms, while no open port answers in less than {} ms: the reset "
+        "comes from this host or its own network.",
+        std::max(reset, base::Duration{1}).count(), open.count());
+}
+
 // Balancing inside a far network can look like it too, so that nearness alone proves no proxy.
 Check answer_check(const Observations& seen) {
     Check check = make(check_name::answers);
@@ -400,6 +425,10 @@ Check answer_check(const Observations& seen) {
         const std::string words = answer_words(pair);
         const bool said = std::find(sentences.begin(), sentences.end(), words) != sentences.end();
         if (!said) sentences.push_back(words);
+    }
+    if (const std::string words = quick_reset_words(seen); !words.empty()) {
+        check.status = CheckStatus::warn;
+        sentences.push_back(words);
     }
     check.summary = base::join(sentences, " ");
     return check;
@@ -418,7 +447,11 @@ std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     checks.push_back(local_check(seen, report));
     checks.push_back(path_check(seen, report));
     if (!seen.answers.empty()) checks.push_back(answer_check(seen));
-    for (const SmarthostStages& stages : seen.smarthosts) checks.push_back(check_of(stages));
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        checks.push_back(check_of(stages));
+        const OtherPorts others = other_ports_of(seen, stages.name);
+        if (!others.empty()) checks.push_back(other_ports_check(stages.name, others));
+    }
     return checks;
 }
 

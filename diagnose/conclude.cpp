@@ -39,7 +39,9 @@ VerdictCode headline_code(const Report& report) {
     const VerdictCode smarthost = report.smarthosts.front().code;
     const bool ports =
         direct == VerdictCode::submission_blocked || direct == VerdictCode::smtp_hopeless;
-    if (ports && smarthost == VerdictCode::smarthost_unreachable) return direct;
+    const bool silent =
+        smarthost == VerdictCode::smarthost_unreachable || smarthost == VerdictCode::inconclusive;
+    if (ports && silent) return direct;
     return smarthost;
 }
 
@@ -62,6 +64,13 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     std::string text = direct_words(code);
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         text = one_family_words(*family, closed_code(report.direct));
+    }
+    if (code == VerdictCode::no_network && !seen.portal.empty()) {
+        text = "Nothing connects but a captive portal: this network wants a sign-in first.";
+    } else if (code == VerdictCode::no_network && seen.rule_for_all) {
+        text = "Nothing connects anywhere: a rule of this host stops everything.";
+    } else if (code == VerdictCode::dns_broken && seen.rule_for_dns) {
+        text = "Names do not resolve: a rule of this host stops look-ups.";
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     const SmarthostReport* smarthost = working(report);

@@ -120,6 +120,10 @@ std::string evidence_words(const Observations& seen, VerdictCode code) {
 
 std::string smarthost_words(const SmarthostReport& smarthost) {
     const std::string& name = smarthost.name;
+    if (smarthost.code == VerdictCode::inconclusive) {
+        return fmt::format("Whether the smarthost {} works is not known: {}.", name,
+                           smarthost.trouble);
+    }
     if (!smarthost.trouble.empty()) {
         return fmt::format("The smarthost {} is of no use now: {}.", name, smarthost.trouble);
     }

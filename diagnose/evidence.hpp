@@ -49,7 +49,9 @@ struct PortEvidence {
     bool genuine = false;  // and it is a greeting of the operator asked
     Identity identity = Identity::unknown;
     std::optional<Greeting> greeting;  // where the server was looked at
-    base::Duration took{};
+    base::Duration took{};             // of the connect
+    base::Duration lookup{};           // of the name, MX and address
+    base::Duration talk{};             // of looking at the server
 
     // A name was found and a connect was tried.
     [[nodiscard]] bool attempted() const { return result != "dns" && result != "no-name"; }

@@ -47,7 +47,7 @@ void find_more(const Observations& seen, Report& report) {
         if (fine && !smarthost.sender_note.empty()) continue;
         add_finding(report, smarthost.code, smarthost_words(smarthost));
     }
-    if (!seen.portal.empty()) {
+    if (!seen.portal.empty() && report.verdict.code != VerdictCode::no_network) {
         add_finding(report, VerdictCode::no_network, "A captive portal answers: " + seen.portal);
     }
     for (const AnswerPair& pair : seen.answers) {
@@ -90,16 +90,21 @@ void compare_with_catalogue(const Observations& seen, Report& report) {
                                 "filter is gone, it may still be closed there.",
                                 name));
     }
+    const auto& open = seen.host.cloud->open;
+    bool known_open = true;
     std::vector<std::string> more;
     for (const std::uint16_t port : dead_ports(seen)) {
         const bool usual = port == 465 || port == 587;
-        if (usual && !lists(port)) more.push_back(std::to_string(port));
+        if (!usual || lists(port)) continue;
+        more.push_back(std::to_string(port));
+        known_open = known_open && std::count(open.begin(), open.end(), port) > 0;
     }
     if (more.empty() || kind != CauseKind::cloud) return;
     add_finding(report, code,
-                fmt::format("{} is not known to block {}, which {} closed here all the same: a "
-                            "security group, a network ACL or another filter may be at work.",
-                            name, base::join(more, ", "), more.size() == 1 ? "is" : "are"));
+                fmt::format("{} is {} {}, which {} closed here all the same: a security group, a "
+                            "network ACL or another filter may be at work.",
+                            name, known_open ? "known to leave open" : "not known to block",
+                            base::join(more, ", "), more.size() == 1 ? "is" : "are"));
 }
 
 // A known provider's name that leads into a private network: split DNS, or a line in /etc/hosts.

@@ -100,8 +100,8 @@ FirewallReading read_firewall_now() {
     FirewallReading reading;
     if (!may_list_rules()) {
         reading.why_not =
-            "the rules of this host's firewall can be read by root only; run this again with sudo "
-            "to have the matching rule quoted";
+            "The rules of this host's firewall can be read by root only; run this again with sudo "
+            "to have the matching rule quoted.";
         return reading;
     }
     Lister lister;
@@ -116,10 +116,10 @@ FirewallReading read_firewall_now() {
         listing.nft_json.empty() && listing.iptables_save.empty() && listing.ip6tables_save.empty();
     if (nothing && !lister.found()) {
         reading.why_not =
-            "neither nft nor iptables-save is installed here, so the rules of this "
-            "host's firewall could not be listed";
+            "Neither nft nor iptables-save is installed here, so the rules of this "
+            "host's firewall could not be listed.";
     } else if (nothing && !lister.problem().empty()) {
-        reading.why_not = fmt::format("the rules of this host's firewall could not be listed: {}",
+        reading.why_not = fmt::format("The rules of this host's firewall could not be listed: {}",
                                       lister.problem());
     } else {
         reading.why_not = lister.problem();

@@ -128,7 +128,11 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
     for (const std::string& address : addresses) {
         const auto parsed = asio::ip::make_address(address);
         const auto answer = co_await resolver.ptr(parsed);
+        const bool none = answer.status == net::DnsStatus::no_such_name ||
+                          answer.status == net::DnsStatus::no_data;
+        if (none) identity.ptrs[address] = "";
         if (answer.status != net::DnsStatus::ok || answer.records.empty()) continue;
+        identity.ptrs[address] = answer.records.front();
         match_ptr(answer.records.front(), address, identity);
     }
 }
@@ -154,11 +158,17 @@ Check host_check(const HostIdentity& identity) {
         Evidence row;
         row.target = "public address";
         row.address = address;
-        row.result = identity.ptr.empty() ? "no PTR" : "PTR " + identity.ptr;
+        const auto ptr = identity.ptrs.find(address);
+        row.result = ptr == identity.ptrs.end() ? "PTR not known"
+                     : ptr->second.empty()      ? "no PTR"
+                                                : "PTR " + ptr->second;
         check.evidence.push_back(std::move(row));
     }
     check.summary = parts.empty() ? "No mark of a cloud, container or access network was found."
                                   : base::join(parts, "; ") + ".";
+    // "a Docker container", "behind NAT"
+    char& first = check.summary.front();
+    if (first >= 'a' && first <= 'z') first = static_cast<char>(first - 'a' + 'A');
     return check;
 }
 

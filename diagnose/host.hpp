@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct CloudPolicy {
     std::string lift;  // "form", "ticket", "self-service", "plan", "subscription", "never", ...
     std::string lift_how, lift_url, native_relay, rdns, note;
     std::vector<std::uint16_t> relay_ports;
+    std::vector<std::uint16_t> open;  // that it is known to leave open
     bool documented = false, checked = false;
 };
 
@@ -40,8 +42,9 @@ struct HostIdentity {
     std::string container;               // "Docker", "Kubernetes", "LXC", "systemd sandbox", ""
     std::string container_meaning;       // what that does to a failed connect
     const IspPolicy* isp = nullptr;
-    bool residential = false;  // the PTR looks like an end user's
-    std::string ptr;           // of the public address
+    bool residential = false;                 // the PTR looks like an end user's
+    std::string ptr;                          // of the first public address that has one
+    std::map<std::string, std::string> ptrs;  // of each that was looked up; "": it has none
     std::vector<std::string> public_addresses;
     bool behind_nat = false;  // the public address is none of this host's
 };

@@ -24,6 +24,7 @@ CloudPolicy read_policy(const toml::table& table) {
     policy.rdns = text_of(table["rdns"]);
     policy.note = text_of(table["note"]);
     policy.relay_ports = ports_of(table["relay_ports"]);
+    policy.open = ports_of(table["open"]);
     policy.documented = text_of(table["confidence"]) == "documented";
     policy.checked = table["checked"].value_or(false);
     return policy;

@@ -10,6 +10,7 @@
 #include "diagnose/firewall_rules.hpp"
 #include "diagnose/host.hpp"
 #include "diagnose/options.hpp"
+#include "diagnose/other_ports.hpp"
 #include "diagnose/path.hpp"
 #include "diagnose/smarthost_check.hpp"
 #include "diagnose/startup_probe.hpp"
@@ -40,11 +41,12 @@ struct Observations {
     std::vector<AnswerPair> answers;        // one per family at most
     LocalSigns local;                       // of port 25
     std::optional<RuleMatch> rule_for_all;  // of this host, that stops the web too
-    std::optional<RuleMatch> rule_for_dns;  // of this host, that stops name look-ups
+    std::optional<RuleMatch> rule_for_dns;  // of this host, that stops look-ups
     HostIdentity host;
     std::vector<SmarthostStages> smarthosts;
     std::vector<SmarthostPorts> smarthost_ports;  // in the same order
     std::vector<LocalSigns> smarthost_signs;      // of its failed port; in the same order
+    std::vector<OtherPorts> other_ports;          // that were tried; in the same order, or empty
     bool route_v4 = false, route_v6 = false;
     bool portal_skipped = false;  // it was looked for, and that did not come to an end in time
     std::string portal;  // what answers in the place of a well-known page; "" when it is the page
@@ -80,6 +82,9 @@ struct DirectVote {
 [[nodiscard]] VerdictCode closed_code(const DirectReport& direct);
 // Mail ports of the operators, but for 25, that were asked and opened nowhere.
 [[nodiscard]] std::vector<std::uint16_t> dead_ports(const Observations& seen);
+
+// What was tried of this smarthost's other ports.
+[[nodiscard]] OtherPorts other_ports_of(const Observations& seen, const std::string& smarthost);
 
 // Mail ports that answered somewhere, in the order to try them: 587, 465, then the alternates.
 [[nodiscard]] std::vector<std::uint16_t> open_submission_ports(const Observations& seen);

@@ -17,6 +17,7 @@
 #include "diagnose/local_signs.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/portal.hpp"
+#include "diagnose/provider_catalogue.hpp"
 #include "diagnose/survey.hpp"
 #include "net/cidr.hpp"
 
@@ -30,9 +31,9 @@ constexpr base::Duration survey_time{4000};  // of one connect: three SYNs
 constexpr base::Duration name_time{2500};    // of what is asked about our own address
 constexpr base::Duration leisure{100}, least_patience{250};  // with routers before an open port
 constexpr base::Duration reserve{500};                       // for concluding
+constexpr base::Duration other_port_time{5000};              // of a greeting, EHLO and TLS
 constexpr base::Duration answer_time{3000};                  // of measuring where answers come from
 constexpr std::uint16_t control_port = 443;  // what port 25 of the same address is compared with
-constexpr std::uint16_t dns_port = 53;
 
 // One diagnosis. Shared, so that a task that comes late writes into memory that is still there.
 struct Job {
@@ -45,8 +46,9 @@ struct Job {
     asio::steady_timer gate;  // expires with the time-out; cancelled when a phase is done
     std::size_t pending = 0;
     std::map<std::string, std::size_t, std::less<>> running;  // tasks of each check, by title
-    std::map<std::string, SteadyClock::time_point, std::less<>> since;  // their first beginning
-    std::map<std::string, base::Duration, std::less<>> lasted;          // until their last end
+    std::map<std::string, SteadyClock::time_point, std::less<>> since;  // one of them has run
+    std::map<std::string, base::Duration, std::less<>> lasted;          // before that, in all
+    std::vector<bool> others_begun;           // of each smarthost, its other ports
     bool surveyed = false;                    // survey_ports has written seen.ports
     bool host_known = false;                  // identify_host has written seen.host
     std::optional<FirewallReading> firewall;  // rules_task has read it
@@ -65,14 +67,15 @@ using JobPointer = std::shared_ptr<Job>;
 // A check begins with the first of its tasks and ends with the last.
 void tell_began(const JobPointer& job, const std::string& title) {
     const bool first = job->running[title]++ == 0;
-    job->since.emplace(title, SteadyClock::now());
+    if (first) job->since[title] = SteadyClock::now();
     if (first && job->ask.progress.began) job->ask.progress.began(title);
 }
 
 void tell_ended(const JobPointer& job, const std::string& title) {
+    if (--job->running[title] > 0) return;
     const auto spent = SteadyClock::now() - job->since[title];
-    job->lasted[title] = std::chrono::duration_cast<base::Duration>(spent);
-    if (--job->running[title] > 0 || job->over || !job->ask.progress.ended) return;
+    job->lasted[title] += std::chrono::duration_cast<base::Duration>(spent);
+    if (job->over || !job->ask.progress.ended) return;
     for (const Check& check : conclude(job->seen).checks) {
         if (check.title == title) job->ask.progress.ended(check);
     }
@@ -96,24 +99,35 @@ asio::awaitable<void> wait_for_all(JobPointer job) {
     co_await job->gate.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }
 
+// A known provider's own submission ports; relaying on 25 is for servers, and 443 is no mail port.
+void add_known_ports(SmarthostTarget& target) {
+    const ProviderFacts* facts = provider_of_smarthost(target.host);
+    if (facts == nullptr) return;
+    for (const std::uint16_t port : facts->ports) {
+        const bool known = std::count(target.ports.begin(), target.ports.end(), port) > 0;
+        if (!known && port != 25 && port != control_port) target.ports.push_back(port);
+    }
+}
+
 std::vector<SmarthostTarget> targets_of(const OutboundAsk& ask) {
     std::vector<SmarthostTarget> targets;
     for (const SmarthostAsk& smarthost : ask.smarthosts) {
         SmarthostTarget target{smarthost.name, smarthost.host, {}};
         for (const SmarthostAsk::Port& port : smarthost.ports) target.ports.push_back(port.port);
+        add_known_ports(target);
         targets.push_back(std::move(target));
     }
     return targets;
 }
 
-std::string name_servers() {
+std::vector<std::string> name_servers() {
     std::ifstream file{"/etc/resolv.conf"};
     std::vector<std::string> servers;
     for (std::string line; std::getline(file, line);) {
         if (!line.starts_with("nameserver")) continue;
         servers.emplace_back(base::trim(std::string_view{line}.substr(10)));
     }
-    return base::join(servers, ", ");
+    return servers;
 }
 
 // The first address of each family that says most: a silent or strange one before an open one.
@@ -225,8 +239,8 @@ asio::awaitable<void> rules_task(JobPointer job) {
     const bool routed = job->seen.route_v4 || job->seen.route_v6;
     if (routed) {
         job->seen.rule_for_all = signs_of_rules(reading, "", family, control_port).rule;
-        job->seen.rule_for_dns = signs_of_rules(reading, "", family, dns_port).rule;
     }
+    job->seen.rule_for_dns = rule_against_dns(reading, name_servers());
     job->firewall = std::move(reading);
     look_for_local_faults(job);
 }
@@ -243,6 +257,47 @@ asio::awaitable<void> network_task(JobPointer job) {
     co_await identify_network(job->executor, job->resolver, addresses, limit, job->seen.host);
 }
 
+asio::awaitable<void> other_port_task(JobPointer job, std::size_t index, PortEvidence item) {
+    const base::Duration limit = std::min(other_port_time, job->left());
+    OtherPort port = co_await try_other_port(job->executor, job->ask.smarthosts[index],
+                                             item.address, item.port, limit);
+    if (!job->over) job->seen.other_ports[index].push_back(std::move(port));
+}
+
+// The first open address of each port of a smarthost that is not configured.
+std::vector<PortEvidence> open_beside(const Job& job, const SmarthostAsk& ask) {
+    std::vector<PortEvidence> open;
+    for (const PortEvidence& item : job.seen.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.operator_name == ask.name;
+        const auto same = [&](const auto& other) { return other.port == item.port; };
+        const bool known = std::any_of(ask.ports.begin(), ask.ports.end(), same) ||
+                           std::any_of(open.begin(), open.end(), same);
+        if (its && item.open() && !known) open.push_back(item);
+    }
+    return open;
+}
+
+// What another port of the same smarthost could mend.
+bool calls_for_other_ports(const SmarthostStages& stages) {
+    const VerdictCode code = smarthost_code(stages);
+    return code == VerdictCode::smarthost_unreachable || code == VerdictCode::smarthost_tls ||
+           code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;
+}
+
+// Before another port is offered it must have spoken. Begins when the open ones are known and the
+// configured ones have failed or take long.
+void try_other_ports(const JobPointer& job, std::size_t index) {
+    if (!job->surveyed || job->over || job->others_begun[index]) return;
+    const SmarthostStages& stages = job->seen.smarthosts[index];
+    const bool ended = !stages.name.empty();
+    if (ended && !calls_for_other_ports(stages)) return;
+    job->others_begun[index] = true;
+    const SmarthostAsk& ask = job->ask.smarthosts[index];
+    for (const PortEvidence& item : open_beside(*job, ask)) {
+        spawn(job, other_ports_title(ask.name), other_port_task(job, index, item));
+    }
+}
+
 // Once both are known: what the mail servers echoed, and what this host says of itself. Both go
 // into the same record, one after the other.
 void look_at_addresses(const JobPointer& job) {
@@ -255,6 +310,7 @@ void start_second_phase(const JobPointer& job) {
     if (job->over) return;
     look_at_addresses(job);
     look_for_local_faults(job);
+    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) try_other_ports(job, i);
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(job->seen, family);
         if (item == nullptr || (job->ask.quick && item->genuine)) continue;
@@ -302,9 +358,12 @@ asio::awaitable<void> portal_task(JobPointer job) {
 
 asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
     const SmarthostAsk& ask = job->ask.smarthosts[index];
-    SmarthostStages stages =
-        co_await check_smarthost(job->executor, job->resolver, ask, job->left());
+    // So that what it saw is known before all is over.
+    const base::Duration limit = job->left() - std::min(job->left() / 10, reserve);
+    SmarthostStages stages = co_await check_smarthost(job->executor, job->resolver, ask, limit);
+    stages.given = job->ask.timeout;
     job->seen.smarthosts[index] = std::move(stages);
+    try_other_ports(job, index);
 }
 
 void start_first_phase(const JobPointer& job) {
@@ -320,7 +379,7 @@ void start_first_phase(const JobPointer& job) {
     }
 }
 
-// What a smarthost showed when the time was over before its walk ended.
+// A smarthost whose walk had not ended when the time was over: nothing is known of it.
 void fill_unfinished(Job& job) {
     for (std::size_t i = 0; i < job.ask.smarthosts.size(); ++i) {
         SmarthostStages& stages = job.seen.smarthosts[i];
@@ -328,7 +387,24 @@ void fill_unfinished(Job& job) {
         stages.name = job.ask.smarthosts[i].name;
         stages.host = job.ask.smarthosts[i].host;
         stages.stage = smtp::Stage::connect;
-        stages.problem = "it did not answer in time";
+        stages.unfinished = true;
+        stages.given = job.ask.timeout;
+    }
+}
+
+// What is still running has lasted until now. The survey asks many things under one title, so that
+// each check of it counts its own rows.
+void note_durations(const Job& job, Report& report) {
+    for (Check& check : report.checks) {
+        if (check.title == check_name::port_25.title) continue;
+        const auto ended = job.lasted.find(check.title);
+        base::Duration spent = ended == job.lasted.end() ? base::Duration{} : ended->second;
+        const auto running = job.running.find(check.title);
+        if (running != job.running.end() && running->second > 0) {
+            spent += std::chrono::duration_cast<base::Duration>(SteadyClock::now() -
+                                                                job.since.at(check.title));
+        }
+        check.took = std::max(check.took, spent);
     }
 }
 
@@ -343,9 +419,11 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->seen.hostname = job->ask.hostname;
     job->seen.smarthosts.resize(job->ask.smarthosts.size());
     job->seen.smarthost_signs.resize(job->ask.smarthosts.size());
+    job->seen.other_ports.resize(job->ask.smarthosts.size());
+    job->others_begun.resize(job->ask.smarthosts.size());
     job->seen.route_v4 = has_route(executor, net::Family::ipv4);
     job->seen.route_v6 = has_route(executor, net::Family::ipv6);
-    job->seen.name_servers = name_servers();
+    job->seen.name_servers = base::join(name_servers(), ", ");
     job->seen.trust_store = tls::has_trust_store();
     tls::ClientOptions observing;
     observing.observe = true;
@@ -357,10 +435,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->over = true;
     fill_unfinished(*job);
     Report report = conclude(job->seen);
-    for (Check& check : report.checks) {
-        const auto spent = job->lasted.find(check.title);
-        if (spent != job->lasted.end()) check.took = std::max(check.took, spent->second);
-    }
+    note_durations(*job, report);
     report.started = started;
     report.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - job->began);
     co_return report;

@@ -1,5 +1,6 @@
 #include "diagnose/provider_catalogue.hpp"
 
+#include <fmt/format.h>
 #include <toml++/toml.h>
 #include <algorithm>
 
@@ -27,6 +28,11 @@ ProviderFacts read_provider(const toml::table& table) {
     facts.id = text("id");
     facts.name = text("name");
     for (std::string& host : texts_of(table["hosts"])) facts.hosts.push_back(host_glob(host));
+    if (const toml::array* ports = table["ports"].as_array()) {
+        for (const toml::node& port : *ports) {
+            facts.ports.push_back((*port.as_table())["port"].value_or(std::uint16_t{0}));
+        }
+    }
     facts.spf_include = text("spf_include");
     // Behind a blank stands a remark for people.
     facts.spf_include = facts.spf_include.substr(0, facts.spf_include.find(' '));
@@ -34,6 +40,12 @@ ProviderFacts read_provider(const toml::table& table) {
     facts.dkim_selectors = texts_of(table["dkim_selectors"]);
     facts.free_domains = texts_of(table["free_domains"]);
     facts.setup_url = text("setup_url");
+    const std::string literal = text("username_literal");
+    facts.username = literal.empty() ? text("username") : fmt::format("\"{}\"", literal);
+    facts.password = text("password");
+    facts.sign_in = text("sign_in");
+    facts.from_rule = text("from_rule");
+    facts.limits = text("limits");
     return facts;
 }
 

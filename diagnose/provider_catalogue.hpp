@@ -1,20 +1,26 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace diagnose {
 
-// What mail through a smarthost looks like to receivers: a part of config/data/smarthosts.toml.
+// What a smarthost asks of its customers, and what mail through it looks like to receivers: a part
+// of config/data/smarthosts.toml.
 struct ProviderFacts {
     std::string id, name;
+    std::vector<std::uint16_t> ports;
     std::vector<std::string> hosts;  // globs: "{region}" has become "*"
     std::string spf_include;  // "" when the provider's own envelope domain is used, or unknown
     std::string envelope;     // "kept", "own" (the provider's), "either"; "" when not known
     std::vector<std::string> dkim_selectors;  // for a customer's own domain; empty: not known
     std::vector<std::string> free_domains;  // mailbox domains whose From only this service may send
     std::string setup_url;
+    std::string username, password;  // what to enter
+    std::string sign_in;             // what else decides whether a sign-in is taken, as sentences
+    std::string from_rule, limits;   // which senders it takes, and how much
 };
 
 // Live as long as the program; nullptr when there is none.

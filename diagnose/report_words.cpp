@@ -269,7 +269,8 @@ std::string policy_words(const Report& report) {
     const std::string& policy = report.cause.policy;
     const bool said = std::any_of(report.smarthosts.begin(), report.smarthosts.end(),
                                   [&](const auto& item) { return item.explained == policy; });
-    return said ? "" : policy;
+    const bool headline = report.verdict.summary.find(policy) != std::string::npos;
+    return said || headline ? "" : policy;
 }
 
 std::string where_words(const Report& report) {

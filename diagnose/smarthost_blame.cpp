@@ -16,7 +16,7 @@ std::uint16_t port_of(const SmarthostStages& stages) {
 
 // What unrelated operators show on one port, by name.
 struct Others {
-    std::set<std::string> open, shut;
+    std::set<std::string> open, shut, greeting;
     std::set<std::string> with_starttls, without_starttls;
     std::set<std::string> true_certificate, other_certificate;
 };
@@ -28,6 +28,7 @@ Others others_on(const Observations& seen, std::uint16_t port) {
         if (item.connect == ConnectResult::no_route) continue;
         (item.open() ? others.open : others.shut).insert(item.operator_name);
         if (!item.greeting) continue;
+        if (item.greeting->banner.code != 0) others.greeting.insert(item.operator_name);
         if (item.greeting->ehlo.positive()) {
             const bool offered = item.greeting->starttls_offered;
             (offered ? others.with_starttls : others.without_starttls).insert(item.operator_name);
@@ -93,6 +94,18 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
     }
 }
 
+// The port opens, and nobody speaks.
+void blame_greeting(const Observations& seen, SmarthostBlame& blame) {
+    const Others others = others_on(seen, blame.port);
+    if (!others.greeting.empty()) {
+        blame.who = Blame::far;
+        blame.words = fmt::format(
+            "On port {} of {} a mail server greets: nothing on the way keeps "
+            "it from doing so.",
+            blame.port, plural(others.greeting.size()));
+    }
+}
+
 void blame_starttls(const Observations& seen, SmarthostBlame& blame) {
     const Others others = others_on(seen, blame.port);
     if (!others.with_starttls.empty()) {
@@ -140,7 +153,11 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
     blame.port = port_of(stages);
     switch (smarthost_code(stages)) {
         case VerdictCode::smarthost_unreachable:
-            if (stages.stage == smtp::Stage::connect) blame_connect(seen, smarthost, blame);
+            if (stages.stage == smtp::Stage::connect) {
+                blame_connect(seen, smarthost, blame);
+            } else if (stages.stage == smtp::Stage::greeting && !stages.implicit_seen) {
+                blame_greeting(seen, blame);
+            }
             break;
         case VerdictCode::smarthost_no_starttls:
             blame_starttls(seen, blame);

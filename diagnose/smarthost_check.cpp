@@ -30,6 +30,11 @@ bool refuses_to_relay(const smtp::Reply& reply) {
     return base::to_lower(reply.text).find("relay") != std::string::npos;
 }
 
+// Silence that was listened to for less proves nothing: a first SYN gets lost, and servers look
+// names up before they greet.
+constexpr base::Duration connect_patience{2000}, answer_patience{4000};
+constexpr base::Duration implicit_patience{2000};  // of a look whether a mute port wants TLS
+
 // A recipient that no smarthost keeps itself (RFC 2606), asked about where nothing else is known.
 constexpr const char* outsider = "postmaster@example.com";
 
@@ -136,6 +141,8 @@ class Walk {
             found_.port = 0;
             fail(smtp::Stage::connect, dialled.error().message);
             note_attempts(dialled.error(), port.port);
+            const bool silent = dialled.error().result == net::DialResult::timeout;
+            found_.unfinished = silent && limit < connect_patience;
             co_return;
         }
         stream_.emplace(std::move(*dialled));
@@ -143,10 +150,12 @@ class Walk {
         item.address = stream_->remote_address();
         item.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
         co_await converse(port);
+        note_impatience();
         stream_->close();
         const bool silent = !found_.ok && found_.stage == smtp::Stage::greeting &&
                             port.tls == smtp::ClientTls::starttls && first_line_.empty();
         if (silent) co_await try_implicit(port.port);
+        if (found_.implicit_seen) found_.unfinished = false;
     }
 
     void note_attempts(const net::DialError& error, std::uint16_t port) {
@@ -162,7 +171,8 @@ class Walk {
 
     // A port that waits for the client to speak first may want TLS at once. Only looked at.
     asio::awaitable<void> try_implicit(std::uint16_t port) {
-        const net::DialTarget target{ask_.host, port, left()};
+        const base::Duration limit = std::min(left(), implicit_patience);
+        const net::DialTarget target{ask_.host, port, limit};
         base::Result<tls::Stream, net::DialError> dialled =
             co_await net::dial(executor_, resolver_, target);
         tls::ClientOptions observing;
@@ -170,16 +180,28 @@ class Walk {
         const base::Result<tls::ClientContext> context = tls::ClientContext::load(observing);
         if (!dialled.has_value() || !context.has_value()) co_return;
         const tls::Peer peer{ask_.host, port};
-        dialled->expires_after(left());
+        dialled->expires_after(limit);
         const base::Result<tls::HandshakeInfo> shaken =
             co_await dialled->handshake_client(*context, peer);
         found_.implicit_seen = shaken.has_value();
         dialled->close();
     }
 
+    void wait_for(base::Duration time) {
+        waits_since_ = SteadyClock::now();
+        stream_->expires_after(time);
+    }
+
+    // It ended because our own time was over, and that was short.
+    void note_impatience() {
+        const bool silent = stream_->close_reason() == tls::CloseReason::timeout;
+        if (found_.ok || !silent) return;
+        found_.unfinished = SteadyClock::now() - waits_since_ < answer_patience;
+    }
+
     asio::awaitable<void> converse(SmarthostAsk::Port port) {
         // Half of the time for the greeting, so that some is left to see why it does not come.
-        stream_->expires_after(left() / 2);
+        wait_for(left() / 2);
         if (port.tls == smtp::ClientTls::implicit) {
             const bool encrypted = co_await encrypt();
             if (!encrypted) co_return;
@@ -245,7 +267,7 @@ class Walk {
             co_return;
         }
         const std::string_view bytes{buffer.data(), *count};
-        if (first_line_.empty()) stream_->expires_after(left());
+        if (first_line_.empty()) wait_for(left());
         if (first_line_.empty()) first_line_ = bytes.substr(0, bytes.find_first_of("\r\n"));
         session.receive(bytes);
     }
@@ -348,6 +370,7 @@ class Walk {
     SmarthostStages found_;
     std::optional<tls::Stream> stream_;
     std::string first_line_;
+    SteadyClock::time_point waits_since_{};
 };
 
 }  // namespace

@@ -26,17 +26,22 @@ struct SmarthostStages {
     smtp::Reply reply;                     // the one that failed, or the last good one
     std::string problem;                   // in words when no reply explains it
     std::string tls, auth;
-    bool auth_offered = false;       // the server named mechanisms
-    bool signing_in = false;         // credentials are configured
-    std::string sender;              // asked about; "" when none is known, or guessed: null sender
-    bool sender_guessed = false;     // then a refusal proves only want of a sign-in, or no relaying
-    bool sender_asked = false;       // MAIL was said and answered
-    bool sender_refused = false;     // a guessed one was, which proves nothing
-    std::string sender_refusal;      // in these words
-    bool implicit_seen = false;      // a port set to STARTTLS was silent, and took a TLS handshake
+    bool unfinished = false;      // it was given too little time for its silence to mean anything
+    base::Duration given{};       // the time of the whole diagnosis
+    bool auth_offered = false;    // the server named mechanisms
+    bool signing_in = false;      // credentials are configured
+    std::string sender;           // asked about; "" when none is known, or guessed: null sender
+    bool sender_guessed = false;  // then a refusal proves only want of a sign-in, or no relaying
+    bool sender_asked = false;    // MAIL was said and answered
+    bool sender_refused = false;  // a guessed one was, which proves nothing
+    std::string sender_refusal;   // in these words
+    bool implicit_seen = false;   // a port set to STARTTLS was silent, and took a TLS handshake
     std::vector<Evidence> evidence;  // a row for each stage
     base::Duration took{};
 };
+
+// SmarthostReport::trouble where the account has sent its share.
+inline constexpr const char* limit_words = "a limit is reached";
 
 // Goes through the stages up to RCPT and RSET: DNS, connect, greeting, TLS, sign-in (once), MAIL
 // FROM the real sender, RCPT. Sends no message. Ends within the time-out.

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/reply_catalogue.hpp"
@@ -14,6 +16,28 @@ std::string_view words_for(std::string_view who_fixes) {
     if (who_fixes == "provider") return "Only the provider can fix this.";
     if (who_fixes == "recipient") return "The recipient's side has to fix this.";
     return "";
+}
+
+// The stage as the part of a delivery that it is.
+std::string_view stage_words(smtp::Stage stage) {
+    switch (stage) {
+        case smtp::Stage::dns:
+            return "looking its name up";
+        case smtp::Stage::connect:
+            return "connecting";
+        case smtp::Stage::starttls:
+            return "STARTTLS";
+        case smtp::Stage::tls:
+            return "TLS";
+        case smtp::Stage::auth:
+            return "the sign-in";
+        case smtp::Stage::mail:
+            return "the sender (MAIL FROM)";
+        case smtp::Stage::rcpt:
+            return "the recipient (RCPT TO)";
+        default:
+            return smtp::stage_name(stage);
+    }
 }
 
 // With a capital letter and a full stop.
@@ -43,14 +67,15 @@ std::string explain_without_reply(const SmarthostStages& stages) {
             return "The name of the smarthost does not resolve: check its spelling and this host's "
                    "name servers.";
         case smtp::Stage::connect:
-            return "No connection to the configured port: see which of its ports answer from here.";
+            return "";
         case smtp::Stage::greeting:
             if (stages.implicit_seen) {
                 return "The port wants implicit TLS: the server waits for a TLS handshake instead "
                        "of greeting. Set tls = \"implicit\" for it.";
             }
-            return "The connection is taken, but no mail server greets: the port may want implicit "
-                   "TLS (465), or something on the path holds the connection.";
+            return "The connection is taken, but no mail server greets, nor does one that takes "
+                   "TLS "
+                   "at once.";
         case smtp::Stage::starttls:
             return "The server does not offer STARTTLS on this port: the port is wrong, or "
                    "something "
@@ -96,10 +121,25 @@ std::string sender_note(const SmarthostStages& stages) {
     return "";
 }
 
+// The port opens, so that "cannot be reached" would mislead.
+void note_mute_port(const SmarthostStages& stages, SmarthostReport& report) {
+    if (stages.stage != smtp::Stage::greeting || stages.reply.code != 0) return;
+    report.trouble = fmt::format("its port {} {}", stages.port,
+                                 stages.implicit_seen ? "wants implicit TLS, which is not set"
+                                                      : "takes connections, but nobody greets");
+}
+
+std::string unfinished_words(const SmarthostStages& stages) {
+    // What is left of --timeout after starting is a little less.
+    return fmt::format("its test was not finished in {:.0f} s",
+                       std::max(1.0, static_cast<double>(stages.given.count()) / 1000));
+}
+
 }  // namespace
 
 VerdictCode smarthost_code(const SmarthostStages& stages) {
     if (stages.ok) return VerdictCode::ok_smarthost;
+    if (stages.unfinished) return VerdictCode::inconclusive;
     switch (stages.stage) {
         case smtp::Stage::dns:
             return VerdictCode::smarthost_dns;
@@ -130,6 +170,9 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
 
 std::string explain_stages(const SmarthostStages& stages) {
     if (stages.ok) return "";
+    if (stages.unfinished) {
+        return "In so short a time silence proves nothing: it may work, or not.";
+    }
     if (stages.reply.code == 0) return explain_without_reply(stages);
     const ReplyEntry* entry = entry_of(stages);
     if (entry == nullptr) return explain_without_reply(stages);
@@ -148,10 +191,14 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     report.auth = stages.auth;
     report.reply = stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : "";
     report.explained = explain_stages(stages);
-    if (!stages.ok && report.reply.empty() && !stages.problem.empty()) {
-        report.explained = sentence_of(stages.problem) + " " + report.explained;
+    if (stages.unfinished) report.trouble = unfinished_words(stages);
+    if (!stages.ok && !stages.unfinished && report.reply.empty() && !stages.problem.empty()) {
+        const bool named = stages.problem.starts_with(stages.host);
+        const std::string problem = (named ? "No connection to " : "") + stages.problem;
+        report.explained = base::trim(sentence_of(problem) + " " + report.explained);
     }
-    if (is_limit(stages)) report.trouble = "a limit is reached";
+    if (is_limit(stages)) report.trouble = limit_words;
+    if (!stages.ok && !stages.unfinished) note_mute_port(stages, report);
     const bool no_sign_in =
         stages.stage == smtp::Stage::auth && !stages.auth_offered && stages.reply.code == 0;
     if (!stages.ok && no_sign_in) report.trouble = "it offers no sign-in here";
@@ -168,6 +215,11 @@ Check check_of(const SmarthostStages& stages) {
     check.status = stages.ok ? CheckStatus::ok : CheckStatus::fail;
     check.evidence = stages.evidence;
     check.took = stages.took;
+    if (stages.unfinished) {
+        check.status = CheckStatus::skip;
+        check.summary = sentence_of(unfinished_words(stages));
+        return check;
+    }
     if (stages.ok) {
         const std::string note = sender_note(stages);
         if (!note.empty()) check.status = CheckStatus::warn;
@@ -181,8 +233,7 @@ Check check_of(const SmarthostStages& stages) {
     }
     const std::string what =
         stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : stages.problem;
-    check.summary =
-        sentence_of(fmt::format("Fails at {}: {}", smtp::stage_name(stages.stage), what));
+    check.summary = sentence_of(fmt::format("Fails at {}: {}", stage_words(stages.stage), what));
     return check;
 }
 

@@ -106,6 +106,10 @@ void note(const ConnectOutcome& outcome, PortEvidence& item) {
     item.took = outcome.took;
 }
 
+base::Duration since(SteadyClock::time_point began) {
+    return std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
+}
+
 bool implicit_tls(std::uint16_t port) { return port == 465 || port == 2465 || port == 8465; }
 
 asio::awaitable<void> look(RunPointer run, tls::Stream& stream, const Visit& visit,
@@ -119,7 +123,9 @@ asio::awaitable<void> look(RunPointer run, tls::Stream& stream, const Visit& vis
     ask.implicit_tls = implicit_tls(item.port);
     ask.observer = run->ask.observer;
     ask.timeout = run->left();
+    const SteadyClock::time_point began = SteadyClock::now();
     Greeting greeting = co_await look_at_server(stream, ask);
+    item.talk = since(began);
     item.banner = greeting.raw;
     if (item.role == ProbeRole::direct) {
         item.identity = judge_identity(greeting, visit.expected);
@@ -147,13 +153,16 @@ asio::awaitable<bool> probe_host(RunPointer run, PortEvidence item,
                                  std::vector<std::uint16_t> ports, Visit visit, bool note_failure) {
     bool found = false;
     std::vector<PortEvidence> failures;
+    const base::Duration before = item.lookup;
     for (const net::Family family : families(run->ask.options)) {
         if (run->over) co_return true;
         item.family = family;
         item.port = ports.front();
         std::optional<NameWait> wait{std::in_place, run, item};
+        const SteadyClock::time_point asked = SteadyClock::now();
         const auto answer = co_await run->resolver.addresses(item.host, family);
         wait.reset();
+        item.lookup = before + since(asked);
         const bool none = answer.status == net::DnsStatus::no_such_name ||
                           answer.status == net::DnsStatus::no_data;
         if (answer.status != net::DnsStatus::ok || answer.records.empty()) {
@@ -211,6 +220,7 @@ asio::awaitable<std::vector<std::string>> direct_hosts(RunPointer run, ProbeTarg
 }
 
 asio::awaitable<void> direct_task(RunPointer run, ProbeTarget target) {
+    const SteadyClock::time_point asked = SteadyClock::now();
     const std::vector<std::string> hosts = co_await direct_hosts(run, target);
     const std::vector<std::uint16_t> ports(1, target.port);
     Visit visit;
@@ -219,6 +229,7 @@ asio::awaitable<void> direct_task(RunPointer run, ProbeTarget target) {
     PortEvidence item;
     item.role = ProbeRole::direct;
     item.operator_name = target.operator_name;
+    item.lookup = since(asked);
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         if (run->over) co_return;
         item.host = hosts[i];
@@ -339,7 +350,10 @@ asio::awaitable<std::vector<PortEvidence>> survey_ports(asio::any_io_executor ex
         co_await run->finished.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
     }
     run->over = true;
-    run->evidence.insert(run->evidence.end(), run->asking.begin(), run->asking.end());
+    for (PortEvidence& item : run->asking) {
+        item.lookup = since(run->started);
+        run->evidence.push_back(std::move(item));
+    }
     mark_missing_routes(*run);
     if (run->ask.trust_store) judge_issuers(run->evidence);
     co_return std::move(run->evidence);

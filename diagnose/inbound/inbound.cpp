@@ -220,7 +220,7 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
     facts->host = ask.host;
     facts->listeners = listeners_on(25);
     facts->addresses = host_addresses();
-    facts->rules_note = "this host's firewall could not be listed in time";
+    facts->rules_note = "This host's firewall could not be listed in time.";
     facts->vantage_asked = ask.vantage.has_value();
     if (!facts->domain.empty()) {
         facts->mx_status = net::DnsStatus::timeout;  // until it is known

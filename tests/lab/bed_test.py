@@ -19,6 +19,7 @@ from bed import CLIENT, CLIENT_GATEWAY, GATEWAY, ISP, RESOLVER
 from certificates import Certificates
 from names import encode_name
 from situation import Expected, Situation
+from situations import GROUPS
 from stage import Stage
 from world import World
 
@@ -65,6 +66,17 @@ def queued_error(sock, six):
             family = socket.AF_INET6 if six else socket.AF_INET
             return kind, code, socket.inet_ntop(family, sender)
     return None
+
+
+class SituationsTest(unittest.TestCase):
+    def test_the_cause_is_asserted_wherever_somebody_could_be_blamed(self):
+        for group in ("smarthosts", "recipients", "domains"):
+            for situation in GROUPS[group]:
+                for user in situation.users:
+                    expected = situation.expected_for(user)
+                    with self.subTest(situation=situation.name, user=user):
+                        self.assertIsNotNone(expected.kind)
+                        self.assertNotEqual((), expected.hop)
 
 
 class BedTest(unittest.TestCase):

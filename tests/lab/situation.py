@@ -81,6 +81,25 @@ def fixes_text(report):
                      for fix in report["fixes"])
 
 
+def sentences(report):
+    """(where, text) of all that stands alone in the report."""
+    yield "verdict", report["verdict"]["summary"]
+    for check in report["checks"]:
+        yield f"check {check['id']}", check["summary"]
+    for finding in report["findings"]:
+        yield "findings", finding["summary"]
+    for fix in report["fixes"]:
+        yield "fixes", fix["title"]
+        yield from ((f"fix {fix['title']!r}", step) for step in fix["steps"])
+
+
+def begins_small(text):
+    """A name, a rule or a command may; a sentence of ours begins with a capital."""
+    word = text.split(" ")[0] if text else "-"
+    quoted = re.search(r"[.:@`\d_A-Z]", word) or word.rstrip(",") in ("nftables", "iptables", "ip6tables")
+    return word[0].islower() and not quoted
+
+
 class Comparison:
     """Collects what is not as expected."""
 
@@ -90,7 +109,7 @@ class Comparison:
 
     def differences(self):
         for part in (self._verdict, self._cause, self._direct, self._smarthost, self._advice,
-                     self._rest):
+                     self._rest, self._words):
             try:
                 part(self.expected, self.report)
             except (KeyError, IndexError, TypeError) as error:
@@ -171,3 +190,12 @@ class Comparison:
         if expected.public and expected.public not in report["host"]["public_addresses"]:
             self.wrong.append(f"public_addresses {report['host']['public_addresses']} lack "
                               f"{expected.public}")
+
+    def _words(self, expected, report):
+        for where, text in sentences(report):
+            if begins_small(text):
+                self.wrong.append(f"{where} begins with a small letter: {text!r}")
+        for fix in report["fixes"]:
+            for number, step in enumerate(fix["steps"]):
+                if any(step in other for other in fix["steps"][:number]):
+                    self.wrong.append(f"{fix['title']!r} says twice: {step!r}")

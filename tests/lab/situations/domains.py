@@ -27,16 +27,17 @@ _SENDGRID = config("smtp.sendgrid.net")
 
 
 def fine(code="ok-direct", **checks):
-    return Expected(code, status=0, checks=checks)
+    return Expected(code, status=0, kind="unknown", hop=None, checks=checks)
 
 
 def doubtful(fix=None, code="ok-direct", **checks):
     """Nothing that is surely refused: the exit status stays 0, the check warns."""
-    return Expected(code, status=0, fix=fix, checks=checks)
+    return Expected(code, status=0, kind="unknown", hop=None, fix=fix, checks=checks)
 
 
 def faulty(fix=None, summary=None, code="reputation", **checks):
-    return Expected(code, status=1, fix=fix, summary=summary, checks=checks)
+    return Expected(code, status=1, kind="config", hop=None, fix=fix, summary=summary,
+                    checks=checks)
 
 
 def by_owner(expected):
@@ -90,7 +91,8 @@ _SENDER = [
               doubtful(dmarc="warn"), WITH_KEY),
     # The smarthost's envelope is its own domain: only a DKIM signature aligns.
     Situation("domain-dmarc-rejects-unaligned", (*GOOD, record(_SELECTOR, "TXT")),
-              Expected("reputation", status=1, findings=("reputation",), fix="mail._domainkey",
+              Expected("reputation", status=1, kind="config", hop=None,
+                       findings=("reputation",), fix="mail._domainkey",
                        evidence=("dkim-needed",), checks={"dmarc": "ok", "dkim": "fail"}),
               WITH_KEY, config=_SENDGRID),
 ]
@@ -118,11 +120,11 @@ _ADDRESS = [
     # Spamhaus refuses to answer public resolvers: that is no listing.
     Situation("domain-list-refuses-resolver",
               (*GOOD, every_block_list("127.255.255.254")),
-              Expected("ok-direct", status=0, checks={"dnsbl": "skip"},
+              Expected("ok-direct", status=0, kind="unknown", hop=None, checks={"dnsbl": "skip"},
                        evidence=("public or shared resolver",)), WITH_KEY),
     Situation("domain-list-counts-too-many",
               (*GOOD, _listed("zen.spamhaus.org", "127.255.255.255")),
-              Expected("ok-direct", status=0, checks={"dnsbl": "warn"},
+              Expected("ok-direct", status=0, kind="unknown", hop=None, checks={"dnsbl": "warn"},
                        evidence=("too many questions",)), WITH_KEY),
 ]
 

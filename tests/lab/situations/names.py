@@ -3,7 +3,7 @@
 import dataclasses
 
 from setups import (captive_portal, client_ip, failing_name, name_server, no_network, only_family, rule)
-from bed import RESOLVER6
+from bed import RESOLVER, RESOLVER6
 from situation import Expected, Situation, by_nobody
 
 _NONE = Expected("no-network", leaves=False, fix="route|network|cable|interface|gateway")
@@ -23,6 +23,20 @@ SITUATIONS = by_nobody([
               (rule("client", "output", "meta l4proto { tcp, udp } th dport 53 drop"),), _DNS,
               root={"kind": "local-firewall", "hop": 0, "fix": "This is the rule"},
               everyday=("nobody", "root")),
+    Situation("firewall-stops-dns-over-udp",
+              (rule("client", "output", "udp dport 53 counter drop"),), _DNS,
+              root={"kind": "local-firewall", "hop": 0, "name": "udp dport 53",
+                    "fix": ("This is the rule.*udp dport 53", "nft delete rule"),
+                    "checks": {"local-firewall": "fail", "dns": "fail"}},
+              everyday=("nobody", "root")),
+    Situation("firewall-refuses-dns-to-its-servers",
+              (rule("client", "output", f"ip daddr {RESOLVER} udp dport domain reject"),), _DNS,
+              root={"kind": "local-firewall", "hop": 0, "fix": "This is the rule"},
+              everyday=("nobody", "root")),
+    # Look-ups go over UDP, so that such a rule stops none.
+    Situation("firewall-stops-dns-over-tcp-only",
+              (rule("client", "output", "tcp dport 53 drop"),),
+              Expected("ok-direct", leaves=True, via="direct"), everyday=("root",)),
     Situation("nothing-beyond-the-provider",
               (rule("isp", "forward", "iifname customers drop"),), _NONE),
     Situation("only-ipv4", (only_family("ipv4"),),
@@ -44,6 +58,6 @@ SITUATIONS = by_nobody([
     Situation("dns-fails-for-one-operator", (failing_name("gmail.com"), failing_name("l.google.com")),
               Expected("ok-direct", leaves=True, via="direct")),
     Situation("captive-portal", (captive_portal,),
-              Expected(("no-network", "inconclusive"), leaves=False,
+              Expected("no-network", leaves=False, kind="gateway", summary="captive portal",
                        fix="log in|sign in|portal|browser")),
 ])

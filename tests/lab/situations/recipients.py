@@ -1,11 +1,14 @@
 """`--to`, `--domain` and `--inbound`: one recipient, one domain, and mail the other way."""
 
+import dataclasses
+
 from bed import GATEWAY
 from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, name_server,
                     no_network, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
 
-_MX = Expected("recipient-mx", status=1, direct=None, kind="remote")
+_FINE = Expected("ok-direct", status=0, kind="unknown", hop=None)
+_MX = Expected("recipient-mx", status=1, direct=None, kind="remote", hop=None)
 _SERVERS = ("mx1.partner.example", "mx2.partner.example")
 
 
@@ -14,8 +17,8 @@ def to(domain):
 
 
 _TO = [
-    Situation("to-partner", (), Expected("ok-direct", status=0), to("partner.example")),
-    Situation("to-domain-without-mx", (), Expected("ok-direct", status=0), to("implicit.example")),
+    Situation("to-partner", (), _FINE, to("partner.example")),
+    Situation("to-domain-without-mx", (), _FINE, to("implicit.example")),
     Situation("to-null-mx", (), _MX, to("nullmx.example")),
     Situation("to-nothing", (), _MX, to("nothing.example")),
     Situation("to-unknown-domain", (), _MX, to("unknown.example")),
@@ -32,27 +35,29 @@ _TO = [
               Expected("outbound-25-intercepted", status=1, hop=2, kind=("isp", "unknown"),
                        fix="Do not trust port 25"), to("partner.example")),
     Situation("to-partner-without-network", (no_network,),
-              Expected("no-network", status=1, kind="config", fix="route"), to("partner.example")),
+              Expected("no-network", status=1, kind="config", hop=None, fix="route"),
+              to("partner.example")),
     Situation("to-partner-without-dns", (name_server("dead"),),
-              Expected("dns-broken", status=1, kind="config", fix="resolv"),
+              Expected("dns-broken", status=1, kind="config", hop=None, fix="resolv"),
               to("partner.example")),
     Situation("to-mx-private", (record("inside.example", "MX", "10 mx.inside.example"),
                                 record("mx.inside.example", "A", "10.0.0.7")),
               _MX, to("inside.example")),
     Situation("to-partner-silent", tuple(host_blocked(host, 25) for host in _SERVERS),
-              Expected("outbound-25-dropped", status=1, kind="unknown", findings=("ok-direct",)),
+              Expected("outbound-25-dropped", status=1, kind="unknown", hop=None,
+                       findings=("ok-direct",)),
               to("partner.example")),
     Situation("to-partner-first-mx-down", (host_blocked(_SERVERS[0], 25),),
-              Expected("ok-direct", status=0, checks={"delivery": "warn"}),
+              dataclasses.replace(_FINE, checks={"delivery": "warn"}),
               to("partner.example")),
     Situation("to-partner-first-mx-shutting-down",
               (replies(_SERVERS[0], greeting="421 4.3.2 shutting down"),),
-              Expected("ok-direct", status=0, checks={"delivery": "warn"}),
+              dataclasses.replace(_FINE, checks={"delivery": "warn"}),
               to("partner.example")),
     Situation("to-refusing", (replies("mx.refuses.example",
                                       greeting="554 5.7.1 [{client}] listed at zen.spamhaus.org "
                                                "(PBL)"),),
-              Expected("reputation", status=1), to("refuses.example")),
+              Expected("reputation", status=1, kind="remote", hop=None), to("refuses.example")),
 ]
 
 _INBOUND_AT = ("--inbound", "client.example")
@@ -64,29 +69,35 @@ _HOME_MX = (record("client.example", "MX", "10 home.client.example"),
 
 _INBOUND = [
     Situation("inbound-not-listening", _MX_HERE,
-              Expected("inbound-not-listening", status=1), _INBOUND_AT),
+              Expected("inbound-not-listening", status=1, kind="config", hop=None), _INBOUND_AT),
     Situation("inbound-loopback-only", (*_MX_HERE, listening("127.0.0.1")),
-              Expected("inbound-loopback-only", status=1), _INBOUND_AT),
+              Expected("inbound-loopback-only", status=1, kind="config", hop=None), _INBOUND_AT),
     Situation("inbound-mx-elsewhere",
               (*_LISTENING, record("client.example", "MX", "10 mx1.partner.example")),
-              Expected("inbound-mx-elsewhere", status=1), _INBOUND_AT),
+              Expected("inbound-mx-elsewhere", status=1, kind="config", hop=None), _INBOUND_AT),
     Situation("inbound-unproven", (*_MX_HERE, *_LISTENING),
-              Expected("inconclusive", status=1, fix="vantage"), _INBOUND_AT),
+              Expected("inconclusive", status=1, kind="unknown", hop=None, fix="vantage"),
+              _INBOUND_AT),
     Situation("inbound-proven", (*_MX_HERE, *_LISTENING, vantage),
-              Expected("ok-direct", status=0), (*_INBOUND_AT, *VANTAGE)),
+              _FINE, (*_INBOUND_AT, *VANTAGE)),
     Situation("inbound-vantage-unreachable", (*_MX_HERE, *_LISTENING),
-              Expected("inconclusive", status=1), (*_INBOUND_AT, *VANTAGE)),
+              Expected("inconclusive", status=1, kind="unknown", hop=None),
+              (*_INBOUND_AT, *VANTAGE)),
     Situation("inbound-firewalled-here",
               (*_MX_HERE, *_LISTENING, vantage, rule("client", "input", "tcp dport 25 drop")),
-              Expected("inbound-firewalled", status=1), (*_INBOUND_AT, *VANTAGE)),
+              Expected("inbound-firewalled", status=1, kind="unknown", hop=None),
+              (*_INBOUND_AT, *VANTAGE),
+              root={"kind": "local-firewall", "hop": 0, "name": "tcp dport 25 drop"}),
     Situation("inbound-firewalled-by-provider",
               (*_MX_HERE, *_LISTENING, vantage,
                rule("isp", "forward", "iifname uplink tcp dport 25 drop")),
-              Expected("inbound-firewalled", status=1), (*_INBOUND_AT, *VANTAGE)),
+              Expected("inbound-firewalled", status=1, kind="unknown", hop=None),
+              (*_INBOUND_AT, *VANTAGE)),
     Situation("inbound-nat-not-forwarded", (home, *_HOME_MX, *_LISTENING, vantage),
-              Expected("inbound-firewalled", status=1, fix="forward"), (*_INBOUND_AT, *VANTAGE)),
+              Expected("inbound-firewalled", status=1, kind="gateway", hop=None,
+                       fix="forward"), (*_INBOUND_AT, *VANTAGE)),
     Situation("inbound-nat-forwarded", (home, *_HOME_MX, *_LISTENING, vantage, forwarded()),
-              Expected("ok-direct", status=0), (*_INBOUND_AT, *VANTAGE)),
+              _FINE, (*_INBOUND_AT, *VANTAGE)),
 ]
 
 SITUATIONS = by_nobody(_TO) + _INBOUND

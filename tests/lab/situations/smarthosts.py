@@ -20,22 +20,36 @@ def config(host=HOST, port=587, user=GOOD_USER, password=GOOD_PASSWORD, more="")
             f'password = "{password}"\n{more}')
 
 
-def bad(code, fix=None, **more):
-    return Expected(code, smarthost=code, leaves=False, via=None, fix=fix, **more)
+# Whose fault it is, unless the situation says otherwise.
+_KINDS = {"smarthost-dns": "config", "smarthost-auth": "config", "smarthost-sender": "config",
+          "smarthost-rejected": "remote", "smarthost-tls": "remote",
+          "smarthost-no-starttls": "remote", "inconclusive": "unknown"}
 
 
-def fine(code="ok-direct", **more):
-    return Expected(code, smarthost="ok-smarthost", leaves=True, **more)
+def bad(code, fix=None, kind=None, hop=None, **more):
+    """Nothing but a block on the way has a place there."""
+    return Expected(code, smarthost=code, leaves=False, via=None, fix=fix,
+                    kind=kind or _KINDS[code], hop=hop, **more)
+
+
+def fine(code="ok-direct", kind="unknown", hop=None, **more):
+    return Expected(code, smarthost="ok-smarthost", leaves=True, kind=kind, hop=hop, **more)
+
+
+def blocked(code, **more):
+    """By the provider, for all mail servers alike."""
+    return Expected(code, leaves=False, kind=("isp", "unknown"), hop=2, **more)
 
 
 _GOOD = [
     Situation("smarthost-fine", (), fine(), config=config()),
     Situation("smarthost-fine-on-465", (), fine(), config=config(port=465)),
     Situation("smarthost-fine-25-dropped", (block("isp"),),
-              fine("outbound-25-dropped", via=f"smarthost {HOST}", status=0,
+              fine("outbound-25-dropped", ("isp", "unknown"), 2, via=f"smarthost {HOST}", status=0,
                    no_fix="port = 25\\b"), config=config()),
     Situation("smarthost-fine-behind-nat", (home, block("isp")),
-              fine("outbound-25-dropped", public="84.150.10.22"), config=config()),
+              fine("outbound-25-dropped", ("isp", "unknown"), 2, public="84.150.10.22"),
+              config=config()),
 ]
 
 _REACHING = [
@@ -47,7 +61,35 @@ _REACHING = [
               config=config()),
     Situation("smarthost-port-dropped", (host_blocked(HOST, 587),),
               bad("smarthost-unreachable", config="port = 465", kind="remote",
-                  ports={587: "dropped", 465: "open"}), config=config()),
+                  ports={587: "dropped", 465: "open"}, fix="speaks there.*no sign-in was tried",
+                  evidence=("'result': 'speaks'",), checks={"smarthost-ports": "ok"}),
+              config=config()),
+    # An open port is no mail server: it is offered when it has spoken.
+    Situation("smarthost-other-port-mute",
+              (host_blocked(HOST, 587), replies(HOST, 465, greeting=SILENCE)),
+              bad("smarthost-unreachable", config="port = 2525", kind="remote",
+                  no_fix="port = 465", evidence=("nothing greets there",),
+                  checks={"smarthost-ports": "warn"}), config=config()),
+    Situation("smarthost-other-ports-useless",
+              (host_blocked(HOST, 587), server(HOST, 465, implicit=False),
+               server(HOST, 2525, starttls=False)),
+              bad("smarthost-unreachable", kind="remote", no_fix="port = ",
+                  fix=("465 of .* is open, but of no use: TLS fails",
+                       "2525 of .* is open, but of no use: it offers no STARTTLS"),
+                  checks={"smarthost-ports": "warn"}), config=config()),
+    Situation("smarthost-other-ports-with-bad-certificate",
+              (host_blocked(HOST, 587), certificate(HOST, "expired")),
+              bad("smarthost-unreachable", kind="remote", no_fix="port = ",
+                  fix="of no use: TLS fails.*expired"), config=config()),
+    # Too little time proves nothing.
+    Situation("smarthost-port-dropped-in-a-hurry", (host_blocked(HOST, 587),),
+              bad("inconclusive", summary="not finished in 2 s", confidence="unclear",
+                  fix="timeout 60s", checks={"smarthost": "skip"}),
+              run=("--timeout", "2s"), config=config()),
+    Situation("smarthost-mute-in-a-hurry", (replies(HOST, greeting=SILENCE),),
+              bad("inconclusive", summary="not finished in 3 s", confidence="unclear",
+                  fix="timeout 60s", checks={"smarthost": "skip"}),
+              run=("--timeout", "3s"), config=config()),
     Situation("smarthost-587-blocked", (block("isp", (25, 587)),),
               bad("smarthost-unreachable", config="port = 465", kind=ON_THE_WAY, hop=2,
                   ports={587: "dropped", 465: "open"}), config=config()),
@@ -60,15 +102,20 @@ _REACHING = [
     Situation("smarthost-down", (host_blocked(HOST, (25, 465, 587, 2525)),),
               bad("smarthost-unreachable", kind="remote"), config=config()),
     Situation("smarthost-usual-ports-blocked", (block("isp", (25, 465, 587)),),
-              Expected("submission-blocked", leaves=False, smarthost="smarthost-unreachable",
+              blocked("submission-blocked", smarthost="smarthost-unreachable",
                        config="port = 2525"), config=config()),
+    # A port that only this provider has.
+    Situation("smarthost-own-alternate-port", (block("isp", (25, 465, 587, 2525)),),
+              blocked("submission-blocked", smarthost="smarthost-unreachable",
+                      config='host = "email-smtp.us-east-1.amazonaws.com".*port = 2587'),
+              config=config("email-smtp.us-east-1.amazonaws.com")),
     Situation("smarthost-without-alternate-port", (block("isp", (25, 465, 587)),),
-              Expected("submission-blocked", leaves=False, smarthost="smarthost-unreachable",
+              blocked("submission-blocked", smarthost="smarthost-unreachable",
                        fix="2525|2587", no_fix=r'host = "smtp.gmail.com"\s+port = 2525'),
               config=config("smtp.gmail.com")),
     Situation("smarthost-all-mail-ports-blocked",
               (block("isp", (25, 465, 587, 2525, 2587, 2465, 8025, 8465)),),
-              Expected("smtp-hopeless", leaves=False, fix="HTTPS|API"), config=config()),
+              blocked("smtp-hopeless", fix="HTTPS|API"), config=config()),
     Situation("smarthost-blocked-here",
               (block("client", 587, chain="output"),),
               bad("smarthost-unreachable", kind="local-firewall", hop=0, summary="this host",
@@ -84,9 +131,9 @@ _REACHING = [
 
 _GREETING = [
     Situation("smarthost-mute", (replies(HOST, greeting=SILENCE),),
-              bad(("smarthost-unreachable", "smarthost-rejected")), config=config()),
+              bad("smarthost-unreachable", kind=("remote", "unknown")), config=config()),
     Situation("smarthost-hangs-up", (replies(HOST, greeting=DROP),),
-              bad(("smarthost-unreachable", "smarthost-rejected")), config=config()),
+              bad("smarthost-unreachable", kind=("remote", "unknown")), config=config()),
     Situation("smarthost-greets-554",
               (replies(HOST, greeting="554 5.7.1 [{client}] blocked, see our policy"),),
               bad("smarthost-rejected"), config=config()),
@@ -109,7 +156,7 @@ _TLS = [
               config=config()),
     Situation("smarthost-starttls-refused",
               (replies(HOST, starttls="454 4.7.0 TLS not available due to local problem"),),
-              bad(("smarthost-no-starttls", "smarthost-tls")), config=config()),
+              bad("smarthost-no-starttls"), config=config()),
     Situation("smarthost-certificate-expired", (certificate(HOST, "expired"),),
               bad("smarthost-tls", explained="expired", fix="renew", no_fix="port = ",
                   kind="remote"), config=config()),
@@ -124,13 +171,13 @@ _TLS = [
     Situation("smarthost-own-authority", (certificate(HOST, "foreign"),),
               bad("smarthost-tls", fix="ca_file"), config=config()),
     Situation("smarthost-implicit-on-587", (server(HOST, 587, implicit=True),),
-              bad(("smarthost-tls", "smarthost-unreachable", "smarthost-rejected"),
-                  fix="implicit"), config=config()),
+              bad("smarthost-unreachable", kind="config", fix="implicit"), config=config()),
     Situation("smarthost-starttls-wanted-on-465", (),
-              bad(("smarthost-tls", "smarthost-unreachable", "smarthost-rejected"),
-                  fix="implicit"), config=config(port=465, more='tls = "starttls"\n')),
+              bad("smarthost-unreachable", kind="config", fix="implicit"),
+              config=config(port=465, more='tls = "starttls"\n')),
     Situation("smarthost-implicit-wanted-on-587", (),
-              bad("smarthost-tls", fix="starttls"), config=config(more='tls = "implicit"\n')),
+              bad("smarthost-tls", kind="config", fix="starttls"),
+              config=config(more='tls = "implicit"\n')),
 ]
 
 _SIGNING_IN = [
@@ -141,6 +188,15 @@ _SIGNING_IN = [
               bad("smarthost-auth"), config=config()),
     Situation("smarthost-wrong-password", (), bad("smarthost-auth", explained="password"),
               config=config(password="not-this-one")),
+    # What the provider wants, and what else decides there.
+    Situation("smarthost-wrong-password-at-gmail",
+              (replies("smtp.gmail.com", auth="535 5.7.8 Username and Password not accepted"),),
+              bad("smarthost-auth", fix=("16-letter app password", "ended in 2025",
+                                         "support.google.com")), config=config("smtp.gmail.com")),
+    Situation("smarthost-wrong-password-at-microsoft",
+              (replies("smtp.office365.com", auth="535 5.7.3 Authentication unsuccessful"),),
+              bad("smarthost-auth", fix=("January 2026", "SmtpClientAuthenticationDisabled")),
+              config=config("smtp.office365.com")),
     Situation("smarthost-drops-at-auth", (replies(HOST, auth=DROP),),
               bad("smarthost-auth"), config=config()),
 ]
@@ -155,7 +211,7 @@ _SENDING = [
               bad("smarthost-rejected"), config=config()),
     Situation("smarthost-refuses-without-login",
               (replies(HOST, mail="530 5.7.0 Authentication required"),),
-              bad(("smarthost-auth", "smarthost-sender", "smarthost-rejected")),
+              bad("smarthost-auth"),
               config=f'[smarthost]\nhost = "{HOST}"\n'),
 ]
 
@@ -172,14 +228,14 @@ _PROVIDERS = {
 _EVERYDAY = {"gmail-daily", "gmail-app-password", "gmail-badcred", "gwr-denied", "m365-smtpauth-tenant",
              "m365-basic-off", "m365-5760", "ses-535", "sg-bad", "mg-535", "brevo-525", "sp-535",
              "zoho-553", "yahoo-auth005", "gmx-535", "icloud-535"}
-_CODES = {"auth": "smarthost-auth", "mail": ("smarthost-sender", "smarthost-rejected",
-                                             "smarthost-auth")}
+_CODES = {"auth": "smarthost-auth", "mail": "smarthost-sender"}
 
 
 def _code(reply):
-    """A limit that is reached is no fault of the sender."""
-    return "smarthost-rejected" if reply["verdict"].startswith("quota") and \
-        reply["stage"] == "mail" else _CODES[reply["stage"]]
+    """A limit that is reached is no fault of the sender, nor is a sign-in that is wanted (530)."""
+    if reply["stage"] == "mail" and reply["verdict"].startswith("quota"):
+        return "smarthost-rejected"
+    return "smarthost-auth" if reply["code"] == "530" else _CODES[reply["stage"]]
 
 
 def _as_said(reply):

@@ -222,6 +222,7 @@ TEST_CASE("the file of smarthosts keeps its schema", "[data]") {
               true,
               {"app-password", "account-password", "api-key", "smtp-credential", "token",
                "oauth2"}},
+             {"sign_in", Kind::text, false, {}},
              {"from_rule", Kind::text, false, {}},
              {"limits", Kind::text, false, {}},
              {"size_mb", Kind::integer, false, {}},

@@ -78,4 +78,48 @@ inline const CloudPolicy* cloud(std::string_view id) {
     return nullptr;
 }
 
+// All that is advised, as one text.
+inline std::string advice_of(const Report& report) {
+    std::string text;
+    for (const Fix& fix : report.fixes) {
+        text += fix.title + "\n";
+        for (const std::string& step : fix.steps) text += step + "\n";
+        text += fix.config + "\n";
+    }
+    return text;
+}
+
+// skip where there is no such check.
+inline CheckStatus status_of(const Report& report, std::string_view id) {
+    for (const Check& check : report.checks) {
+        if (check.id == id) return check.status;
+    }
+    return CheckStatus::skip;
+}
+
+// One smarthost, whose port 587 came to this result.
+inline Observations smarthost_on_587(std::string_view result, std::string_view others) {
+    Observations all = network("genuine", others);
+    add_smarthost(all, smtp::Stage::connect, 0, "", "no connection");
+    all.smarthosts.front().port = 0;
+    PortEvidence item = port(ProbeRole::smarthost, "smtp.example.com", 587, result);
+    all.ports.push_back(item);
+    item = port(ProbeRole::smarthost, "smtp.example.com", 465, "open");
+    all.ports.push_back(item);
+    all.smarthost_ports = {
+        {"smtp.example.com", "smtp.example.com", {{587, std::string{result}}, {465, "open"}}}};
+    all.smarthost_signs.resize(1);
+    return all;
+}
+
+// A port beside the configured ones, on which a mail server speaks, or lacks STARTTLS.
+inline OtherPort spoken_port(std::uint16_t port, bool speaks = true) {
+    Greeting greeting;
+    greeting.banner.code = 220;
+    greeting.ehlo.code = 250;
+    greeting.starttls_offered = speaks;
+    if (speaks) greeting.certificate.version = "TLSv1.3";
+    return judge_other_port(port, greeting);
+}
+
 }  // namespace seen

@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a block says where a report knows no smarthost, or nobody's account there.
-constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
+constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com",
+                           sample_file = "/etc/relay/password";
 
 bool has_sample(const std::string& config, std::string_view sample) {
     return config.find(fmt::format("\"{}\"", sample)) != std::string::npos;
@@ -63,6 +64,11 @@ base::Result<std::string> ask_for_the_rest(const std::string& config) {
         answers.host = ask("Host of the submission server, such as smtp.example.com");
     }
     if (has_sample(config, sample_user)) answers.user = ask("User name there");
+    if (has_sample(config, sample_file)) {
+        answers.password_file =
+            ask(fmt::format("File that holds the password as its only line [{}]", sample_file));
+        if (answers.password_file.empty()) answers.password_file = sample_file;
+    }
     return fill_block(config, answers);
 }
 
@@ -85,8 +91,9 @@ base::Result<std::string> fill_block(std::string config, const BlockAnswers& ans
         std::string_view sample, what;
         const std::string& answer;
     };
-    for (const Blank& blank : {Blank{sample_host, "host", answers.host},
-                               Blank{sample_user, "user name", answers.user}}) {
+    for (const Blank& blank :
+         {Blank{sample_host, "host", answers.host}, Blank{sample_user, "user name", answers.user},
+          Blank{sample_file, "password file", answers.password_file}}) {
         const std::string quoted = fmt::format("\"{}\"", blank.sample);
         const std::size_t at = config.find(quoted);
         if (at == std::string::npos) continue;
@@ -95,7 +102,8 @@ base::Result<std::string> fill_block(std::string config, const BlockAnswers& ans
         const bool plain = std::all_of(answer.begin(), answer.end(), [](unsigned char c) {
             return c > ' ' && c != '"' && c != '\\' && c != 0x7f;
         });
-        if (!plain || answer == blank.sample) {
+        const bool usual = blank.sample == sample_file;
+        if (!plain || (answer == blank.sample && !usual)) {
             return base::error(
                 fmt::format("\"{}\" is no {}", base::printable(answer, 100), blank.what));
         }
@@ -139,6 +147,10 @@ bool write_fix(const diagnose::Report& report, const fs::path& file, bool yes) {
         tell("nothing was written");
         return true;
     }
+    // The first configuration of a host has no folder yet; what cannot be made is told by the
+    // write.
+    std::error_code ignored;
+    if (file.has_parent_path()) fs::create_directories(file.parent_path(), ignored);
     const base::Result<> written = config::replace_file(file, edit->text);
     if (!written) return refused(written.error().message);
     tell("wrote " + file.string() +

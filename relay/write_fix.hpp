@@ -14,7 +14,7 @@ namespace relay {
 
 // What the user says where a block has samples only.
 struct BlockAnswers {
-    std::string host, user;
+    std::string host, user, password_file;
 };
 
 // The block with the answers in the place of its samples. The error says which is missing or none.

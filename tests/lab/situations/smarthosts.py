@@ -107,7 +107,7 @@ _REACHING = [
     # A port that only this provider has.
     Situation("smarthost-own-alternate-port", (block("isp", (25, 465, 587, 2525)),),
               blocked("submission-blocked", smarthost="smarthost-unreachable",
-                      config='host = "email-smtp.us-east-1.amazonaws.com".*port = 2587'),
+                      config='host = "email-smtp.us-east-1.amazonaws.com".*port = (2465|2587)'),
               config=config("email-smtp.us-east-1.amazonaws.com")),
     Situation("smarthost-without-alternate-port", (block("isp", (25, 465, 587)),),
               blocked("submission-blocked", smarthost="smarthost-unreachable",

@@ -9,16 +9,17 @@ namespace {
 
 const std::string sample =
     "[smarthost]\nhost = \"smtp.example.com\"  # your provider's submission server\n"
-    "port = 587            # STARTTLS\nusername = \"app@example.com\"\n";
+    "port = 587            # STARTTLS\nusername = \"app@example.com\"\n"
+    "password_file = \"/etc/relay/password\"\n";
 
 }  // namespace
 
 TEST_CASE("the samples of a block give way to what was answered", "[diagnose]") {
-    const auto filled = fill_block(sample, {"mail.host.example", "ada"});
+    const auto filled = fill_block(sample, {"mail.host.example", "ada", "/home/ada/password"});
     REQUIRE(filled.has_value());
     CHECK(*filled ==
           "[smarthost]\nhost = \"mail.host.example\"\nport = 587            # STARTTLS\n"
-          "username = \"ada\"\n");
+          "username = \"ada\"\npassword_file = \"/home/ada/password\"\n");
 }
 
 TEST_CASE("a block without samples is left as it is", "[diagnose]") {
@@ -38,7 +39,7 @@ TEST_CASE("what is no answer writes nothing", "[diagnose]") {
         {"smtp.example.com", "ada", "is no host"},
         {"mail.host.example", "a\\da", "is no user name"},
     }));
-    const auto filled = fill_block(sample, {c.host, c.user});
+    const auto filled = fill_block(sample, {c.host, c.user, "/etc/relay/password"});
     REQUIRE_FALSE(filled.has_value());
     CHECK_THAT(filled.error().message, Catch::Contains(c.problem));
 }

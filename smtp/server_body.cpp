@@ -18,7 +18,7 @@ ServerSession::State::Next ServerSession::State::on_data(std::string_view argume
         complain({501, "5.5.4", "DATA takes no parameter"});
         return std::nullopt;
     }
-    if (envelope.recipients.empty()) {
+    if (transaction->envelope.recipients.empty()) {
         answer(no_recipients);
         return std::nullopt;
     }
@@ -32,7 +32,7 @@ ServerSession::State::Next ServerSession::State::on_data(std::string_view argume
 ServerSession::State::Next ServerSession::State::begin_content() {
     body_open = true;
     body_size = 0;
-    return event::BodyStarted{envelope};
+    return event::BodyStarted{transaction->envelope};
 }
 
 // RFC 3030 section 2: also a refused chunk is read, or its content would be taken for commands.
@@ -59,8 +59,8 @@ ServerSession::State::Next ServerSession::State::on_bdat(std::string_view argume
 }
 
 const Refusal* ServerSession::State::bdat_fault() const {
-    if (!transaction) return &mail_first;
-    if (envelope.recipients.empty()) return &no_recipients;
+    if (!mail_accepted()) return &mail_first;
+    if (transaction->envelope.recipients.empty()) return &no_recipients;
     const std::uint64_t limit = options.max_message_size;
     const bool fits = limit == 0 || (body_size <= limit && chunk_left <= limit - body_size);
     return fits ? nullptr : &too_large;
@@ -126,7 +126,7 @@ ServerSession::State::Next ServerSession::State::finish_body() {
     body_open = false;
     pending = Request::body;
     phase = Phase::waiting;
-    return event::BodyCompleted{envelope};
+    return event::BodyCompleted{transaction->envelope};
 }
 
 }  // namespace smtp

@@ -76,8 +76,8 @@ struct ServerSession::State::Command {
         static constexpr Refusal nested{503, "5.5.1", "A transaction is under way"};
         static constexpr Refusal chunks{503, "5.5.1", "BDAT was begun: finish it or say RSET"};
         if ((conditions & after_hello) != 0 && !state.greeted) return &hello_first;
-        if ((conditions & after_mail) != 0 && !state.transaction) return &mail_first;
-        if ((conditions & before_mail) != 0 && state.transaction) return &nested;
+        if ((conditions & after_mail) != 0 && !state.mail_accepted()) return &mail_first;
+        if ((conditions & before_mail) != 0 && state.mail_accepted()) return &nested;
         if ((conditions & no_chunks) != 0 && state.bdat) return &chunks;
         return nullptr;
     }
@@ -226,8 +226,9 @@ ServerSession::State::Next ServerSession::State::on_mail(std::string_view argume
         return std::nullopt;
     }
     reset_transaction();
+    transaction = std::make_unique<Transaction>();
     MailArguments mail;
-    if (const auto fault = parse_mail(arguments, envelope, mail)) {
+    if (const auto fault = parse_mail(arguments, transaction->envelope, mail)) {
         reset_transaction();
         complain(*fault);
         return std::nullopt;
@@ -239,10 +240,12 @@ ServerSession::State::Next ServerSession::State::on_mail(std::string_view argume
     }
     pending = Request::mail;
     phase = Phase::waiting;
-    return event::MailRequested{envelope};
+    return event::MailRequested{transaction->envelope};
 }
 
 ServerSession::State::Next ServerSession::State::on_rcpt(std::string_view arguments) {
+    const Envelope& envelope = transaction->envelope;
+    Recipient& recipient = transaction->recipient;
     recipient = Recipient{};
     if (const auto fault = parse_rcpt(arguments, envelope.smtputf8, recipient)) {
         complain(*fault);

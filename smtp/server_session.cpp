@@ -8,7 +8,6 @@ namespace smtp {
 namespace {
 
 constexpr unsigned most_errors = 20;
-constexpr std::size_t kept_recipients = 64;
 constexpr std::size_t most_refused = 8;  // commands noted between two calls of take_refused()
 
 }  // namespace
@@ -81,17 +80,10 @@ void ServerSession::State::refuse_and_close(const Refusal& last, std::string why
 }
 
 void ServerSession::State::reset_transaction() {
-    transaction = false;
+    transaction.reset();
     bdat = false;
     refusal = nullptr;
     body_size = 0;
-    envelope.reverse_path.clear();
-    envelope.recipients.clear();
-    if (envelope.recipients.capacity() > kept_recipients) envelope.recipients = {};
-    envelope.body = BodyType::seven_bit;
-    envelope.smtputf8 = false;
-    envelope.ret = Ret::unset;
-    envelope.envid.clear();
 }
 
 // RFC 3207 section 4.2: nothing that was said in the clear counts behind the handshake.
@@ -107,11 +99,13 @@ void ServerSession::State::forget_client() {
 void ServerSession::State::conclude(Request request, bool positive) {
     switch (request) {
         case Request::mail:
-            transaction = positive;
+            transaction->accepted = positive;
             if (!positive) reset_transaction();
             break;
         case Request::rcpt:
-            if (positive) envelope.recipients.push_back(std::move(recipient));
+            if (positive) {
+                transaction->envelope.recipients.push_back(std::move(transaction->recipient));
+            }
             break;
         case Request::body:
             reset_transaction();
@@ -178,7 +172,7 @@ const std::string& ServerSession::authenticated_user() const { return state_->us
 std::string_view ServerSession::protocol() const {
     const bool tls = state_->tls_active;
     const bool auth = state_->signed_in;
-    if (state_->envelope.smtputf8) {  // RFC 6531 section 4.3
+    if (state_->transaction && state_->transaction->envelope.smtputf8) {  // RFC 6531 section 4.3
         if (tls) return auth ? "UTF8SMTPSA" : "UTF8SMTPS";
         return auth ? "UTF8SMTPA" : "UTF8SMTP";
     }
@@ -188,7 +182,7 @@ std::string_view ServerSession::protocol() const {
 }
 
 bool ServerSession::in_transaction() const {
-    return state_->transaction || state_->pending != State::Request::none || state_->body_open;
+    return state_->mail_accepted() || state_->pending != State::Request::none || state_->body_open;
 }
 
 bool ServerSession::within_line() const {

@@ -34,7 +34,14 @@ struct ServerSession::State {
     // How the peer ends its command lines; the first one decides.
     enum class LineEnd : std::uint8_t { undecided, crlf, lf };
 
+    struct Transaction {
+        bool accepted = false;  // MAIL got its 250
+        Envelope envelope;
+        Recipient recipient;  // of the RCPT that waits for its answer
+    };
+
     explicit State(const ServerContext& given);
+    [[nodiscard]] bool mail_accepted() const { return transaction && transaction->accepted; }
 
     // server_session.cpp
     [[nodiscard]] Next advance();
@@ -116,9 +123,7 @@ struct ServerSession::State {
     std::string user;
     std::unique_ptr<SaslServer> sasl;
 
-    bool transaction = false;  // MAIL was accepted
-    Envelope envelope;
-    Recipient recipient;  // of the RCPT that waits for its answer
+    std::unique_ptr<Transaction> transaction;  // from MAIL on; most connections idle without one
 
     DataReader reader;
     bool body_open = false;   // BodyStarted was told, and neither its end nor its failure

@@ -99,6 +99,19 @@ bool most_are_closed(const Observations& seen) {
     return 2 * asked.open.size() < asked.all.size();
 }
 
+// A SYN that gets lost is sent again after a second: who waits for less hears nothing of a port that
+// is slow, either.
+bool silence_was_brief(const Observations& seen) {
+    constexpr base::Duration enough{2000};
+    const auto silent = [](const PortEvidence& item) {
+        return item.role == ProbeRole::direct && item.result == "dropped";
+    };
+    return std::any_of(seen.ports.begin(), seen.ports.end(), silent) &&
+           std::all_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+               return !silent(item) || item.took < enough;
+           });
+}
+
 Confidence confidence_of(const Observations& seen, const Report& report) {
     const VerdictCode code = report.verdict.code;
     if (code == VerdictCode::inconclusive) return Confidence::unclear;
@@ -122,6 +135,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     if (code == VerdictCode::smarthost_unreachable && code != report.direct.code) {
         const bool here = blame_for(seen, std::size_t{0}).who == Blame::here;
         return here ? Confidence::certain : Confidence::likely;
+    }
+    if (code == VerdictCode::outbound_25_dropped && silence_was_brief(seen)) {
+        return Confidence::likely;
     }
     if (code == VerdictCode::reputation) return Confidence::likely;
     if (code == VerdictCode::ok_direct && most_are_closed(seen)) return Confidence::likely;

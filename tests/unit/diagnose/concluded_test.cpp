@@ -216,3 +216,12 @@ TEST_CASE("a report says nothing twice", "[diagnose]") {
         }
     }
 }
+
+TEST_CASE("silence that was listened to for a moment only makes no certainty", "[diagnose]") {
+    Observations all = seen::network("dropped", "open");
+    CHECK(conclude(all).verdict.confidence == Confidence::certain);
+    for (PortEvidence& item : all.ports) item.took = base::Duration{700};
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::outbound_25_dropped);
+    CHECK(report.verdict.confidence == Confidence::likely);
+}

@@ -32,6 +32,7 @@ inline PortEvidence port(ProbeRole role, std::string_view name, std::uint16_t nu
     item.connect = item.result == "open"       ? ConnectResult::open
                    : item.result == "rejected" ? ConnectResult::refused
                                                : ConnectResult::dropped;
+    if (item.connect == ConnectResult::dropped) item.took = base::Duration{5000};
     return item;
 }
 

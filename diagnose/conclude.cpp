@@ -99,8 +99,8 @@ bool most_are_closed(const Observations& seen) {
     return 2 * asked.open.size() < asked.all.size();
 }
 
-// A SYN that gets lost is sent again after a second: who waits for less hears nothing of a port that
-// is slow, either.
+// A SYN that gets lost is sent again after a second: who waits for less hears nothing of a port
+// that is slow, either.
 bool silence_was_brief(const Observations& seen) {
     constexpr base::Duration enough{2000};
     const auto silent = [](const PortEvidence& item) {

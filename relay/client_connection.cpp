@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "net/await.hpp"
 #include "relay/reply_for.hpp"
+#include "smtp/proxy_header.hpp"
 #include "smtp/received.hpp"
 
 namespace relay {
@@ -164,8 +165,7 @@ asio::awaitable<bool> ClientConnection::encrypt() {
         co_await stream_.handshake_server(*services_->tls);
     if (!info) {
         const bool proxied = info.error().message.find("\"PROXY ") != std::string::npos;
-        log_end(info.error().message +
-                (proxied ? "; server.proxy_protocol does not name this peer as a proxy" : ""));
+        log_end(info.error().message + (proxied ? "; " + smtp::misplaced_proxy_header() : ""));
         co_return false;
     }
     session_.tls_established(stream_.channel_binding());
@@ -217,13 +217,13 @@ bool ClientConnection::answer_silence() {
 
 smtp::Reply ClientConnection::mail_reply() {
     if (draining_) return shutting_down();
-    if (!caller_.may_send) {
+    if (!caller_.may_send()) {
         ++services_->counters->messages_refused;
-        if (++refusals_ <= most_logged_refusals) {
-            base::log_warning("mail is refused: the proxy's header names no client",
-                              {{"proxy", caller_.address}});
+        if (may_log_refusal()) {
+            base::log_warning("mail is refused",
+                              {{"proxy", caller_.address}, {"problem", caller_.unknown}});
         }
-        return client_unnamed();
+        return client_unknown();
     }
     // The size that MAIL announced is checked by the session; here it is about the disk.
     const spool::Outcome<> room = services_->spool->room_for(0);
@@ -338,16 +338,22 @@ void ClientConnection::note_refused() {
     for (const smtp::RefusedCommand& each : session_.take_refused()) {
         const bool mail = each.verb == "MAIL" || each.verb == "DATA" || each.verb == "BDAT";
         if (mail && (each.code < 500 || each.code > 504)) ++services_->counters->messages_refused;
-        if (++refusals_ > most_logged_refusals) continue;
+        if (!may_log_refusal()) continue;
         base::log(each.verb == "AUTH" ? base::LogLevel::warning : base::LogLevel::info, "refused",
                   {{"client", caller_.address},
                    {"command", each.verb},
                    {"arguments", each.arguments},
                    {"reply", each.reply}});
-        if (refusals_ < most_logged_refusals) continue;
+    }
+}
+
+bool ClientConnection::may_log_refusal() {
+    ++refusals_;
+    if (refusals_ == most_logged_refusals + 1) {
         base::log_info("more refusals of this connection are not logged",
                        {{"client", caller_.address}});
     }
+    return refusals_ <= most_logged_refusals;
 }
 
 void ClientConnection::log_end(std::string_view reason) const {

@@ -42,7 +42,9 @@ struct Caller {
     // "192.0.2.1", "2001:db8::1", "unix"; the proxy's own when it named nobody.
     std::string address;
     bool local = false;  // an application on this host
-    bool may_send = true;
+    // Why it may not send mail, for the log; "" when it may.
+    std::string_view unknown;
+    [[nodiscard]] bool may_send() const { return unknown.empty(); }
 };
 
 // Says why a client is not served, and closes.
@@ -78,6 +80,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     [[nodiscard]] smtp::Reply mail_reply();
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
     void note_refused();
+    [[nodiscard]] bool may_log_refusal();
     void log_end(std::string_view reason) const;
 
     tls::Stream stream_;

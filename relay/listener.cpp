@@ -156,7 +156,7 @@ bool Listener::is_proxy(const std::string& peer) const {
 // From here on the address that the proxy names is the client's, for every rule and limit. What is
 // wrong with the header costs the connection: the peer's own address must not stand in for it.
 asio::awaitable<void> Listener::introduce(std::shared_ptr<Introduction> introduction) {
-    const base::Result<smtp::ProxyHeader> header = co_await read_proxy_header(introduction->stream);
+    const base::Result<smtp::ProxyHeader> header = co_await read_proxy_header(*introduction);
     introductions_.erase(introduction);
     std::string peer = introduction->stream.remote_address();
     tls::Stream stream = std::move(introduction->stream);
@@ -168,21 +168,31 @@ asio::awaitable<void> Listener::introduce(std::shared_ptr<Introduction> introduc
         Caller caller = caller_named_by(*header, std::move(peer));
         co_return admit(std::move(stream), std::move(caller), introduction->implicit_tls);
     }
-    ++counters_.connections_refused;
-    base::log_warning("no PROXY header from a peer that server.proxy_protocol takes for a proxy",
-                      {{"peer", peer}, {"problem", header.error().message}});
-    co_await turn_away(std::move(stream), proxy_header_missing());
+    // A load balancer's look whether the port is open sends nothing and closes.
+    const bool look =
+        !introduction->reader.begun() && stream.close_reason() == tls::CloseReason::end_of_file;
+    if (!look) ++counters_.connections_refused;
+    base::log(look ? base::LogLevel::debug : base::LogLevel::warning,
+              "no PROXY header from a peer that server.proxy_protocol takes for a proxy",
+              {{"peer", peer}, {"problem", header.error().message}});
+    if (look) co_return stream.close();
+    const smtp::Reply reply = proxy_header_missing();
+    co_await turn_away(std::move(stream), reply);
 }
 
 // A client that the proxy does not name may be anybody, and a proxy elsewhere cannot know who is on
 // this host. Such a connection keeps the proxy's address and may send only when it signs in.
 Caller Listener::caller_named_by(const smtp::ProxyHeader& header, std::string peer) const {
-    const bool named = header.origin == smtp::ProxyHeader::Origin::client &&
-                       (is_local(peer) || !net::is_loopback_address(header.address));
-    if (named) return caller_at(header.address);
+    const bool named = header.origin == smtp::ProxyHeader::Origin::client;
+    if (named && (is_local(peer) || !net::is_loopback_address(header.address))) {
+        return caller_at(header.address);
+    }
     Caller caller;
     const bool allowed = peer == "unix" || net::any_contains(allowed_, peer);
-    caller.may_send = allowed && services_->smtp.auth == smtp::AuthPolicy::required;
+    if (!allowed || services_->smtp.auth != smtp::AuthPolicy::required) {
+        caller.unknown = named ? "the proxy, on another host, names a loopback address"
+                               : "the proxy's header names no client";
+    }
     caller.address = std::move(peer);
     return caller;
 }
@@ -226,7 +236,7 @@ const Listener::Refusal* Listener::refusal_for(const Caller& caller) {
         "as many as server.max_connections_per_client allows are open from this client"};
     const bool allowed = caller.address == "unix" || net::any_contains(allowed_, caller.address);
     // Who may not send anyway can be told when it tries: a proxy's health check never does.
-    if (!allowed && caller.may_send) return &not_allowed;
+    if (!allowed && caller.may_send()) return &not_allowed;
     if (full()) return &too_many();
     const bool limited =
         options_.max_connections_per_client.has_value() || !is_local(caller.address);

@@ -32,8 +32,9 @@ std::string why_not(tls::CloseReason reason) {
 
 }  // namespace
 
-asio::awaitable<base::Result<smtp::ProxyHeader>> read_proxy_header(tls::Stream& stream) {
-    smtp::ProxyHeaderReader reader;
+asio::awaitable<base::Result<smtp::ProxyHeader>> read_proxy_header(Introduction& introduction) {
+    tls::Stream& stream = introduction.stream;
+    smtp::ProxyHeaderReader& reader = introduction.reader;
     std::array<char, buffer_size> buffer;
     stream.expires_after(header_limit);
     for (;;) {

@@ -15,11 +15,12 @@ struct Introduction {
         : stream(std::move(accepted)), implicit_tls(tls_follows) {}
     tls::Stream stream;
     bool implicit_tls;
+    smtp::ProxyHeaderReader reader;
 };
 
 // Reads the PROXY header and not a byte behind it, within a few seconds. The error is fit for a log
 // line.
 [[nodiscard]] boost::asio::awaitable<base::Result<smtp::ProxyHeader>> read_proxy_header(
-    tls::Stream& stream);
+    Introduction& introduction);
 
 }  // namespace relay

@@ -29,8 +29,8 @@ smtp::Reply too_many_connections() {
     return {421, "4.7.0", "Too many connections, try again later"};
 }
 smtp::Reply client_not_allowed() { return {554, "5.7.1", "This client may not send mail here"}; }
-smtp::Reply client_unnamed() {
-    return {554, "5.7.1", "The proxy does not say who the client is, so it may not send mail here"};
+smtp::Reply client_unknown() {
+    return {554, "5.7.1", "The client behind the proxy is not known, so it may not send mail here"};
 }
 smtp::Reply proxy_header_missing() {
     return {421, "4.7.0", "A proxy in front of this server must begin with a PROXY header"};

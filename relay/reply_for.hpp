@@ -14,7 +14,7 @@ namespace relay {
 [[nodiscard]] smtp::Reply mail_loop();
 [[nodiscard]] smtp::Reply too_many_connections();
 [[nodiscard]] smtp::Reply client_not_allowed();
-[[nodiscard]] smtp::Reply client_unnamed();  // by the proxy in front
+[[nodiscard]] smtp::Reply client_unknown();  // by the proxy in front
 [[nodiscard]] smtp::Reply proxy_header_missing();
 
 }  // namespace relay

@@ -206,8 +206,13 @@ Progress ProxyHeaderReader::malformed(std::string_view why) {
 std::string ProxyHeaderReader::fault() const {
     constexpr std::size_t shown = 60;
     std::string text{fault_.empty() ? "the PROXY header has no end"sv : fault_};
-    if (seen_.empty()) return "nothing was sent";
+    if (!begun()) return "nothing was sent";
     return text + ": \"" + base::printable(seen_, shown) + "\"";
+}
+
+std::string misplaced_proxy_header() {
+    return "a PROXY header from a peer that is none of the proxies in server.proxy_protocol, or a "
+           "second one: nothing in it was believed";
 }
 
 std::string proxy_line(std::string_view address) {

@@ -29,6 +29,7 @@ class ProxyHeaderReader {
     [[nodiscard]] const ProxyHeader& header() const { return header_; }
     // What is wrong, once malformed; how it began, otherwise. Fit for a log line.
     [[nodiscard]] std::string fault() const;
+    [[nodiscard]] bool begun() const { return !seen_.empty(); }
 
  private:
     Progress take(char octet);
@@ -46,6 +47,9 @@ class ProxyHeaderReader {
     std::string_view fault_;
     ProxyHeader header_;
 };
+
+// For the log, where a header came that nobody waited for.
+[[nodiscard]] std::string misplaced_proxy_header();
 
 // The line of version 1 for a client at this address.
 [[nodiscard]] std::string proxy_line(std::string_view address);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "smtp/proxy_header.hpp"
 #include "smtp/server_state.hpp"
 
 namespace smtp {
@@ -151,9 +152,7 @@ ServerSession::State::Next ServerSession::State::run_command(std::string_view li
         return std::nullopt;
     }
     if (is_proxy_header(line)) {
-        refuse_and_close(no_proxy,
-                         "the client sent a PROXY header, and it is none of the proxies that "
-                         "server.proxy_protocol names: nothing in it was believed");
+        refuse_and_close(no_proxy, misplaced_proxy_header());
         return std::nullopt;
     }
     if (std::any_of(line.begin(), line.end(), is_control)) {

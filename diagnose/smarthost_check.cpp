@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <optional>
@@ -120,20 +121,19 @@ class Walk {
     }
 
     asio::awaitable<void> try_ports() {
+        std::size_t still_to_try = ask_.ports.size();
         for (const SmarthostAsk::Port& port : ask_.ports) {
-            co_await try_port(port);
+            const base::Duration limit = connect_time(left(), still_to_try--);
+            co_await try_port(port, limit);
             // What a server said is worth more than that another port is closed, and one sign-in is
             // enough.
             if (found_.ok || found_.stage > smtp::Stage::connect) co_return;
         }
     }
 
-    asio::awaitable<void> try_port(SmarthostAsk::Port port) {
+    asio::awaitable<void> try_port(SmarthostAsk::Port port, base::Duration limit) {
         const SteadyClock::time_point began = SteadyClock::now();
         found_.port = port.port;
-        const std::size_t ports = ask_.ports.size();
-        const base::Duration limit =
-            std::max(left() / static_cast<int>(ports + 1), base::Duration{1});
         const net::DialTarget target{ask_.host, port.port, limit};
         base::Result<tls::Stream, net::DialError> dialled =
             co_await net::dial(executor_, resolver_, target);
@@ -142,9 +142,11 @@ class Walk {
             fail(smtp::Stage::connect, dialled.error().message);
             note_attempts(dialled.error(), port.port);
             const bool silent = dialled.error().result == net::DialResult::timeout;
-            found_.unfinished = silent && limit < connect_patience;
+            // A port that was heard out says nothing about one that was not.
+            if (silent && limit < connect_patience) found_.unfinished = true;
             co_return;
         }
+        found_.unfinished = false;  // this port decides
         stream_.emplace(std::move(*dialled));
         Evidence& item = row("connect", "ok");
         item.address = stream_->remote_address();
@@ -374,6 +376,13 @@ class Walk {
 };
 
 }  // namespace
+
+base::Duration connect_time(base::Duration left, std::size_t ports) {
+    const auto count = static_cast<int>(std::max<std::size_t>(ports, 1));
+    const base::Duration share = left / (count + 1);
+    const bool stretch = share < connect_patience && left / count >= connect_patience;
+    return std::max(stretch ? connect_patience : share, base::Duration{1});
+}
 
 asio::awaitable<SmarthostStages> check_smarthost(asio::any_io_executor executor,
                                                  net::Resolver& resolver, SmarthostAsk ask,

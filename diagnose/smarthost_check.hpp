@@ -49,6 +49,11 @@ inline constexpr const char* limit_words = "a limit is reached";
     boost::asio::any_io_executor executor, net::Resolver& resolver, SmarthostAsk ask,
     base::Duration timeout);
 
+// For how long to wait for the first of so many ports that are still to try, out of the time that
+// is left: as long for each of them, with one more share for what comes after the connection. When
+// time is short, long enough for silence to mean something, if that can be had for all. Pure.
+[[nodiscard]] base::Duration connect_time(base::Duration left, std::size_t ports);
+
 // The contract's code for where it ended. Pure.
 [[nodiscard]] VerdictCode smarthost_code(const SmarthostStages& stages);
 

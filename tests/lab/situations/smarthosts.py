@@ -101,6 +101,12 @@ _REACHING = [
                   ports={465: "dropped", 587: "open"}), config=config(port=465)),
     Situation("smarthost-down", (host_blocked(HOST, (25, 465, 587, 2525)),),
               bad("smarthost-unreachable", kind="remote"), config=config()),
+    # Each port of "auto" is waited for as long, within the usual time.
+    Situation("smarthost-auto-down", (host_blocked(HOST, (25, 465, 587, 2525)),),
+              bad("smarthost-unreachable", kind="remote"), config=config(port='"auto"')),
+    Situation("smarthost-auto-first-dropped-in-a-hurry",
+              (host_blocked(HOST, 587), replies(HOST, 465, greeting="554 5.7.1 not from here")),
+              bad("smarthost-rejected"), run=("--timeout", "4s"), config=config(port='"auto"')),
     Situation("smarthost-usual-ports-blocked", (block("isp", (25, 465, 587)),),
               blocked("submission-blocked", smarthost="smarthost-unreachable",
                        config="port = 2525"), config=config()),

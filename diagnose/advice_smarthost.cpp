@@ -72,11 +72,12 @@ std::vector<std::uint16_t> preferred_ports(const Observations& seen) {
 }
 
 // What can be told from the words of the failed handshake, and who has to act.
-void add_tls_steps(const SmarthostReport& smarthost, const SmarthostBlame& blame, Fix& fix) {
+void add_tls_steps(const SmarthostStages* stages, const SmarthostReport& smarthost,
+                   const SmarthostBlame& blame, Fix& fix) {
     const auto says = [&](std::string_view words) {
         return smarthost.explained.find(words) != std::string::npos;
     };
-    if (says("clear text")) {
+    if (stages != nullptr && stages->plain_seen) {
         fix.steps.emplace_back(
             "This port speaks STARTTLS: set tls = \"starttls\" (or leave tls out), or "
             "use port 465 for implicit TLS.");
@@ -310,7 +311,9 @@ Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
     if (network_trouble(smarthost.code)) add_other_port(seen, smarthost, fix);
-    if (smarthost.code == VerdictCode::smarthost_tls) add_tls_steps(smarthost, blame, fix);
+    if (smarthost.code == VerdictCode::smarthost_tls) {
+        add_tls_steps(stages_of(seen, smarthost.name), smarthost, blame, fix);
+    }
     if (smarthost.code == VerdictCode::smarthost_tls && !seen.trust_store) {
         fix.steps.emplace_back(
             "This host has no trust store, so that it can verify nobody: `apt-get install "

@@ -217,9 +217,8 @@ Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint
 
 // STARTTLS is set for a port of implicit TLS, or the other way round.
 bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthost) {
-    if (smarthost.explained.find("clear text") != std::string::npos) return true;
     return std::any_of(seen.smarthosts.begin(), seen.smarthosts.end(), [&](const auto& stages) {
-        return stages.name == smarthost.name && stages.implicit_seen;
+        return stages.name == smarthost.name && (stages.implicit_seen || stages.plain_seen);
     });
 }
 

@@ -36,6 +36,11 @@ bool refuses_to_relay(const smtp::Reply& reply) {
 constexpr base::Duration connect_patience{2000}, answer_patience{4000};
 constexpr base::Duration implicit_patience{2000};  // of a look whether a mute port wants TLS
 
+// Of a handshake on a fresh connection. After STARTTLS clear text is an attack or a broken proxy.
+bool names_clear_text(const std::string& problem) {
+    return problem.find("does not speak TLS") != std::string::npos;
+}
+
 // A recipient that no smarthost keeps itself (RFC 2606), asked about where nothing else is known.
 constexpr const char* outsider = "postmaster@example.com";
 
@@ -154,9 +159,10 @@ class Walk {
         co_await converse(port);
         note_impatience();
         stream_->close();
-        const bool silent = !found_.ok && found_.stage == smtp::Stage::greeting &&
-                            port.tls == smtp::ClientTls::starttls && first_line_.empty();
-        if (silent) co_await try_implicit(port.port);
+        found_.said_nothing =
+            !found_.ok && found_.stage == smtp::Stage::greeting && first_line_.empty();
+        const bool starttls = port.tls == smtp::ClientTls::starttls;
+        if (found_.said_nothing && starttls) co_await try_implicit(port.port);
         if (found_.implicit_seen) found_.unfinished = false;
     }
 
@@ -206,6 +212,7 @@ class Walk {
         wait_for(left() / 2);
         if (port.tls == smtp::ClientTls::implicit) {
             const bool encrypted = co_await encrypt();
+            found_.plain_seen = !encrypted && names_clear_text(found_.problem);
             if (!encrypted) co_return;
         }
         smtp::ClientOptions options;

@@ -36,6 +36,8 @@ struct SmarthostStages {
     bool sender_refused = false;  // a guessed one was, which proves nothing
     std::string sender_refusal;   // in these words
     bool implicit_seen = false;   // a port set to STARTTLS was silent, and took a TLS handshake
+    bool plain_seen = false;      // a port set to implicit TLS answered in clear text
+    bool said_nothing = false;    // the connection was taken, and ended without a byte of SMTP
     std::vector<Evidence> evidence;  // a row for each stage
     base::Duration took{};
 };

@@ -73,9 +73,16 @@ std::string explain_without_reply(const SmarthostStages& stages) {
                 return "The port wants implicit TLS: the server waits for a TLS handshake instead "
                        "of greeting. Set tls = \"implicit\" for it.";
             }
+            if (!stages.said_nothing) {
+                return "What it says is no greeting of a mail server: this is the wrong host or "
+                       "port, or something on the way answers in its place.";
+            }
+            if (!stages.tls.empty()) {
+                return "TLS was agreed on, but no mail server greets inside it: this is the wrong "
+                       "port, or the server is overloaded.";
+            }
             return "The connection is taken, but no mail server greets, nor does one that takes "
-                   "TLS "
-                   "at once.";
+                   "TLS at once.";
         case smtp::Stage::starttls:
             return "The server does not offer STARTTLS on this port: the port is wrong, or "
                    "something "
@@ -122,11 +129,17 @@ std::string sender_note(const SmarthostStages& stages) {
 }
 
 // The port opens, so that "cannot be reached" would mislead.
-void note_mute_port(const SmarthostStages& stages, SmarthostReport& report) {
+void note_missing_greeting(const SmarthostStages& stages, SmarthostReport& report) {
     if (stages.stage != smtp::Stage::greeting || stages.reply.code != 0) return;
-    report.trouble = fmt::format("its port {} {}", stages.port,
-                                 stages.implicit_seen ? "wants implicit TLS, which is not set"
-                                                      : "takes connections, but nobody greets");
+    std::string_view words = "takes connections, but nobody greets";
+    if (stages.implicit_seen) {
+        words = "wants implicit TLS, which is not set";
+    } else if (!stages.said_nothing) {
+        words = "is answered by something that does not greet as a mail server";
+    } else if (!stages.tls.empty()) {
+        words = "takes TLS, but nobody greets inside it";
+    }
+    report.trouble = fmt::format("its port {} {}", stages.port, words);
 }
 
 std::string unfinished_words(const SmarthostStages& stages) {
@@ -198,7 +211,7 @@ SmarthostReport report_of(const SmarthostStages& stages) {
         report.explained = base::trim(sentence_of(problem) + " " + report.explained);
     }
     if (is_limit(stages)) report.trouble = limit_words;
-    if (!stages.ok && !stages.unfinished) note_mute_port(stages, report);
+    if (!stages.ok && !stages.unfinished) note_missing_greeting(stages, report);
     const bool no_sign_in =
         stages.stage == smtp::Stage::auth && !stages.auth_offered && stages.reply.code == 0;
     if (!stages.ok && no_sign_in) report.trouble = "it offers no sign-in here";

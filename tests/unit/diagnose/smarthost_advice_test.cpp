@@ -94,6 +94,40 @@ TEST_CASE("a port set to the wrong kind of TLS is the configuration's fault", "[
     CHECK(conclude(all).cause.kind == CauseKind::config);
 }
 
+TEST_CASE("words about clear text alone blame nobody's configuration", "[diagnose]") {
+    const bool plain = GENERATE(true, false);
+    CAPTURE(plain);
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::tls, 0, "",
+                        "the peer sent more in clear text after agreeing to start TLS, which is an "
+                        "attack or a broken proxy: \"250 OK\"");
+    all.smarthosts.front().plain_seen = plain;
+    const Report report = conclude(all);
+    CHECK((report.cause.kind == CauseKind::config) == plain);
+    CHECK((advice_of(report).find("set tls = \"starttls\"") != std::string::npos) == plain);
+}
+
+TEST_CASE("a greeting that is missing is told as what it was", "[diagnose]") {
+    struct Case {
+        bool said_nothing, implicit_seen;
+        std::string tls, words;
+    };
+    const Case c = GENERATE(values<Case>({
+        {true, false, "", "takes connections, but nobody greets"},
+        {true, true, "", "wants implicit TLS"},
+        {true, false, "TLSv1.3", "takes TLS, but nobody greets inside it"},
+        {false, false, "", "does not greet as a mail server"},
+        {false, false, "TLSv1.3", "does not greet as a mail server"},
+    }));
+    CAPTURE(c.words);
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::greeting, 0, "", "it ended");
+    all.smarthosts.front().said_nothing = c.said_nothing;
+    all.smarthosts.front().implicit_seen = c.implicit_seen;
+    all.smarthosts.front().tls = c.tls;
+    CHECK_THAT(conclude(all).verdict.summary, Catch::Contains(c.words));
+}
+
 TEST_CASE("each public address is shown with its own name", "[diagnose]") {
     HostIdentity identity;
     identity.public_addresses = {"192.0.2.1", "2001:db8::1", "2001:db8::2"};

@@ -165,6 +165,35 @@ TEST_CASE("a port that was cut short leaves a doubt that a refusing one does not
     CHECK(smarthost_code(bench.check(400ms)) == VerdictCode::inconclusive);
 }
 
+TEST_CASE("clear text blames the kind of TLS that is set only where TLS was to come first",
+          "[diagnose]") {
+    const bool implicit = GENERATE(true, false);
+    CAPTURE(implicit);
+    Bench bench;
+    if (implicit) {
+        bench.add_server("220 mx.example ESMTP\r\n", {}, smtp::ClientTls::implicit);
+    } else {
+        bench.add_server("220 mx.example ESMTP\r\n",
+                         {"250-mx.example\r\n250 STARTTLS\r\n", "220 go\r\n", "250 injected\r\n"});
+    }
+    const SmarthostStages found = bench.check(5s);
+    CHECK(smarthost_code(found) == VerdictCode::smarthost_tls);
+    CHECK(found.plain_seen == implicit);
+}
+
+TEST_CASE("a port that says nothing is told from one that says something else", "[diagnose]") {
+    Bench silent, noise;
+    silent.add_server("");
+    const SmarthostStages nothing = silent.check(500ms);
+    CHECK(nothing.stage == smtp::Stage::greeting);
+    CHECK(nothing.said_nothing);
+    noise.add_server("SSH-2.0-OpenSSH_9.2\r\n");
+    const SmarthostStages something = noise.check(5s);
+    CHECK(something.stage == smtp::Stage::greeting);
+    CHECK_FALSE(something.said_nothing);
+    CHECK_THAT(report_of(something).trouble, Catch::Contains("does not greet as a mail server"));
+}
+
 TEST_CASE("ports that all refuse are unreachable in any time", "[diagnose]") {
     Bench bench;
     bench.add_closed();

@@ -236,6 +236,11 @@ base::Error syntax_error(std::string_view what, const SyntaxFault& fault) {
 
 }  // namespace
 
+bool has_section(std::string_view text, std::string_view name) {
+    const base::Result<Table, SyntaxFault> root = parse_document(text);
+    return root.has_value() && find(*root, name) != nullptr;
+}
+
 base::Result<Edit> put_in(std::string_view text, std::string_view block) {
     const base::Result<Table, SyntaxFault> root = parse_document(text);
     if (!root) return syntax_error("the file", root.error());

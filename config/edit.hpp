@@ -20,6 +20,10 @@ struct Edit {
 // host. The error says what has to be done by hand.
 [[nodiscard]] base::Result<Edit> put_in(std::string_view text, std::string_view block);
 
+// Whether the text has a section, or a list of sections, with this name. False for a text that
+// cannot be read.
+[[nodiscard]] bool has_section(std::string_view text, std::string_view name);
+
 // Makes text the content of the file, whole or not at all, once it has been read as a
 // configuration without fault. Mode and owner stay; a new file is the user's alone (0600). A
 // symbolic link stays one. The error names the file and the first fault.

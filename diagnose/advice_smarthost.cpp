@@ -33,13 +33,12 @@ std::string text_of(const Block& block) {
         block.user.empty() ? sample_user : std::string_view{block.user});
 }
 
-// The configured smarthost on another port of its.
+// The configured smarthost on another port of its. Its sign-in stays as it is configured: the
+// sender that is known need not be the user name.
 std::string own_block(const SmarthostStages& stages, std::uint16_t port) {
     const std::string_view seen = "a mail server spoke there a moment ago";
-    const bool known = !stages.sender.empty() && !stages.sender_guessed;
-    const std::string text = text_of({stages.host, known ? stages.sender : "", port, seen});
-    // The user name and the password that are configured stay.
-    return known ? text : text.substr(0, text.find("username"));
+    const std::string text = text_of({stages.host, "", port, seen});
+    return text.substr(0, text.find("username"));
 }
 
 bool has(const std::vector<std::uint16_t>& list, std::uint16_t port) {

@@ -116,6 +116,15 @@ base::Result<std::string> fill_block(std::string config, const BlockAnswers& ans
     return config;
 }
 
+std::string why_not_to_ask(const std::string& text, const std::string& block) {
+    // A host that nobody knows yet would be a second smarthost.
+    if (has_sample(block, sample_host) && config::has_section(text, "smarthost")) {
+        return "it has a [smarthost] already, and the block is for another one: change it by hand";
+    }
+    const base::Result<config::Edit> edit = config::put_in(text, block);
+    return edit.has_value() ? std::string{} : edit.error().message;
+}
+
 bool write_fix(const diagnose::Report& report, const fs::path& file, bool yes) {
     const diagnose::Fix* fix = fix_with_config(report);
     if (fix == nullptr) {
@@ -123,7 +132,10 @@ bool write_fix(const diagnose::Report& report, const fs::path& file, bool yes) {
         return true;
     }
     std::string block = fix->config;
+    const std::string text = read_file(file);
     if (has_sample(block, sample_host) || has_sample(block, sample_user)) {
+        const std::string futile = why_not_to_ask(text, block);
+        if (!futile.empty()) return refused(file.string() + ": " + futile);
         if (yes || ::isatty(STDIN_FILENO) != 1) {
             return refused(
                 "the fix needs your own provider's host and account; put the block above into " +
@@ -133,7 +145,7 @@ bool write_fix(const diagnose::Report& report, const fs::path& file, bool yes) {
         if (!filled) return refused(filled.error().message);
         block = std::move(*filled);
     }
-    const base::Result<config::Edit> edit = config::put_in(read_file(file), block);
+    const base::Result<config::Edit> edit = config::put_in(text, block);
     if (!edit) return refused(file.string() + ": " + edit.error().message);
     if (edit->changes.empty()) {
         tell(file.string() + " says so already: nothing to write");

@@ -20,6 +20,10 @@ struct BlockAnswers {
 // The block with the answers in the place of its samples. The error says which is missing or none.
 [[nodiscard]] base::Result<std::string> fill_block(std::string config, const BlockAnswers& answers);
 
+// Why answers to what the block lacks could not be put into this text of a configuration, so that
+// nobody is asked for them; "" when they can. Pure.
+[[nodiscard]] std::string why_not_to_ask(const std::string& text, const std::string& block);
+
 // Offers to put the report's fix into the file: shows each line that would change, asks (unless
 // yes), and writes. Host and account that the block lacks are asked for at a terminal. Tells on
 // standard error what came of it. False when a fix was there, was wanted, and could not be written.

@@ -107,6 +107,15 @@ TEST_CASE("words about clear text alone blame nobody's configuration", "[diagnos
     CHECK((advice_of(report).find("set tls = \"starttls\"") != std::string::npos) == plain);
 }
 
+TEST_CASE("a block for a configured smarthost leaves its sign-in alone", "[diagnose]") {
+    Observations all = smarthost_on_587("dropped", "open");
+    all.smarthosts.front().sender = "app@example.com";
+    all.other_ports = {{spoken_port(465)}};
+    const std::string advice = advice_of(conclude(all));
+    CHECK_THAT(advice, Catch::Contains("port = 465"));
+    CHECK_THAT(advice, !Catch::Contains("username = ") && !Catch::Contains("password_file = "));
+}
+
 TEST_CASE("a greeting that is missing is told as what it was", "[diagnose]") {
     struct Case {
         bool said_nothing, implicit_seen;

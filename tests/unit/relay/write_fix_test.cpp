@@ -4,6 +4,7 @@
 
 using relay::BlockAnswers;
 using relay::fill_block;
+using relay::why_not_to_ask;
 
 namespace {
 
@@ -42,4 +43,26 @@ TEST_CASE("what is no answer writes nothing", "[diagnose]") {
     const auto filled = fill_block(sample, {c.host, c.user, "/etc/relay/password"});
     REQUIRE_FALSE(filled.has_value());
     CHECK_THAT(filled.error().message, Catch::Contains(c.problem));
+}
+
+TEST_CASE("nobody is asked for what could not be written", "[diagnose]") {
+    const std::string known =
+        "[smarthost]\nhost = \"mail.host.example\"\nport = 587\nusername = \"app@example.com\"\n";
+    struct Case {
+        std::string text, block, reason;
+    };
+    const Case c = GENERATE_COPY(values<Case>({
+        {"", sample, ""},
+        {"hostname = \"box.example\"\n", sample, ""},
+        {"[smarthost]\nhost = \"mail.host.example\"\n", sample, "has a [smarthost] already"},
+        {"[[smarthost]]\nhost = \"a.example\"\n[[smarthost]]\nhost = \"b.example\"\n", sample,
+         "has a [smarthost] already"},
+        {"[smarthost\n", sample, "line 1"},
+        {"[smarthost]\nhost = \"mail.host.example\"\n", known, ""},
+        {"[smarthost]\nhost = \"another.example\"\n", known, "by hand"},
+    }));
+    CAPTURE(c.text);
+    const std::string why = why_not_to_ask(c.text, c.block);
+    CHECK(why.empty() == c.reason.empty());
+    CHECK_THAT(why, Catch::Contains(c.reason));
 }

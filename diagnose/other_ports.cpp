@@ -98,6 +98,7 @@ asio::awaitable<OtherPort> try_other_port(asio::any_io_executor executor, Smarth
         result.words += fmt::format(" in {:.1f} s", static_cast<double>(spent().count()) / 1000);
     if (!outcome.stream) result.words = "it took a connection once and no second one";
     if (!context.has_value()) result.words = context.error().message;
+    if (!result.speaks) result.evidence.detail = result.words;
     result.evidence.target = ask.host;
     result.evidence.address = address;
     result.evidence.took = spent();

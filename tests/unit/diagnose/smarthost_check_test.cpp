@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 
+#include "diagnose/other_ports.hpp"
 #include "tests/support/catch.hpp"
 
 // The walk through a smarthost's stages against servers of this host that behave oddly.
@@ -192,6 +193,20 @@ TEST_CASE("a port that says nothing is told from one that says something else", 
     CHECK(something.stage == smtp::Stage::greeting);
     CHECK_FALSE(something.said_nothing);
     CHECK_THAT(report_of(something).trouble, Catch::Contains("does not greet as a mail server"));
+}
+
+TEST_CASE("why another port is of no use stands in its evidence as well", "[diagnose]") {
+    Bench bench;
+    bench.add_closed();
+    std::optional<OtherPort> found;
+    asio::co_spawn(bench.loop,
+                   try_other_port(bench.loop.get_executor(), bench.ask, "127.0.0.1",
+                                  bench.ask.ports.front().port, 1s),
+                   [&](const std::exception_ptr&, OtherPort result) { found = std::move(result); });
+    while (!found && bench.loop.run_one_for(10s) > 0) continue;
+    REQUIRE(found.has_value());
+    CHECK_THAT(found->words, Catch::Contains("no second one"));
+    CHECK(found->evidence.detail == found->words);
 }
 
 TEST_CASE("ports that all refuse are unreachable in any time", "[diagnose]") {

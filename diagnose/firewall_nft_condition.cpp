@@ -77,13 +77,19 @@ struct Subject {
     std::string header;
 };
 
+// The transport whose header a field is read from; "" for any.
+std::string header_of(const std::string& protocol) {
+    const bool transport = protocol == "tcp" || protocol == "udp";
+    return transport ? protocol : std::string{};
+}
+
 Subject payload_subject(const std::string& protocol, const std::string& field) {
     using Values = Subject::Values;
     Subject subject;
     subject.what = protocol + ' ' + field;
+    subject.header = header_of(protocol);
     const bool ports = protocol == "tcp" || protocol == "udp" || protocol == "th";
     if (ports && (field == "dport" || field == "sport")) {
-        if (protocol != "th") subject.header = protocol;
         subject.about = field == "dport" ? About::destination_port : About::source_port;
         subject.values = Values::numbers;
     } else if ((protocol == "ip" || protocol == "ip6") && (field == "saddr" || field == "daddr")) {
@@ -93,9 +99,9 @@ Subject payload_subject(const std::string& protocol, const std::string& field) {
                (protocol == "ip6" && field == "nexthdr")) {
         subject.about = About::transport;
         subject.values = Values::names;
-    } else if (protocol == "udp" || protocol == "icmp" || protocol == "icmpv6" ||
-               protocol == "sctp" || protocol == "dccp" || protocol == "udplite" ||
-               protocol == "igmp" || protocol == "ah" || protocol == "esp") {
+    } else if (protocol == "icmp" || protocol == "icmpv6" || protocol == "sctp" ||
+               protocol == "dccp" || protocol == "udplite" || protocol == "igmp" ||
+               protocol == "ah" || protocol == "esp") {
         subject.truth = Truth::no;  // another protocol's header
     }
     return subject;
@@ -152,7 +158,9 @@ Subject subject_of(const json::value& left) {
     if (masked && masked->is_array() && !masked->get_array().empty()) {
         const json::value* inner = inside(masked->get_array()[0], "payload");
         if (inner && member(*inner, "field") == "flags") return flags_subject(left);
-        return {};
+        Subject masked_subject;  // what the masked field is compared with is not followed
+        if (inner) masked_subject.header = header_of(member(*inner, "protocol"));
+        return masked_subject;
     }
     if (payload && member(*payload, "protocol") == "tcp" && member(*payload, "field") == "flags") {
         return flags_subject(left);
@@ -160,6 +168,10 @@ Subject subject_of(const json::value& left) {
     if (payload) return payload_subject(member(*payload, "protocol"), member(*payload, "field"));
     if (const json::value* meta = inside(left, "meta")) return meta_subject(member(*meta, "key"));
     Subject subject;
+    if (const json::value* option = inside(left, "tcp option")) {
+        subject.what = "tcp option " + member(*option, "name") + ' ' + member(*option, "field");
+        subject.header = "tcp";
+    }
     if (const json::value* socket = inside(left, "socket")) {
         subject.about = About::program;
         subject.what = "socket " + member(*socket, "key");

@@ -238,6 +238,20 @@ TEST_CASE("a packet of UDP meets the rules for UDP", "[firewall]") {
         {"not TCP", {match("!=", meta("l4proto"), "'tcp'"), drop}, "drop"},
         {"TCP", {match("==", meta("l4proto"), "'tcp'"), drop}, ""},
         {"by number", {match("==", payload("ip", "protocol"), "17"), drop}, "drop"},
+        {"a window of TCP",
+         {match("==", any, "53"), match(">", payload("tcp", "window"), "1"), drop},
+         ""},
+        {"a masked field of TCP",
+         {match("==", any, "53"), match("!=", "{'&':[" + payload("tcp", "doff") + ",1]}", "1"),
+          drop},
+         ""},
+        {"an option of TCP",
+         {match("==", any, "53"),
+          match("==", "{'tcp option':{'name':'maxseg','field':'size'}}", "1"), drop},
+         ""},
+        {"a length of UDP",
+         {match("==", any, "53"), match(">", payload("udp", "length"), "1"), drop},
+         "maybe drop only if udp length > 1"},
     }));
     CAPTURE(c.name);
     RuleQuestion asked = question(false);

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "diagnose/advice_smarthost.hpp"
 #include "diagnose/explain.hpp"
+#include "diagnose/mail_ports.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/provider_catalogue.hpp"
 
@@ -309,13 +310,7 @@ std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
             open.push_back(item.port);
         }
     }
-    const auto rank = [](std::uint16_t port) {
-        if (port == 587) return 0;
-        if (port == 465) return 1;
-        return port == 2525 ? 2 : 3;
-    };
-    std::stable_sort(open.begin(), open.end(),
-                     [&](auto a, auto b) { return std::pair{rank(a), a} < std::pair{rank(b), b}; });
+    sort_by_preference(open);
     return open;
 }
 

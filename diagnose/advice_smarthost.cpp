@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "diagnose/mail_ports.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/smarthost_blame.hpp"
 
@@ -23,13 +24,12 @@ struct Block {
 };
 
 std::string text_of(const Block& block) {
-    const bool implicit = block.port == 465 || block.port == 2465 || block.port == 8465;
     return fmt::format(
         "[smarthost]\nhost = \"{}\"{}\nport = {}            # {}; {}\nusername = \"{}\"\n"
         "password_file = \"/etc/relay/password\"\n",
         block.host.empty() ? sample_host : std::string_view{block.host},
         block.host.empty() ? "  # your provider's submission server" : "", block.port,
-        implicit ? "implicit TLS" : "STARTTLS", block.seen,
+        implicit_tls(block.port) ? "implicit TLS" : "STARTTLS", block.seen,
         block.user.empty() ? sample_user : std::string_view{block.user});
 }
 

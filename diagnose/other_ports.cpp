@@ -8,14 +8,13 @@
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/connect.hpp"
+#include "diagnose/mail_ports.hpp"
 #include "tls/context.hpp"
 
 namespace diagnose {
 namespace {
 
 namespace asio = boost::asio;
-
-bool implicit_tls(std::uint16_t port) { return port == 465 || port == 2465 || port == 8465; }
 
 // "TLS with smtp.example.com:465 failed: ..." without what is said anyway.
 std::string tls_trouble(const std::string& problem) {
@@ -110,11 +109,7 @@ std::vector<std::uint16_t> speaking_ports(const OtherPorts& ports) {
     for (const OtherPort& port : ports) {
         if (port.speaks) speaking.push_back(port.port);
     }
-    const auto rank = [](std::uint16_t port) {
-        return port == 587 ? 0 : port == 465 ? 1 : port == 2525 ? 2 : 3;
-    };
-    std::stable_sort(speaking.begin(), speaking.end(),
-                     [&](auto a, auto b) { return std::pair{rank(a), a} < std::pair{rank(b), b}; });
+    sort_by_preference(speaking);
     return speaking;
 }
 

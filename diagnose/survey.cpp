@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#include "diagnose/mail_ports.hpp"
+
 namespace diagnose {
 namespace {
 
@@ -109,8 +111,6 @@ void note(const ConnectOutcome& outcome, PortEvidence& item) {
 base::Duration since(SteadyClock::time_point began) {
     return std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
 }
-
-bool implicit_tls(std::uint16_t port) { return port == 465 || port == 2465 || port == 8465; }
 
 asio::awaitable<void> look(RunPointer run, tls::Stream& stream, const Visit& visit,
                            PortEvidence& item) {

@@ -341,7 +341,7 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     if (direct == VerdictCode::local_firewall) add(fixes, open_here(seen));
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (smarthost.code != VerdictCode::ok_smarthost) {
-            add(fixes, fix_smarthost(seen, smarthost));
+            add(fixes, fix_smarthost(seen, report, smarthost));
         }
     }
     if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());

@@ -293,7 +293,8 @@ void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16
         "In a systemd unit, look for its own sandbox: `systemctl cat UNIT | grep IPAddress`");
 }
 
-Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
+Fix fix_smarthost(const Observations& seen, const Report& report,
+                  const SmarthostReport& smarthost) {
     if (smarthost.code == VerdictCode::inconclusive) return test_again(seen, smarthost);
     Fix fix;
     const SmarthostBlame blame = blame_for(seen, smarthost.name);
@@ -304,9 +305,7 @@ Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost) {
         add_local_steps(*signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
     } else {
         if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
-        // The headline has it of the first one.
-        const bool said =
-            blame.who == Blame::path && smarthost.name == seen.smarthosts.front().name;
+        const bool said = report.verdict.summary.find(blame.words) != std::string::npos;
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
     if (network_trouble(smarthost.code)) add_other_port(seen, smarthost, fix);

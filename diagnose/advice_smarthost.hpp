@@ -19,8 +19,9 @@ namespace diagnose {
 // The access provider's own submission server, where it is known and its port was seen open.
 [[nodiscard]] Fix use_provider(const Observations& seen);
 
-// What to do about a configured smarthost that failed.
-[[nodiscard]] Fix fix_smarthost(const Observations& seen, const SmarthostReport& smarthost);
+// What to do about a configured smarthost that failed. What the headline says is not said again.
+[[nodiscard]] Fix fix_smarthost(const Observations& seen, const Report& report,
+                                const SmarthostReport& smarthost);
 
 // Adds the rule that stops a port on this host and the commands that let it out, or where to look.
 void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16_t port, Fix& fix);

@@ -137,6 +137,23 @@ TEST_CASE("a greeting that is missing is told as what it was", "[diagnose]") {
     CHECK_THAT(conclude(all).verdict.summary, Catch::Contains(c.words));
 }
 
+TEST_CASE("what closes a smarthost's port is told where the headline is about port 25",
+          "[diagnose]") {
+    const std::string control = GENERATE("dropped", "open");
+    Observations all = smarthost_on_587("dropped", control);
+    for (PortEvidence& item : all.ports) {
+        if (item.role == ProbeRole::smarthost || item.port == 443) continue;
+        if (item.port == 465) continue;
+        item = seen::port(item.role, item.operator_name, item.port, "dropped");
+    }
+    const Report report = conclude(all);
+    const std::string words = "does not answer from here either";
+    const bool headline = report.verdict.summary.find(words) != std::string::npos;
+    CAPTURE(report.verdict.summary);
+    CHECK(headline == (report.verdict.code != report.direct.code));
+    CHECK((advice_of(report).find(words) != std::string::npos) != headline);
+}
+
 TEST_CASE("each public address is shown with its own name", "[diagnose]") {
     HostIdentity identity;
     identity.public_addresses = {"192.0.2.1", "2001:db8::1", "2001:db8::2"};

@@ -65,14 +65,18 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         text = one_family_words(*family, closed_code(report.direct));
     }
-    if (code == VerdictCode::no_network && !seen.portal.empty()) {
-        text = "Nothing connects but a captive portal: this network wants a sign-in first.";
-    } else if (code == VerdictCode::no_network && seen.rule_for_all) {
+    // This order is also that of the cause and of the advice.
+    if (code == VerdictCode::no_network && seen.rule_for_all) {
         text = "Nothing connects anywhere: a rule of this host stops everything.";
+    } else if (code == VerdictCode::no_network && !seen.portal.empty()) {
+        text = "Nothing connects but a captive portal: this network wants a sign-in first.";
     } else if (code == VerdictCode::dns_broken && seen.rule_for_dns) {
         text = "Names do not resolve: a rule of this host stops look-ups.";
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
+    const bool nothing_known = code == VerdictCode::inconclusive && !report.smarthosts.empty() &&
+                               report.smarthosts.front().code == code;
+    if (nothing_known) text += " " + smarthost_words(report.smarthosts.front());
     const SmarthostReport* smarthost = working(report);
     if (smarthost != nullptr && code != VerdictCode::ok_direct) {
         return fmt::format("Mail leaves, through the smarthost {}. {}", smarthost->name, text);

@@ -42,12 +42,14 @@ void find_more(const Observations& seen, Report& report) {
             add_finding(report, smarthost.code,
                         fmt::format("Smarthost {}: {}", smarthost.name, smarthost.sender_note));
         }
-        if (smarthost.code == report.verdict.code) continue;
+        const std::string words = smarthost_words(smarthost);
+        if (report.verdict.summary.find(words) != std::string::npos) continue;
         const bool fine = smarthost.code == VerdictCode::ok_smarthost;
         if (fine && !smarthost.sender_note.empty()) continue;
-        add_finding(report, smarthost.code, smarthost_words(smarthost));
+        add_finding(report, smarthost.code, words);
     }
-    if (!seen.portal.empty() && report.verdict.code != VerdictCode::no_network) {
+    const bool portal_told = report.verdict.code == VerdictCode::no_network && !seen.rule_for_all;
+    if (!seen.portal.empty() && !portal_told) {
         add_finding(report, VerdictCode::no_network, "A captive portal answers: " + seen.portal);
     }
     for (const AnswerPair& pair : seen.answers) {

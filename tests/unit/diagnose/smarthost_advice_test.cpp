@@ -137,6 +137,23 @@ TEST_CASE("a greeting that is missing is told as what it was", "[diagnose]") {
     CHECK_THAT(conclude(all).verdict.summary, Catch::Contains(c.words));
 }
 
+TEST_CASE("where nothing is known of port 25 nor of a smarthost, both are told", "[diagnose]") {
+    Observations all;
+    all.route_v4 = true;
+    seen::add_smarthost(all, smtp::Stage::connect, 0, "", "no connection");
+    all.smarthosts.front().unfinished = true;
+    all.smarthosts.push_back(all.smarthosts.front());
+    all.smarthosts.back().name = "second.example.com";
+    const Report report = conclude(all);
+    REQUIRE(report.direct.code == VerdictCode::inconclusive);
+    CHECK(report.verdict.code == VerdictCode::inconclusive);
+    CHECK_THAT(report.verdict.summary,
+               Catch::Contains("whether port 25 is open") &&
+                   Catch::Contains("Whether the smarthost smtp.example.com"));
+    REQUIRE(report.findings.size() == 1);
+    CHECK_THAT(report.findings.front().summary, Catch::Contains("smarthost second.example.com"));
+}
+
 TEST_CASE("what closes a smarthost's port is told where the headline is about port 25",
           "[diagnose]") {
     const std::string control = GENERATE("dropped", "open");
@@ -152,6 +169,21 @@ TEST_CASE("what closes a smarthost's port is told where the headline is about po
     CAPTURE(report.verdict.summary);
     CHECK(headline == (report.verdict.code != report.direct.code));
     CHECK((advice_of(report).find(words) != std::string::npos) != headline);
+}
+
+TEST_CASE("a portal and a rule of this host have one order in headline, cause and advice",
+          "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped", "dropped");
+    all.portal = "a sign-in page";
+    all.rule_for_all.emplace();
+    all.rule_for_all->rule = "drop";
+    const Report report = conclude(all);
+    REQUIRE(report.verdict.code == VerdictCode::no_network);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("a rule of this host"));
+    CHECK(report.cause.kind == CauseKind::local_firewall);
+    CHECK_THAT(advice_of(report), Catch::Contains("Let connections out of this host"));
+    REQUIRE(report.findings.size() == 1);
+    CHECK_THAT(report.findings.front().summary, Catch::Contains("captive portal"));
 }
 
 TEST_CASE("each public address is shown with its own name", "[diagnose]") {

@@ -242,7 +242,12 @@ class Walk {
             if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
                 found_.auth_offered = !session.extensions().auth.empty();
                 note_ehlo(session);
-                fail(failed->failure.stage, failed->failure.problem, failed->failure.reply);
+                const bool injected = failed->failure.stage == smtp::Stage::starttls &&
+                                      failed->failure.problem.starts_with("data injected");
+                // STARTTLS was offered and agreed to: it is TLS that failed.
+                smtp::Stage stage = failed->failure.stage;
+                if (injected) stage = smtp::Stage::tls;
+                fail(stage, failed->failure.problem, failed->failure.reply);
                 co_return false;
             }
             const bool written = co_await flush(session);

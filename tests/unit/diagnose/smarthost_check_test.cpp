@@ -182,6 +182,13 @@ TEST_CASE("clear text blames the kind of TLS that is set only where TLS was to c
     CHECK(found.plain_seen == implicit);
 }
 
+TEST_CASE("a server that speaks on after agreeing to STARTTLS did offer it", "[diagnose]") {
+    Bench bench;
+    bench.add_server("220 mx.example ESMTP\r\n",
+                     {"250-mx.example\r\n250 STARTTLS\r\n", "220 go\r\n250 injected\r\n"});
+    CHECK(smarthost_code(bench.check(5s)) == VerdictCode::smarthost_tls);
+}
+
 TEST_CASE("a port that says nothing is told from one that says something else", "[diagnose]") {
     Bench silent, noise;
     silent.add_server("");

@@ -175,7 +175,7 @@ class InjectionTest(SystemCase):
         relay = self.relay(self.smarthost(server))
         with RawClient(relay.port) as client:
             client.expect("PROXY TCP4 192.0.2.1 127.0.0.1 56324 25", 554)
-        relay.wait_for_log("server.proxy_protocol names")
+        relay.wait_for_log("none of the proxies in server.proxy_protocol")
         with RawClient(relay.port) as client:
             client.begin("app@example.com", ["ada@dest.example"])
             code, _ = client.data(dot_stuffed(message("x")))

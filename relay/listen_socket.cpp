@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
+
+#include "relay/systemd.hpp"
 
 namespace relay {
 namespace {
@@ -25,7 +25,7 @@ ListenError fail(const std::string& address, int number) {
     ListenError error;
     error.absent = number == EADDRNOTAVAIL || number == EAFNOSUPPORT;
     std::string remedy;
-    if (number == EADDRINUSE && ::sd_listen_fds(0) > 0) {
+    if (number == EADDRINUSE && !passed_sockets().empty()) {
         remedy =
             "; systemd handed over sockets, probably this one: write listen = [\"systemd\"] in "
             "[server], or disable the .socket unit";
@@ -116,36 +116,26 @@ Sockets open_unix(const std::string& name, const std::string& path) {
     return std::vector{*socket};
 }
 
-void free_names(char** names) {
-    if (names == nullptr) return;
-    for (char** each = names; *each != nullptr; ++each) std::free(*each);
-    std::free(static_cast<void*>(names));
-}
-
 ListenError no_socket_named_so(SystemdSockets wanted) {
     return ListenError{fmt::format(
         "server.listen and server.tls_listen both have \"systemd\", but {} of the sockets handed "
         "over is named \"tls\": write FileDescriptorName=tls in the .socket unit for TLS, and "
-        "leave "
-        "it out in the one without",
+        "leave it out in the one without",
         wanted == SystemdSockets::tls ? "none" : "each")};
 }
 
 Sockets open_systemd(const std::string& name, SystemdSockets wanted) {
-    char** names = nullptr;
-    const int count = ::sd_listen_fds_with_names(0, &names);
-    const std::unique_ptr<char*, void (*)(char**)> guard{names, free_names};
-    if (count <= 0) {
+    const std::vector<PassedSocket> passed = passed_sockets();
+    if (passed.empty()) {
         return ListenError{
             fmt::format("server.listen has \"{}\" but systemd handed over no socket: start relay "
                         "through its .socket unit",
                         name)};
     }
     std::vector<ListenSocket> sockets;
-    for (int i = 0; i < count; ++i) {
-        const bool tls = std::strcmp(names[i], "tls") == 0;
+    for (const auto& [descriptor, socket_name] : passed) {
+        const bool tls = socket_name == "tls";
         if (wanted != SystemdSockets::all && tls != (wanted == SystemdSockets::tls)) continue;
-        const int descriptor = SD_LISTEN_FDS_START + i;
         sockaddr_storage bound{};
         socklen_t length = sizeof bound;
         ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length);

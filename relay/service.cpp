@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <systemd/sd-daemon.h>
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -15,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "admin/server.hpp"
@@ -31,8 +31,10 @@
 #include "relay/listener.hpp"
 #include "relay/recent_rates.hpp"
 #include "relay/restart_keys.hpp"
+#include "relay/systemd.hpp"
 #include "relay/users_file.hpp"
 #include "spool/spool.hpp"
+#include "tls/context.hpp"
 
 namespace relay {
 namespace asio = boost::asio;
@@ -106,6 +108,7 @@ class Service {
 base::Result<> Service::start() {
     started_ = clock_.now();
     descriptor_limit_ = raise_descriptor_limit();
+    const std::jthread tls{tls::prepare_library};  // while the spool opens
     resolver_ = net::make_resolver(loop_.get_executor());
     if (base::Result<> opened = open_spool(); !opened) return opened;
     if (base::Result<> delivering = start_delivery(); !delivering) return delivering;
@@ -116,7 +119,7 @@ base::Result<> Service::start() {
     asio::co_spawn(loop_, sample_rates(), log_bug);
     engine_->start();
     ready_ = true;
-    ::sd_notify(0, "READY=1");
+    notify_systemd("READY=1");
     base::log_info("relay is ready", {{"version", version_text()},
                                       {"config", settings_.file.string()},
                                       {"spool", settings_.spool.directory.string()},
@@ -337,7 +340,7 @@ asio::awaitable<void> Service::handle_signals() {
 }
 
 asio::awaitable<void> Service::reload() {
-    ::sd_notify(0, "RELOADING=1");
+    notify_systemd("RELOADING=1");
     // A password_command may take its time: not on the network thread.
     const std::filesystem::path file = settings_.file;
     co_await asio::post(asio::bind_executor(files_.get_executor(), asio::use_awaitable));
@@ -348,7 +351,7 @@ asio::awaitable<void> Service::reload() {
     }
     const base::Result<> done =
         loaded.ok() ? take_over(std::move(loaded.settings)) : base::error("the file has faults");
-    ::sd_notify(0, "READY=1");
+    notify_systemd("READY=1");
     if (done) {
         base::log_info("configuration reloaded", {{"config", settings_.file.string()}});
     } else {
@@ -379,7 +382,7 @@ base::Result<> Service::take_over(config::Settings fresh) {
 
 asio::awaitable<void> Service::stop() {
     ready_ = false;
-    ::sd_notify(0, "STOPPING=1");
+    notify_systemd("STOPPING=1");
     base::log_info("stopping: open transactions may end first");
     probe_timer_.cancel();
     co_await listener_->stop(listener_grace);

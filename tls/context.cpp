@@ -220,6 +220,8 @@ base::Result<ClientContext> ClientContext::load(const ClientOptions& options) {
     return made;
 }
 
+void prepare_library() { SSL_CTX_free(SSL_CTX_new(TLS_method())); }
+
 bool has_trust_store() {
     const auto place = [](const char* variable, const char* usual) {
         const char* const named = std::getenv(variable);

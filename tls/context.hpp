@@ -13,6 +13,9 @@ namespace tls {
 // Whether the system's trust store holds anything. Without it every issuer is unknown.
 [[nodiscard]] bool has_trust_store();
 
+// Loads OpenSSL's algorithms, which the first context waits for otherwise. For any thread.
+void prepare_library();
+
 // TLS 1.2 and later. Cheap to copy; safe to share between streams of one thread.
 class ServerContext {
  public:

@@ -71,7 +71,8 @@ std::optional<spool::NewMessage> make_bounce(const BounceInput& input, const Opt
     report.message_id = fmt::format("<{}@{}>", input.id.text(), options.hostname);
     report.now = input.now;
     report.arrival = original.received;
-    report.will_retry_until = original.received + options.retry.max_age;
+    report.on_hold = input.decision->state == spool::MessageState::held;
+    if (!report.on_hold) report.will_retry_until = original.received + options.retry.max_age;
     report.original = original.envelope;
     report.original_id = original.id.text();
     report.original_header = input.original_header;

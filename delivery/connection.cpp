@@ -89,9 +89,13 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint1
     for (const std::uint16_t port : ports) {
         std::optional<smtp::SessionFailure> trouble = co_await open_port(port);
         if (!trouble) co_return std::nullopt;
-        // What a server said is worth more than that another port is closed.
-        if (!failure || trouble->stage > smtp::Stage::connect) failure = std::move(trouble);
-        if (failure->stage == smtp::Stage::auth) break;  // one sign-in is enough
+        const bool name_unknown = trouble->stage == smtp::Stage::dns;
+        if (!failure || trouble->stage > smtp::Stage::connect) {
+            failure = std::move(trouble);  // what a server said is worth more than a closed port
+        } else if (failure->stage == smtp::Stage::connect) {
+            failure->problem += "; " + trouble->problem;
+        }
+        if (name_unknown || failure->stage == smtp::Stage::auth) break;  // one sign-in is enough
     }
     co_return failure;
 }
@@ -107,6 +111,7 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::
     }
     stream_.emplace(std::move(*dialled));
     port_ = port;
+    heard_ = false;
 
     smtp::ClientOptions options;
     options.helo = options_.helo;
@@ -142,6 +147,11 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::sign_in() {
         if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
             smtp::SessionFailure failure = failed->failure;
             failure.problem = fmt::format("{}: {}", place(port_), failure.problem);
+            if (!heard_ && tls_for_port(options_.tls, port_) != smtp::ClientTls::implicit) {
+                failure.problem +=
+                    ", without a greeting: if this port speaks TLS from its first byte, set tls = "
+                    "\"implicit\"";
+            }
             stream_->close();
             co_return failure;
         }
@@ -230,6 +240,7 @@ asio::awaitable<void> Connection::exchange() {
         if (stream_->close_reason() == tls::CloseReason::timeout) {
             problem = fmt::format("no answer within {}", base::human_duration(time_limit()));
         }
+        if (cancelled_) problem = "relay is stopping";
         lost_before_reply_ = !heard_ && stream_->close_reason() != tls::CloseReason::timeout;
         session_->connection_lost(std::move(problem));
         co_return;
@@ -272,6 +283,13 @@ asio::awaitable<std::vector<smtp::RecipientResult>> Connection::deliver(
             if (body.left() > 0) static_cast<void>(co_await flush());
         }
     }
+}
+
+std::optional<smtp::SessionFailure> Connection::failure() {
+    if (ready()) return std::nullopt;
+    const smtp::ClientEvent event = session_->next_event();
+    const auto* failed = std::get_if<smtp::event::SessionFailed>(&event);
+    return failed != nullptr ? std::optional{failed->failure} : std::nullopt;
 }
 
 asio::awaitable<bool> Connection::wait_idle(base::Duration limit) {

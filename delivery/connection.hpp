@@ -59,6 +59,8 @@ class Connection {
     [[nodiscard]] std::string auth() const { return session_ ? session_->auth_mechanism() : ""; }
     // The last transaction was lost before the server said a word: a connection gone stale.
     [[nodiscard]] bool lost_before_reply() const { return lost_before_reply_; }
+    // Why the session ended with the last transaction; nullopt while it goes on.
+    [[nodiscard]] std::optional<smtp::SessionFailure> failure();
 
  private:
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> open_port(std::uint16_t port);

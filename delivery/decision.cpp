@@ -106,9 +106,13 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
         waiting = true;
         unknown = unknown || outcome.result.outcome == Outcome::unknown;
         decision.changes.push_back(change_for(outcome, RecipientState::pending));
-        if (late && wants_delay(notify)) delayed.push_back(outcome.recipient);
+        if (wants_delay(notify)) delayed.push_back(outcome.recipient);
     }
 
+    decision.wedged = waiting && (unknown || input.broken);
+    const bool worn_out = decision.wedged && message.wedged + 1 >= spool::most_wedged;
+    const bool held = waiting && (input.body_lost || worn_out);
+    if (!late && !held) delayed.clear();
     decision.warned = !delayed.empty();
     decision.outcome = overall_outcome(*input.outcomes);
     add_report(decision, smtp::ReportAction::failed, std::move(failed));
@@ -125,12 +129,11 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     // A rest that began before the clock was set back may seem to end in a year.
     const base::Time last = input.now + longest_wait(options);
     decision.due = std::min(std::max(input.now + delay, input.not_before), last);
-    decision.wedged = unknown || input.broken;
-    if (input.body_lost) {
-        put_on_hold(decision, "");
-    } else if (decision.wedged && message.wedged + 1 >= spool::most_wedged) {
-        put_on_hold(decision, fmt::format("{} deliveries came to no end, the last one: ",
-                                          spool::most_wedged));
+    if (held) {
+        put_on_hold(decision, input.body_lost ? ""
+                                              : fmt::format("{} deliveries came to no end, the "
+                                                            "last one: ",
+                                                            spool::most_wedged));
     }
     return decision;
 }

@@ -82,9 +82,10 @@ void Engine::attempt_now() {
 base::Result<> Engine::reload(Options options) {
     base::Result<Pools> pools = make_pools(options);
     if (!pools) return pools.error();
-    bool paused = false;
+    bool troubled = false;
     for (const auto& pool : pools_) {
-        paused = paused || pool->health().state() == Health::paused;
+        const Health health = pool->health().state();
+        troubled = troubled || health == Health::paused || health == Health::failing;
         pool->retire();
         if (pool->connections() > 0) retired_.push_back(pool);
     }
@@ -98,7 +99,7 @@ base::Result<> Engine::reload(Options options) {
     pools_ = std::move(*pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
     tried_ready_ = 0;
-    if (paused) retry_all();
+    if (troubled) retry_all();
     take_due();
     dispatch();
     return {};
@@ -146,7 +147,8 @@ JobPtr Engine::next_job(Pool& pool) {
     return job;
 }
 
-// After a refused sign-in mail waits for up to an hour; new credentials are tried at once.
+// Behind a smarthost that fails mail waits for up to an hour; what a reload changed is tried at
+// once.
 void Engine::retry_all() {
     spool::Query waiting;
     waiting.states = {spool::MessageState::queued};
@@ -223,11 +225,11 @@ void Engine::give_up_waiting(const Pool* failed) {
 // No smarthost can take it. That is an attempt if one was tried for it, or with it waiting.
 void Engine::defer(JobPtr job, const Pool* failed) {
     const bool was_tried = !job->attempt.remote.empty();
-    const bool all_paused = std::all_of(pools_.begin(), pools_.end(), [](const auto& pool) {
+    const bool paused = std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) {
         return pool->health().state() == Health::paused;
     });
     job->attempted = was_tried || failed != nullptr;
-    job->keep_for_ever = all_paused;
+    job->keep_for_ever = job->keep_for_ever || paused;
     job->attempt.at = surroundings_.clock->now();
     Pool* reason = nullptr;
     for (const auto& pool : pools_) {
@@ -240,9 +242,8 @@ void Engine::defer(JobPtr job, const Pool* failed) {
         }
     }
     if (!was_tried && reason != nullptr) {
-        const smtp::Stage stage =
-            reason->health().state() == Health::paused ? smtp::Stage::auth : smtp::Stage::connect;
-        job->outcomes = same_for_all(job->message(), deferral(stage, reason->health().problem()));
+        const SmarthostHealth& health = reason->health();
+        job->outcomes = same_for_all(job->message(), deferral(health.stage(), health.problem()));
         job->attempt.smarthost = reason->options().name;
         reason->count(job->outcomes);
     }
@@ -400,7 +401,9 @@ asio::awaitable<void> Engine::stop(base::Duration grace) {
     while (busy() && std::chrono::steady_clock::now() < last_deadline) {
         if (!cut && (hurried_ || std::chrono::steady_clock::now() >= deadline)) {
             cut = true;
-            base::log_warning("the grace period is over: open transactions are cut");
+            if (!hurried_) {
+                base::log_warning("the grace period is over: open transactions are cut");
+            }
             for (const auto& pool : pools_) pool->cancel();
             for (const auto& pool : retired_) pool->cancel();
         }

@@ -80,6 +80,10 @@ void Engine::finished(JobPtr job) {
                 job->tried_pools.push_back(pool.get());
         }
         if (any_hope(*job)) {
+            base::log_info("trying another smarthost",
+                           {{"id", job->message().id},
+                            {"smarthost", job->attempt.smarthost},
+                            {"problem", result_text(worst_result(job->outcomes))}});
             put_back(std::move(job));
             return;
         }
@@ -171,7 +175,7 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
         input.message = &job.message();
         input.decision = &decision;
         input.wish = &wish;
-        input.remote_host = job.attempt.smarthost;
+        input.remote_host = job.remote_host;
         input.original_header = job.original_header;
         input.original_body = job.original_body;
         input.now = surroundings_.clock->now();

@@ -27,11 +27,13 @@ void SmarthostHealth::succeeded(base::Time now) {
     rest_ = {};
 }
 
-void SmarthostHealth::failed(base::Time now, std::string problem) {
+void SmarthostHealth::failed(base::Time now, std::string problem, smtp::Stage stage) {
+    stage_ = stage;
     rest(now, Health::failing, std::move(problem), std::chrono::minutes{5});
 }
 
 void SmarthostHealth::sign_in_refused(base::Time now, std::string problem) {
+    stage_ = smtp::Stage::auth;
     rest(now, Health::paused, std::move(problem), longest_rest);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "delivery/status.hpp"
+#include "smtp/client_session.hpp"
 
 namespace delivery {
 
@@ -28,12 +29,14 @@ class SmarthostHealth {
     [[nodiscard]] bool on_trial() const { return next_attempt_.has_value(); }
 
     void succeeded(base::Time now);
-    void failed(base::Time now, std::string problem);           // connection, TLS, greeting, EHLO
+    // Connection, TLS, greeting, EHLO.
+    void failed(base::Time now, std::string problem, smtp::Stage stage = smtp::Stage::connect);
     void sign_in_refused(base::Time now, std::string problem);  // AUTH
     void try_at_once();  // a reload or a person asks: the rest is over, its growth forgotten
 
     [[nodiscard]] Health state() const { return state_; }
     [[nodiscard]] const std::string& problem() const { return problem_; }
+    [[nodiscard]] smtp::Stage stage() const { return stage_; }  // of the problem
     [[nodiscard]] std::optional<base::Time> since() const { return since_; }
     [[nodiscard]] std::optional<base::Time> next_attempt() const { return next_attempt_; }
 
@@ -44,6 +47,7 @@ class SmarthostHealth {
     base::Duration rest_{};
     Health state_ = Health::untried;
     std::string problem_;
+    smtp::Stage stage_ = smtp::Stage::connect;
     std::optional<base::Time> since_, next_attempt_;
 };
 

@@ -39,6 +39,7 @@ struct Job {
     // What the attempt came to, kept until the spool has it.
     std::vector<RecipientOutcome> outcomes;
     spool::Attempt attempt;
+    std::string remote_host;                     // the smarthost of the attempt, as configured
     std::string original_header, original_body;  // for reports
     bool attempted = true;                       // false: it only waited for a smarthost that rests
     bool broken = false;                         // an internal error ended it

@@ -177,20 +177,37 @@ asio::awaitable<bool> Pool::open(Connection& connection) {
         note_failure(*failure);
         co_return false;
     }
-    const bool recovered = health_.state() == Health::failing || health_.state() == Health::paused;
-    health_.succeeded(surroundings_.clock->now());
     good_port_ = connection.port();
     counters_.tls = connection.handshake().version;
     counters_.auth = connection.auth();
     ++counters_.sessions;
     if (connection.handshake().resumed) ++counters_.resumed_sessions;
+    if (!refuses_unsigned_) note_success(connection);
+    co_return true;
+}
+
+void Pool::note_success(const Connection& connection) {
+    const bool recovered = health_.state() == Health::failing || health_.state() == Health::paused;
+    health_.succeeded(surroundings_.clock->now());
     base::log(recovered ? base::LogLevel::info : base::LogLevel::debug, "signed in",
               {{"smarthost", options_.name},
                {"remote", connection.remote()},
                {"tls", counters_.tls},
                {"auth", counters_.auth},
                {"resumed", connection.handshake().resumed}});
-    co_return true;
+}
+
+// Some servers greet everyone and refuse mail without a sign-in at MAIL only. That is a refused
+// sign-in like another, and until mail was taken a session alone proves nothing.
+bool Pool::asks_for_sign_in(Connection& connection) {
+    const std::optional<smtp::SessionFailure> failure = connection.failure();
+    if (failure && failure->stage == smtp::Stage::auth) {
+        refuses_unsigned_ = true;
+        note_failure(*failure);
+        return true;
+    }
+    if (connection.ready() && std::exchange(refuses_unsigned_, false)) note_success(connection);
+    return false;
 }
 
 void Pool::note_failure(const smtp::SessionFailure& failure) {
@@ -223,7 +240,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
                          {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
         return;
     }
-    health_.failed(now, problem);
+    health_.failed(now, problem, failure.stage);
     base::log_warning("smarthost cannot be used",
                       {{"smarthost", options_.name},
                        {"stage", smtp::stage_name(failure.stage)},
@@ -295,6 +312,7 @@ asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
         connection.abandon();
     }
     member.serves_nothing();
+    if (!job->broken && asks_for_sign_in(connection)) job->keep_for_ever = true;
     const bool stale = !job->broken && connection.lost_before_reply() && !job->went_stale &&
                        nothing_happened(*job);
     if (stale) {
@@ -410,6 +428,7 @@ void Pool::count(const std::vector<RecipientOutcome>& outcomes) {
 void Pool::describe_attempt(Job& job, const Connection& connection, base::Time started) {
     job.attempt.at = started;
     job.attempt.smarthost = options_.name;
+    job.remote_host = options_.host;
     job.attempt.remote = connection.remote();
     job.attempt.tls = connection.handshake().version;
 }

@@ -92,6 +92,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
     boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);
     void note_failure(const smtp::SessionFailure& failure);
+    void note_success(const Connection& connection);
+    [[nodiscard]] bool asks_for_sign_in(Connection& connection);
     void describe_attempt(Job& job, const Connection& connection, base::Time started);
     [[nodiscard]] std::uint32_t transaction_limit(const Connection& connection) const;
 
@@ -109,6 +111,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::size_t crowd_limit_ = 0;   // so many connections the server let in, until crowd_until_
     base::Duration crowd_until_{};  // by the clock's uptime
     std::uint64_t refused_sign_ins_ = 0;
+    bool refuses_unsigned_ = false;  // takes sessions without a sign-in, but refused their mail
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

@@ -161,7 +161,10 @@ void ClientSession::connection_lost(std::string problem) {
 const Extensions& ClientSession::extensions() const { return state_->extensions; }
 
 Stage ClientSession::stage() const {
-    return state_->phase == State::Phase::transaction ? state_->transaction_stage() : state_->stage;
+    if (state_->phase != State::Phase::transaction) return state_->stage;
+    // A small message goes out in one write with its commands, and their replies may come with the
+    // last one's: what is waited for is that one.
+    return state_->transaction.end_given ? Stage::final_dot : state_->transaction_stage();
 }
 
 const std::string& ClientSession::auth_mechanism() const { return state_->mechanism; }

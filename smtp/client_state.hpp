@@ -101,6 +101,7 @@ struct ClientSession::State {
     void on_transaction_reply(const Reply& reply);
     void on_mail(const Reply& reply);
     void on_rcpt(std::uint32_t recipient, const Reply& reply);
+    void on_sign_in_wanted(const Reply& reply);
     void on_data(const Reply& reply);
     void on_chunk(const Reply& reply);
     void on_end(Command command, const Reply& reply);

@@ -100,7 +100,14 @@ bool too_many_recipients(const Reply& reply) {
     return reply.enhanced == "5.5.3" || text.find("too many") != std::string::npos;
 }
 
+// RFC 4954 section 6: 530 may answer any command. It says nothing about the message, nor do the
+// other replies of a sign-in where one is not under way.
+bool asks_for_sign_in(const Reply& reply) {
+    return reply.code == 530 || reply.code == 534 || reply.code == 535 || reply.code == 538;
+}
+
 Outcome refusal(const Reply& reply, Stage where) {
+    if (asks_for_sign_in(reply)) return Outcome::deferred;
     if (where == Stage::rcpt && too_many_recipients(reply)) return Outcome::deferred;
     return reply.permanent() ? Outcome::failed : Outcome::deferred;
 }
@@ -229,6 +236,7 @@ void ClientSession::State::on_transaction_reply(const Reply& reply) {
 void ClientSession::State::on_mail(const Reply& reply) {
     transaction.mail_accepted = reply.code / 100 == 2;
     if (transaction.mail_accepted) return;
+    if (asks_for_sign_in(reply)) return on_sign_in_wanted(reply);
     for (std::size_t i = 0; i < transaction.states.size(); ++i) {
         if (transaction.states[i] == RecipientState::resolved) continue;
         transaction.results[i] = {refusal(reply, Stage::mail), Stage::mail, reply, {}};
@@ -239,6 +247,7 @@ void ClientSession::State::on_mail(const Reply& reply) {
 
 void ClientSession::State::on_rcpt(std::uint32_t recipient, const Reply& reply) {
     if (transaction.states[recipient] == RecipientState::resolved) return;  // MAIL was refused
+    if (transaction.accepted == 0 && asks_for_sign_in(reply)) return on_sign_in_wanted(reply);
     if (reply.code / 100 == 2) {
         transaction.states[recipient] = RecipientState::accepted;
         ++transaction.accepted;
@@ -246,6 +255,23 @@ void ClientSession::State::on_rcpt(std::uint32_t recipient, const Reply& reply) 
     }
     transaction.results[recipient] = {refusal(reply, Stage::rcpt), Stage::rcpt, reply, {}};
     transaction.states[recipient] = RecipientState::resolved;
+}
+
+// Nothing was taken and nothing can be: as with a refused AUTH the smarthost is what fails, and the
+// mail waits.
+void ClientSession::State::on_sign_in_wanted(const Reply& reply) {
+    const std::string problem =
+        encrypted() ? "the server takes no mail without a sign-in (username and password)"
+                    : "the server takes no mail without STARTTLS or a sign-in";
+    for (std::size_t i = 0; i < transaction.states.size(); ++i) {
+        if (transaction.states[i] == RecipientState::resolved) continue;
+        RecipientResult& result = transaction.results[i];
+        result.outcome = Outcome::deferred;
+        result.stage = Stage::auth;
+        result.problem = fmt::format("{}: {}", problem, reply.one_line());
+        transaction.states[i] = RecipientState::resolved;
+    }
+    fail(Stage::auth, reply, problem);
 }
 
 void ClientSession::State::on_data(const Reply& reply) {

@@ -105,7 +105,7 @@ void ReportWriter::write_header(const std::string& boundary) {
     field(out_, "Date", base::format_rfc5322(input_.now));
     field(out_, "From", fmt::format("Mail Delivery System <{}>", one_safe_line(from)));
     field(out_, "To", fmt::format("<{}>", one_safe_line(input_.to)));
-    field(out_, "Subject", encode_unstructured(report_subject(action)));
+    field(out_, "Subject", encode_unstructured(report_subject(input_, action)));
     if (!input_.message_id.empty()) field(out_, "Message-ID", one_safe_line(input_.message_id));
     // RFC 3834 section 5: keeps vacation programs and other reporters quiet.
     field(out_, "Auto-Submitted", "auto-replied");

@@ -34,6 +34,7 @@ struct ReportInput {
     std::string message_id;  // of the report, "<...>"
     base::Time now{}, arrival{};
     base::Time will_retry_until{};  // for delays
+    bool on_hold = false;           // for delays: it is not tried again until a person says so
     Envelope original;              // ENVID, RET, SMTPUTF8 of the message reported on
     std::string original_id;        // our queue id
     std::string original_header;    // its header section, CRLF

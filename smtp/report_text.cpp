@@ -46,6 +46,12 @@ std::string opening(const ReportInput& input, ReportAction action) {
                 "send it once more, {} will not get it.",
                 whom, one ? "this recipient" : "they");
         case ReportAction::delayed:
+            if (input.on_hold) {
+                return fmt::format(
+                    "Your message may not have reached {}: the last attempts to deliver it came to "
+                    "no answer. It is kept, and waits until the operator of {} has looked at it.",
+                    whom, one_safe_line(input.reporting_host));
+            }
             return fmt::format(
                 "Your message has not yet been delivered to {}. You need not do anything and need "
                 "not send it again: it is kept and tried again{}.",
@@ -109,12 +115,13 @@ std::string one_safe_line(std::string_view text) {
     return out;
 }
 
-std::string report_subject(ReportAction action) {
+std::string report_subject(const ReportInput& input, ReportAction action) {
     switch (action) {
         case ReportAction::failed:
             return "Undelivered mail: your message was not delivered";
         case ReportAction::delayed:
-            return "Delayed mail: your message is still being tried";
+            return input.on_hold ? "Delayed mail: your message waits for the operator"
+                                 : "Delayed mail: your message is still being tried";
         case ReportAction::delivered:
             return "Delivered mail: your message has arrived";
         case ReportAction::relayed:

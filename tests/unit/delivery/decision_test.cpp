@@ -214,5 +214,8 @@ TEST_CASE("the third delivery without an end puts a message on hold", "[delivery
     CHECK(decision.changes[0].problem.empty());  // was delivered
     CHECK(decision.changes[1].problem ==
           "put on hold: 3 deliveries came to no end, the last one: connection lost");
-    CHECK(decision.reports.empty());
+    REQUIRE(decision.reports.size() == 1);  // however young it is: nobody else tells the sender
+    CHECK(decision.reports[0].action == smtp::ReportAction::delayed);
+    CHECK(decision.reports[0].recipients == std::vector<std::size_t>{1});
+    CHECK(decision.warned);
 }

@@ -21,7 +21,8 @@ TEST_CASE("a small message with CHUNKING costs one write", "[smtp]") {
         {"content refused", "S: 250 ok\nS: 250 ok\nS: 250 ok\nS: 554 spam\nC: QUIT",
          "ready\nfinal\nfailed final-dot 554\nfailed final-dot 554\nclosed"},
         {"lost: nobody knows", "S: 250 ok\nS: 550 no",
-         "ready\nfinal\nfailed rcpt 550\nunknown rcpt the connection was lost\nFAILED rcpt 0: the "
+         "ready\nfinal\nfailed rcpt 550\nunknown final-dot the connection was lost\nFAILED "
+         "final-dot 0: the "
          "connection was lost"},
         {"an idle connection was closed: surely not sent", "S: 421 idle",
          "ready\nfinal\ndeferred mail 421\ndeferred mail 421\nFAILED mail 421: the server closes "

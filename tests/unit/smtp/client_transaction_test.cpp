@@ -149,6 +149,17 @@ TEST_CASE("commands are pipelined where the server offers it", "[smtp]") {
         {"an empty message taken is nobody's delivery",
          "S: 250 ok\nS: 550 no\nS: 550 no\nS: 354 go\nC: .\nS: 250 ok\nC: QUIT",
          "ready\nfailed rcpt 550\nfailed rcpt 550\nclosed"},
+        // RFC 4954 section 6: it says nothing about the message.
+        {"530 to MAIL", "S: 530 5.7.0 first",
+         "ready\ndeferred auth the server takes no mail without STARTTLS or a sign-in: 530 5.7.0 "
+         "first\ndeferred auth the server takes no mail without STARTTLS or a sign-in: 530 5.7.0 "
+         "first\nFAILED auth 530 permanent: the server takes no mail without STARTTLS or a "
+         "sign-in"},
+        {"530 to the first RCPT that is not refused for itself",
+         "S: 250 ok\nS: 550 no\nS: 530 first",
+         "ready\nfailed rcpt 550\ndeferred auth the server takes no mail without STARTTLS or a "
+         "sign-in: 530 first\nFAILED auth 530 permanent: the server takes no mail without STARTTLS "
+         "or a sign-in"},
         {"421 to MAIL", "S: 421 idle",
          "ready\ndeferred mail 421\ndeferred mail 421\nFAILED mail 421: the server closes the "
          "connection"},
@@ -327,6 +338,36 @@ TEST_CASE("the stage tells which time-out applies", "[smtp]") {
     REQUIRE(std::holds_alternative<smtp::event::TransactionDone>(session.next_event()));
     session.quit();
     REQUIRE(session.stage() == smtp::Stage::quit);
+}
+
+TEST_CASE("a message in one write waits for its last reply from the first on", "[smtp]") {
+    smtp::ClientOptions options;
+    options.tls = smtp::ClientTls::none;
+    smtp::ClientSession session{options};
+    session.receive("220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    while (!std::holds_alternative<smtp::event::Ready>(session.next_event())) {
+        (void)session.take_output();
+    }
+    (void)session.take_output();
+    session.begin(message({"b@y"}).transaction);
+    REQUIRE(std::holds_alternative<smtp::event::BodyWanted>(session.next_event()));
+    session.write_body("Hi\r\n", true);
+    REQUIRE(std::holds_alternative<smtp::event::FinalDotSent>(session.next_event()));
+    REQUIRE(session.stage() == smtp::Stage::mail);
+    REQUIRE(session.take_output().ends_with("BDAT 4 LAST\r\nHi\r\n"));
+    REQUIRE(session.stage() == smtp::Stage::final_dot);
+    SECTION("and is unknown there when the connection ends") {
+        session.connection_lost("lost");
+        const auto done = std::get<smtp::event::TransactionDone>(session.next_event());
+        REQUIRE(done.results.at(0).outcome == smtp::Outcome::unknown);
+        REQUIRE(done.results.at(0).stage == smtp::Stage::final_dot);
+    }
+    SECTION("but was taken by nobody when a sign-in is wanted") {
+        session.receive("530 5.7.0 first\r\n");
+        const auto done = std::get<smtp::event::TransactionDone>(session.next_event());
+        REQUIRE(done.results.at(0).outcome == smtp::Outcome::deferred);
+        REQUIRE(done.results.at(0).stage == smtp::Stage::auth);
+    }
 }
 
 TEST_CASE("a thousand recipients are one group of commands", "[smtp]") {

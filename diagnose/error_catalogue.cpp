@@ -10,6 +10,7 @@
 
 #include "config/data/data.hpp"
 #include "diagnose/data_file.hpp"
+#include "diagnose/text_words.hpp"
 
 namespace diagnose {
 namespace {
@@ -22,6 +23,7 @@ ErrorEntry read_error(const toml::table& table) {
     entry.ports = ports_of(table["ports"]);
     entry.local = table["local"].value_or(false);
     entry.vague = table["vague"].value_or(false);
+    entry.firm = table["firm"].value_or(false);
     entry.stage = text_of(table["stage"]);
     entry.verdict = text_of(table["verdict"]);
     entry.who_fixes = text_of(table["who_fixes"]);
@@ -41,19 +43,6 @@ StandardEntry read_standard(const toml::table& table) {
     entry.meaning = text_of(table["meaning"]);
     entry.fix = text_of(table["fix"]);
     return entry;
-}
-
-struct Found {
-    std::size_t length = 0, position = std::string::npos;
-};
-
-Found longest_part(const std::vector<std::string>& parts, const std::string& folded) {
-    Found best;
-    for (const std::string& part : parts) {
-        const std::size_t at = folded.find(part);
-        if (at != std::string::npos && part.size() > best.length) best = {part.size(), at};
-    }
-    return best;
 }
 
 bool any_port(const ErrorEntry& entry, const TextFacts& facts) {
@@ -99,17 +88,16 @@ ErrorMatch ErrorCatalogue::find(const TextFacts& facts) const {
     ErrorMatch best;
     std::size_t best_score = 0;
     for (const ErrorEntry& entry : entries_) {
-        const Found found = longest_part(entry.contains, facts.folded);
-        const Found with = longest_part(entry.with, facts.folded);
-        if (found.length == 0 || (entry.local && !facts.local)) continue;
-        if (!entry.with.empty() && with.length == 0) continue;
+        const std::string_view found = longest_part(entry.contains, facts.folded);
+        if (found.empty() || (entry.local && !facts.local)) continue;
+        if (!entry.with.empty() && longest_part(entry.with, facts.folded).empty()) continue;
         if (!entry.ports.empty() && !any_port(entry, facts)) continue;
-        const std::size_t score = (entry.vague ? 0 : 100'000) + (entry.local ? 40'000 : 0) +
-                                  (entry.ports.empty() ? 0 : 20'000) +
-                                  (entry.with.empty() ? 0 : 10'000) + found.length;
+        const std::size_t score = (entry.firm ? 200'000 : 0) + (entry.vague ? 0 : 100'000) +
+                                  (entry.local ? 40'000 : 0) + (entry.ports.empty() ? 0 : 20'000) +
+                                  (entry.with.empty() ? 0 : 10'000) + found.size();
         if (score > best_score) {
             best_score = score;
-            best = {&entry, found.position};
+            best = {&entry, find_part(facts.folded, found), std::string(found)};
         }
     }
     return best;

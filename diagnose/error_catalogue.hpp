@@ -15,7 +15,7 @@ struct ErrorEntry {
     std::string id;
     std::vector<std::string> contains, with;  // lower case
     std::vector<std::uint16_t> ports;
-    bool local = false, vague = false;
+    bool local = false, vague = false, firm = false;
     std::string stage, verdict, who_fixes, retry, meaning, fix;
 };
 
@@ -29,6 +29,7 @@ struct StandardEntry {
 struct ErrorMatch {
     const ErrorEntry* entry = nullptr;  // nullptr: none fits
     std::size_t position = 0;           // of the words, in TextFacts::folded
+    std::string words;                  // the part of the entry that was found
 };
 
 class ErrorCatalogue {

@@ -1,12 +1,14 @@
 #include "diagnose/explain.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "base/text.hpp"
 #include "diagnose/error_catalogue.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/reply_catalogue.hpp"
+#include "diagnose/text_words.hpp"
 
 namespace diagnose {
 namespace {
@@ -22,7 +24,8 @@ enum Weight : int {
     known_enhanced = 60,
     known_code = 70,
     own_words = 80,
-    server_words = 90
+    server_words = 90,
+    firm_words = 95
 };
 
 struct Candidate {
@@ -31,6 +34,7 @@ struct Candidate {
     const ErrorEntry* error = nullptr;
     const StandardEntry* standard = nullptr;
     CodeSighting seen;
+    std::string words;  // those that it was found by, folded; "": a code alone
 };
 
 std::vector<std::string> speakers_in(const TextFacts& facts) {
@@ -59,7 +63,9 @@ Candidate by_catalogue(const TextFacts& facts, const CodeSighting& seen,
     Candidate candidate;
     candidate.seen = seen;
     candidate.reply = ReplyCatalogue::built_in().explain(query);
-    if (candidate.reply != nullptr) candidate.weight = weight_of(*candidate.reply, seen);
+    if (candidate.reply == nullptr) return candidate;
+    candidate.weight = weight_of(*candidate.reply, seen);
+    candidate.words = longest_part(candidate.reply->contains, facts.folded);
     return candidate;
 }
 
@@ -80,8 +86,9 @@ Candidate by_words(const TextFacts& facts) {
     candidate.error = match.entry;
     if (!facts.codes.empty()) candidate.seen = facts.codes.front();
     if (match.entry == nullptr) return candidate;
-    if (match.entry->vague) {
-        candidate.weight = vague_words;
+    candidate.words = match.words;
+    if (match.entry->vague || match.entry->firm) {
+        candidate.weight = match.entry->firm ? firm_words : vague_words;
         return candidate;
     }
     candidate.weight = own_words;
@@ -109,13 +116,27 @@ Candidate best_candidate(const TextFacts& facts, const std::vector<std::string>&
     return best;
 }
 
+// The line with these words; without any the first one, of a Python traceback the last.
+std::string_view line_of_words(std::string_view text, std::string_view words) {
+    const std::vector<std::string_view> lines = base::split(text, '\n');
+    const auto found = std::find_if(lines.begin(), lines.end(), [&](std::string_view line) {
+        return !words.empty() && find_part(fold(line), words) != std::string_view::npos;
+    });
+    if (found != lines.end()) return *found;
+    return text.starts_with("Traceback (most recent call last)") ? lines.back() : lines.front();
+}
+
 // The line that the explanation is about, from the code on.
 std::string telling_line(const TextFacts& facts, const Candidate& best) {
     const bool coded = best.seen.code != 0 || !best.seen.enhanced.empty();
     std::string_view text = facts.text;
-    if (coded && best.error == nullptr) text.remove_prefix(best.seen.position);
-    text = base::trim(text);
-    return base::printable(base::trim(text.substr(0, text.find('\n'))), 200);
+    if (coded && best.error == nullptr) {
+        text = base::trim(text.substr(best.seen.position));
+        text = text.substr(0, text.find('\n'));
+    } else {
+        text = line_of_words(base::trim(text), best.words);
+    }
+    return base::printable(base::trim(text), 200);
 }
 
 template <class Entry>
@@ -144,6 +165,18 @@ void fill(Explanation& explanation, const Candidate& best) {
     } else if (best.standard != nullptr) {
         copy_advice(explanation, *best.standard);
     }
+}
+
+std::string_view part_of_session(std::string_view stage) {
+    const bool setting_up = stage == "dns" || stage == "tls" || stage == "ehlo";
+    return setting_up ? "connect" : stage;
+}
+
+bool better_known(const std::vector<Explanation>& all, const Explanation& vague) {
+    return std::any_of(all.begin(), all.end(), [&](const Explanation& other) {
+        return other.weight > vague.weight &&
+               part_of_session(other.stage) == part_of_session(vague.stage);
+    });
 }
 
 }  // namespace
@@ -183,7 +216,14 @@ void LogExplainer::add_line(std::string_view line) { take(splitter_.add(line)); 
 
 std::vector<Explanation> LogExplainer::finish() {
     take(splitter_.finish());
-    return troubles_.empty() ? others_ : troubles_;
+    if (troubles_.empty()) return others_;
+    // "It did not work" next to the reason why is noise.
+    std::vector<Explanation> telling;
+    std::copy_if(troubles_.begin(), troubles_.end(), std::back_inserter(telling),
+                 [&](const Explanation& trouble) {
+                     return trouble.weight != vague_words || !better_known(troubles_, trouble);
+                 });
+    return telling;
 }
 
 const Explanation& most_telling(const std::vector<Explanation>& found) {

@@ -48,6 +48,12 @@ std::string_view catalogue_stage(std::string_view stage) {
     return stage;
 }
 
+// These codes of RFC 4954 are said of a sign-in and of nothing else.
+std::string_view stage_of(int code, std::string_view stage) {
+    if (code == 534 || code == 535 || code == 538) return "auth";
+    return catalogue_stage(stage);
+}
+
 bool overlap(const ReplyEntry& a, const ReplyEntry& b) {
     for (const std::string& x : a.contains) {
         for (const std::string& y : b.contains) {
@@ -65,6 +71,10 @@ base::Result<ReplyEntry> read_entry(const toml::table& table) {
     entry.stage = text("stage");
     entry.enhanced = text("enhanced");
     entry.bare_code = table["bare_code"].value_or(false);
+    entry.any_enhanced = table["any_enhanced"].value_or(false);
+    entry.bare_enhanced = table["bare_enhanced"].value_or(false);
+    entry.at_stage = table["at_stage"].value_or(false);
+    entry.ordinary = table["ordinary"].value_or(false);
     entry.verdict = text("verdict");
     entry.who_fixes = text("who_fixes");
     entry.retry = text("retry");
@@ -135,7 +145,7 @@ base::Result<ReplyCatalogue> ReplyCatalogue::parse(std::string_view text) {
             return named_service(other) && other.provider != entry.provider &&
                    overlap(entry, other);
         });
-        catalogue.own_words_.push_back(!shared && !entry.contains.empty());
+        catalogue.own_words_.push_back(!shared && !entry.ordinary && !entry.contains.empty());
     }
     return catalogue;
 }
@@ -154,6 +164,7 @@ const ReplyCatalogue& ReplyCatalogue::built_in() {
 // below them the length of the words found and the stage, which part entries that are equal so far.
 int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
     const ReplyEntry& entry = entries_[index];
+    if (entry.contains.empty() || (entry.at_stage && entry.stage != reply.stage)) return -1;
     // Where a program passed on the words alone, they must be the more telling.
     const bool wordy = reply.code == 0 && reply.enhanced.empty();
     const bool code_fits = entry.code == 0 || entry.code == reply.code;
@@ -165,7 +176,7 @@ int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
     for (const std::string& part : entry.contains) {
         if (reply.text.find(part) != std::string::npos) longest = std::max(longest, part.size());
     }
-    if (!entry.contains.empty() && longest == 0) return -1;
+    if (longest == 0) return -1;
     constexpr std::size_t telling = 12;
     if (!(code_fits && enhanced_fits) && longest < telling) return -1;
     const bool same_provider = entry.provider == reply.provider;
@@ -173,28 +184,37 @@ int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
         if (!own_words_[index]) return -1;
         if (reply.provider_known && !may_speak_for_others(entry)) return -1;
     }
-    return (same_provider ? 8000 : 0) + (longest > 0 ? 4000 : 0) +
-           (entry.enhanced.empty() || !enhanced_fits ? 0 : 2000) +
+    return (same_provider ? 8000 : 0) + (entry.enhanced.empty() || !enhanced_fits ? 0 : 2000) +
            (entry.code == 0 || !code_fits ? 0 : 1000) +
            static_cast<int>(std::min<std::size_t>(longest, 400)) * 2 +
            (entry.stage == reply.stage ? 1 : 0);
 }
 
+// What is said without words: by both codes, else by the one that is enough.
 const ReplyEntry* ReplyCatalogue::standard_meaning(const Reply& reply) const {
     const auto find = [&](auto&& fits) -> const ReplyEntry* {
         const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
-            return entry.provider == "rfc" && entry.contains.empty() && fits(entry);
+            const bool in_place = !entry.at_stage || entry.stage == reply.stage;
+            return entry.provider == "rfc" && entry.contains.empty() && in_place && fits(entry);
         });
         return found == entries_.end() ? nullptr : &*found;
     };
-    if (!reply.enhanced.empty()) {
-        // RFC 3463 codes have their meaning apart from the reply code they come with.
-        const auto* entry =
-            find([&](const ReplyEntry& candidate) { return candidate.enhanced == reply.enhanced; });
-        if (entry != nullptr) return entry;
+    const auto same_code = [&](const ReplyEntry& entry) { return entry.code == reply.code; };
+    const auto same_enhanced = [&](const ReplyEntry& entry) {
+        return !reply.enhanced.empty() && entry.enhanced == reply.enhanced;
+    };
+    // x.0.0 adds nothing to a code.
+    const bool bare = reply.enhanced.empty() || reply.enhanced.ends_with(".0.0");
+    const ReplyEntry* found =
+        find([&](const auto& entry) { return same_code(entry) && same_enhanced(entry); });
+    if (found == nullptr) {
+        found =
+            find([&](const auto& entry) { return entry.bare_enhanced && same_enhanced(entry); });
     }
-    return find(
-        [&](const ReplyEntry& entry) { return entry.bare_code && entry.code == reply.code; });
+    if (found != nullptr) return found;
+    return find([&](const auto& entry) {
+        return entry.bare_code && same_code(entry) && (bare || entry.any_enhanced);
+    });
 }
 
 const ReplyEntry* ReplyCatalogue::explain(const ReplyQuery& query) const {
@@ -205,7 +225,7 @@ const ReplyEntry* ReplyCatalogue::explain(const ReplyQuery& query) const {
                       query.enhanced,
                       normalize_reply(query.text),
                       query.provider,
-                      catalogue_stage(query.stage),
+                      stage_of(query.code, query.stage),
                       known};
     const ReplyEntry* best = nullptr;
     int best_score = -1;

@@ -17,8 +17,11 @@ struct ReplyEntry {
     int code = 0;                       // 0: any
     std::string enhanced;               // "": any
     std::vector<std::string> contains;  // lower case; empty: any text
-    bool bare_code = false;             // the code alone says enough
-    std::string verdict;                // "auth.app_password"
+    // What says enough without words, and when; see the header of replies.toml.
+    bool bare_code = false, any_enhanced = false, bare_enhanced = false;
+    bool at_stage = false;     // counts only at its stage
+    bool ordinary = false;     // words that anybody may use: counts only when its provider speaks
+    std::string verdict;       // "auth.app_password"
     std::string who_fixes;     // "user", "admin", "provider", "recipient", "program", "nobody"
     std::string retry;         // "no", "later", "tomorrow", "after-fix"
     std::string meaning, fix;  // sentences that can stand alone

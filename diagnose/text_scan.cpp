@@ -33,16 +33,6 @@ std::string without_escapes(std::string_view record) {
     return text;
 }
 
-std::string fold(std::string_view text) {
-    std::string folded;
-    for (const char c : text) {
-        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
-        if (!blank) folded += c;
-        if (blank && !folded.empty() && folded.back() != ' ') folded += ' ';
-    }
-    return base::to_lower(base::trim(folded));
-}
-
 // The RFC 3463 code that begins here, "" when none does: not the start of an address or a version.
 std::string_view enhanced_at(std::string_view text, std::size_t at) {
     if (at >= text.size() || std::string_view("245").find(text[at]) == std::string_view::npos) {
@@ -171,6 +161,16 @@ std::string with_codes_at_line_starts(const std::string& text,
 }
 
 }  // namespace
+
+std::string fold(std::string_view text) {
+    std::string folded;
+    for (const char c : text) {
+        const bool blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
+        if (!blank) folded += c;
+        if (blank && !folded.empty() && folded.back() != ' ') folded += ' ';
+    }
+    return base::to_lower(base::trim(folded));
+}
 
 TextFacts scan_text(std::string_view record) {
     TextFacts facts;

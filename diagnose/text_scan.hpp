@@ -26,6 +26,8 @@ struct TextFacts {
     std::string stage;   // "connect", "ehlo", "auth", "mail", "rcpt", "data", "tls", "dns" or ""
 };
 
+// As TextFacts::folded.
+[[nodiscard]] std::string fold(std::string_view text);
 [[nodiscard]] TextFacts scan_text(std::string_view record);
 
 // Parts a log or several replies into what belongs together: a line that begins with a time or with

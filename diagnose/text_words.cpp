@@ -84,6 +84,21 @@ bool looks_like_host(std::string_view token) {
                        [](char c) { return is_alnum(c) && !is_digit(c); });
 }
 
+// SMTP("smtp.example.com", 25): a line of a program, as tracebacks show it.
+void scan_argument_ports(TextFacts& facts, std::string_view text) {
+    for (std::size_t at = text.find(','); at != text.npos; at = text.find(',', at + 1)) {
+        if (at == 0 || (text[at - 1] != '"' && text[at - 1] != '\'')) continue;
+        std::size_t first = at - 1;
+        while (first > 0 && is_host_character(text[first - 1])) --first;
+        const std::string_view before = text.substr(first, at - 1 - first);
+        const bool numeric = before.find('.') != before.npos &&
+                             before.find_first_not_of("0123456789.") == before.npos;
+        if (!numeric && !looks_like_host(before) && before != "localhost") continue;
+        const std::size_t next = text.find_first_not_of(' ', at + 1);
+        if (next != text.npos && is_digit(text[next])) add_port(facts, text, next);
+    }
+}
+
 void scan_hosts(TextFacts& facts) {
     const std::string_view text = facts.folded;
     for (std::size_t at = 0; at < text.size();) {
@@ -122,6 +137,24 @@ std::string_view word_before(std::string_view text, std::size_t end) {
     return text.substr(first, end - first);
 }
 
+std::size_t find_part(std::string_view folded, std::string_view part) {
+    for (std::size_t at = folded.find(part); at != folded.npos; at = folded.find(part, at + 1)) {
+        const std::size_t end = at + part.size();
+        const bool goes_on = end < folded.size() && is_digit(part.back()) && is_digit(folded[end]);
+        const bool begun = at > 0 && is_digit(part.front()) && is_digit(folded[at - 1]);
+        if (!goes_on && !begun) return at;
+    }
+    return std::string_view::npos;
+}
+
+std::string_view longest_part(const std::vector<std::string>& parts, std::string_view folded) {
+    std::string_view longest;
+    for (const std::string& part : parts) {
+        if (part.size() > longest.size() && find_part(folded, part) != folded.npos) longest = part;
+    }
+    return longest;
+}
+
 bool begins_with_time(std::string_view line) {
     if (line.starts_with("{\"")) return true;
     if (line.starts_with('[') || line.starts_with('(')) line.remove_prefix(1);
@@ -140,6 +173,7 @@ bool begins_with_time(std::string_view line) {
 void scan_places(TextFacts& facts) {
     scan_colon_ports(facts, facts.folded);
     scan_named_ports(facts, facts.folded);
+    scan_argument_ports(facts, facts.folded);
     assume_ports(facts);
     scan_hosts(facts);
 }
@@ -159,7 +193,7 @@ std::string stage_in_words(std::string_view folded) {
         {"auth",
          {"auth plain", "auth login", "auth xoauth2", "auth cram", "eauth", "invalid login",
           "authenticationerror", "authenticationfailed", "sasl auth", "authenticator", "sign-in",
-          "authenticate", "authentication failed", "login denied"}},
+          "not authenticate", "failed to authenticate", "authentication failed", "login denied"}},
         {"ehlo", {"starttls", "ehlo", "helo command", "smtpheloerror"}},
         {"connect",
          {"greeting", "connect to", "connecting", "smtpconnecterror", "econn", "connection refused",

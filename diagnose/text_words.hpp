@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "diagnose/text_scan.hpp"
 
@@ -15,6 +16,11 @@ namespace diagnose {
 
 // The letters and digits just before a place, blanks passed over.
 [[nodiscard]] std::string_view word_before(std::string_view text, std::size_t end);
+// Where the part occurs, npos when nowhere; a number at its start or end is a whole number there.
+[[nodiscard]] std::size_t find_part(std::string_view folded, std::string_view part);
+// The longest of the parts that occur, "" when none does.
+[[nodiscard]] std::string_view longest_part(const std::vector<std::string>& parts,
+                                            std::string_view folded);
 // Syslog's "Nov  9 10:11:12", ISO 8601, "[2026-11-29 ...", and log lines in JSON.
 [[nodiscard]] bool begins_with_time(std::string_view line);
 // Fills hosts, ports and local from text and folded.

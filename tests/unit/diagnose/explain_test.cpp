@@ -15,7 +15,8 @@ TEST_CASE("each reply of the catalogue is explained as the data say", "[explain]
         std::vector<std::string> texts = entry.contains;
         if (texts.empty()) texts.emplace_back("sorry");
         for (const std::string& words : texts) {
-            std::string text = entry.code == 0 ? "" : fmt::format("{} ", entry.code);
+            std::string text = entry.at_stage ? "AUTH LOGIN: " : "";
+            if (entry.code != 0) text += fmt::format("{} ", entry.code);
             if (!entry.enhanced.empty()) text += entry.enhanced + ' ';
             text += fmt::format("Well, {}, bye", base::to_upper(words));
             CAPTURE(entry.id, text);

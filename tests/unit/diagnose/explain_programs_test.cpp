@@ -1,0 +1,121 @@
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "diagnose/explain.hpp"
+#include "tests/support/catch.hpp"
+
+// What programs say, word for word, and the entry of errors.toml that must answer.
+
+using diagnose::explain_record;
+using diagnose::Explanation;
+
+namespace {
+
+struct Wording {
+    std::string_view text, id;
+};
+
+void check(const Wording& wording) {
+    CAPTURE(wording.text);
+    CHECK(explain_record(wording.text).id == wording.id);
+}
+
+std::vector<Explanation> explain_log(std::initializer_list<const char*> lines) {
+    diagnose::LogExplainer log;
+    for (const char* line : lines) log.add_line(line);
+    return log.finish();
+}
+
+}  // namespace
+
+TEST_CASE("a session that stalls is no blocked port", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"Nov 29 10:00:00 h postfix/smtp[9]: 3A: relay=mx1.example.com[192.0.2.1]:25, "
+         "status=deferred (conversation with mx1.example.com[192.0.2.1] timed out while sending "
+         "message body)",
+         "timeout-in-session"},
+        {"status=deferred (conversation with mx1.example.com[192.0.2.1] timed out while sending "
+         "end of data -- message may be sent more than once)",
+         "timeout-in-session"},
+        {"javax.mail.MessagingException: Exception reading response; nested exception is: "
+         "java.net.SocketTimeoutException: Read timed out",
+         "timeout-in-session"},
+        {"smtplib.SMTPServerDisconnected: Connection unexpectedly closed: timed out",
+         "timeout-in-session"},
+        {"conversation with mx1.example.com[192.0.2.1] timed out while receiving the initial "
+         "server greeting",
+         "greeting-never"},
+    })));
+}
+
+TEST_CASE("a number is met only as a whole", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"socket.gaierror: [Errno 11001] getaddrinfo failed", "dns-name"},
+        {"TimeoutError: [Errno 110] no", "timeout"},
+        {"OSError: [Errno 1101] no", ""},
+        {"curl: (28) Failed to connect to smtp.example.com port 25 after 130000 ms: Couldn't "
+         "connect to server",
+         "timeout-25"},
+    })));
+}
+
+TEST_CASE("programs' words that look like others", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"mail(): Failed to connect to mailserver at \"localhost\" port 25, verify your \"SMTP\" "
+         "and \"smtp_port\" setting in php.ini or use ini_set()",
+         "php-windows-mail"},
+        {"javax.mail.AuthenticationFailedException: failed to connect, no password specified?",
+         "credentials-missing"},
+        {"smtplib.SMTPServerDisconnected: please run connect() first", "not-connected"},
+        {"MailKit.Security.SslHandshakeException: An error occurred while attempting to establish "
+         "an SSL or TLS connection.\nThe host name (mail.example.com) did not match the name given "
+         "in the server's SSL certificate (*.hoster.example).\n ---> System.Security."
+         "Authentication.AuthenticationException: The remote certificate was rejected by the "
+         "provided RemoteCertificateValidationCallback.",
+         "cert-name"},
+        {"javax.mail.MessagingException: Could not convert socket to TLS; nested exception is: "
+         "javax.net.ssl.SSLHandshakeException: Received fatal alert: protocol_version",
+         "tls-old"},
+        {"status=bounced (Domain example.org does not accept mail (nullMX))", "nullmx"},
+        {"553 5.1.8 <a@b.example>... Domain of sender address a@b.example does not exist",
+         "sender-domain"},
+    })));
+}
+
+TEST_CASE("a traceback shows the exception, and the port of its call", "[explain]") {
+    const Explanation found = explain_record(
+        "Traceback (most recent call last):\n"
+        "File \"/app/send.py\", line 25, in <module>\n"
+        "with smtplib.SMTP(\"smtp.gmail.com\", 25, timeout=10) as s:\n"
+        "File \"/usr/lib/python3.11/socket.py\", line 836, in create_connection\n"
+        "sock.connect(sa)\n"
+        "TimeoutError: timed out");
+    CHECK(found.id == "timeout-25");
+    CHECK(found.line == "TimeoutError: timed out");
+    CHECK(explain_record("Traceback (most recent call last):\nx()\nValueError: odd").line ==
+          "ValueError: odd");
+    CHECK(explain_record("smtplib.SMTP('10.0.0.1', 587)\nTimeoutError: timed out").id ==
+          "timeout-submission");
+}
+
+TEST_CASE("a vague word next to the reason is left out", "[explain]") {
+    const auto found = explain_log(
+        {"2026-11-29 20:00:03 SERVER -> CLIENT: 535-5.7.8 Username and Password not accepted. For "
+         "more information, go to535 5.7.8  https://support.example/ x - gsmtp",
+         "2026-11-29 20:00:03 SMTP ERROR: Password command failed: 535-5.7.8 Username and Password "
+         "not accepted.",
+         "SMTP Error: Could not authenticate.", "2026-11-29 20:00:03 CLIENT -> SERVER: QUIT",
+         "2026-11-29 20:00:03 SERVER -> CLIENT: 221 2.0.0 closing connection",
+         "SMTP Error: Could not authenticate."});
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].id == "gmail-badcred");
+    // Alone it stays, under its own words.
+    const auto alone =
+        explain_log({"2026-11-29 20:00:03 SERVER -> CLIENT: 221 2.0.0 closing connection",
+                     "SMTP Error: Could not authenticate."});
+    REQUIRE(alone.size() == 1);
+    CHECK(alone[0].id == "auth-failed");
+    CHECK(alone[0].line == "SMTP Error: Could not authenticate.");
+}

@@ -45,6 +45,12 @@ StandardEntry read_standard(const toml::table& table) {
     return entry;
 }
 
+bool any_part(const std::vector<std::string>& parts, const std::string& folded) {
+    return std::any_of(parts.begin(), parts.end(), [&](const std::string& part) {
+        return folded.find(part) != std::string::npos;
+    });
+}
+
 bool any_port(const ErrorEntry& entry, const TextFacts& facts) {
     return std::any_of(entry.ports.begin(), entry.ports.end(), [&](std::uint16_t port) {
         return std::find(facts.ports.begin(), facts.ports.end(), port) != facts.ports.end();
@@ -90,7 +96,7 @@ ErrorMatch ErrorCatalogue::find(const TextFacts& facts) const {
     for (const ErrorEntry& entry : entries_) {
         const std::string_view found = longest_part(entry.contains, facts.folded);
         if (found.empty() || (entry.local && !facts.local)) continue;
-        if (!entry.with.empty() && longest_part(entry.with, facts.folded).empty()) continue;
+        if (!entry.with.empty() && !any_part(entry.with, facts.folded)) continue;
         if (!entry.ports.empty() && !any_port(entry, facts)) continue;
         const std::size_t score = (entry.firm ? 200'000 : 0) + (entry.vague ? 0 : 100'000) +
                                   (entry.local ? 40'000 : 0) + (entry.ports.empty() ? 0 : 20'000) +

@@ -58,6 +58,7 @@ TEST_CASE("a number is met only as a whole", "[explain]") {
         {"curl: (28) Failed to connect to smtp.example.com port 25 after 130000 ms: Couldn't "
          "connect to server",
          "timeout-25"},
+        {"Error: connect ENETUNREACH 2a00:1450:400c:c00::6d:587", "unreachable-ipv6"},
     })));
 }
 
@@ -81,6 +82,85 @@ TEST_CASE("programs' words that look like others", "[explain]") {
         {"status=bounced (Domain example.org does not accept mail (nullMX))", "nullmx"},
         {"553 5.1.8 <a@b.example>... Domain of sender address a@b.example does not exist",
          "sender-domain"},
+    })));
+}
+
+TEST_CASE("Node.js, Java and Go", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"Error: queryA ETIMEOUT smtp.example.com { code: 'EDNS' }", "dns-temporary"},
+        {"Error: queryA EREFUSED smtp.example.com", "dns-temporary"},
+        {"Error: No recipients defined { code: 'EENVELOPE', command: 'API' }", "no-recipients"},
+        {"Error: write EPROTO", "php-crypto"},
+        {"javax.net.ssl.SSLException: Unsupported or unrecognized SSL message",
+         "tls-wrong-version"},
+        {"Received fatal alert: protocol_version", "tls-old"},
+        {"No trusted certificate found", "cert-untrusted"},
+        {"java.lang.NoClassDefFoundError: javax/activation/DataHandler", "java-no-activation"},
+        {"remote error: tls: handshake failure", "tls-old"},
+        {"tls: failed to verify certificate: x509: certificate relies on legacy Common Name "
+         "field, use SANs instead",
+         "cert-no-san"},
+    })));
+}
+
+TEST_CASE(".NET, Ruby and Python", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"MailKit.Security.SslHandshakeException: An error occurred while attempting to "
+         "establish an SSL or TLS connection.",
+         "php-crypto"},
+        {"MailKit.ServiceNotConnectedException: The SmtpClient is not connected.", "not-connected"},
+        {"MailKit.Net.Smtp.SmtpProtocolException: The SMTP server has unexpectedly disconnected.",
+         "closed"},
+        {"The server's SSL certificate could not be validated for the following reasons: The "
+         "server certificate has the following errors: unable to get certificate CRL",
+         "cert-revocation"},
+        {"The SMTP host was not found", "dns-name"},
+        {"Net::ReadTimeout with #<TCPSocket:(closed)>", "timeout-in-session"},
+        {"EOFError: end of file reached", "closed"},
+        {"OpenSSL::SSL::SSLError: SSL_connect SYSCALL returned=5 errno=0 state=SSLv2/v3",
+         "tls-closed"},
+        {"Net::SMTP::AuthenticationError: requested authentication type PLAIN is not supported",
+         "auth-missing"},
+        {"PermissionError: [Errno 13] Permission denied", "denied"},
+        {"PermissionError: [Errno 1] Operation not permitted", "denied"},
+        {"OSError: [Errno 99] Cannot assign requested address", "no-source-address"},
+        {"UnicodeEncodeError: 'ascii' codec can't encode character '\\xe9' in position 5",
+         "python-unicode"},
+    })));
+}
+
+TEST_CASE("PHP and curl", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"Extension missing: openssl", "php-openssl-missing"},
+        {"sh: 1: -t: not found", "php-sendmail-path"},
+        {"SMTP ERROR: EHLO command failed: ", "phpmailer-ehlo"},
+        {"SMTP server error: DATA END command failed", "phpmailer-data"},
+        {"SMTP server error: DATA END command failed Detail: Message rejected", "message-refused"},
+        {"Invalid address:  (From): root@localhost", "phpmailer-address"},
+        {"Unable to write bytes on the wire.", "closed"},
+        {"curl: (56) response reading failed (errno: 0)", "closed"},
+    })));
+}
+
+TEST_CASE("Postfix, Exim, sendmail and ssmtp", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"status=bounced (message size 30000000 exceeds size limit 26214400 of server "
+         "smtp.example.com[192.0.2.1])",
+         "postfix-size"},
+        {"fatal: open /etc/postfix/sasl_passwd.db: No such file or directory",
+         "postfix-map-missing"},
+        {"status=deferred (unsupported dictionary type: hash)", "postfix-map-type"},
+        {"status=deferred (Cannot start TLS: handshake failure)", "php-crypto"},
+        {"status=deferred (Server certificate not verified)", "cert-not-verified"},
+        {"status=deferred (TLSA lookup error for mx.example.com:25)", "tlsa-lookup"},
+        {"postdrop: warning: mail_queue_enter: create file maildrop/123.456: Permission denied",
+         "postdrop-permission"},
+        {"=== a@b.example R=smarthost T=remote_smtp_smarthost defer (-42): authentication_failed "
+         "H=smtp.example.com [192.0.2.1] PLAIN authenticator failed",
+         "auth-failed"},
+        {"stat=Service unavailable", "sendmail-unavailable"},
+        {"stat=User unknown", "sendmail-user-unknown"},
+        {"ssmtp: Cannot open mail:25", "ssmtp-mailhub"},
     })));
 }
 

@@ -74,6 +74,7 @@ base::Result<ReplyEntry> read_entry(const toml::table& table) {
     entry.any_enhanced = table["any_enhanced"].value_or(false);
     entry.bare_enhanced = table["bare_enhanced"].value_or(false);
     entry.at_stage = table["at_stage"].value_or(false);
+    entry.vague = table["vague"].value_or(false);
     entry.ordinary = table["ordinary"].value_or(false);
     entry.verdict = text("verdict");
     entry.who_fixes = text("who_fixes");
@@ -184,7 +185,8 @@ int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
         if (!own_words_[index]) return -1;
         if (reply.provider_known && !may_speak_for_others(entry)) return -1;
     }
-    return (same_provider ? 8000 : 0) + (entry.enhanced.empty() || !enhanced_fits ? 0 : 2000) +
+    return (entry.vague ? 0 : 16000) + (same_provider ? 8000 : 0) +
+           (entry.enhanced.empty() || !enhanced_fits ? 0 : 2000) +
            (entry.code == 0 || !code_fits ? 0 : 1000) +
            static_cast<int>(std::min<std::size_t>(longest, 400)) * 2 +
            (entry.stage == reply.stage ? 1 : 0);
@@ -236,7 +238,9 @@ const ReplyEntry* ReplyCatalogue::explain(const ReplyQuery& query) const {
             best = &entries_[i];
         }
     }
-    return best != nullptr ? best : standard_meaning(reply);
+    if (best != nullptr && !best->vague) return best;
+    const ReplyEntry* standard = standard_meaning(reply);
+    return standard != nullptr ? standard : best;
 }
 
 }  // namespace diagnose

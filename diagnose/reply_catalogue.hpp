@@ -17,6 +17,7 @@ struct ReplyEntry {
     int code = 0;                       // 0: any
     std::string enhanced;               // "": any
     std::vector<std::string> contains;  // lower case; empty: any text
+    bool vague = false;                 // any other entry that fits is better
     // What says enough without words, and when; see the header of replies.toml.
     bool bare_code = false, any_enhanced = false, bare_enhanced = false;
     bool at_stage = false;     // counts only at its stage

@@ -355,6 +355,7 @@ TEST_CASE("the file of replies keeps its schema", "[data]") {
              {"bare_enhanced", Kind::boolean, false, {}},
              {"at_stage", Kind::boolean, false, {}},
              {"ordinary", Kind::boolean, false, {}},
+             {"vague", Kind::boolean, false, {}},
              {"verdict", Kind::text, true, {}},
              {"who_fixes",
               Kind::text,

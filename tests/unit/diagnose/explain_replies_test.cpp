@@ -32,6 +32,8 @@ TEST_CASE("x.7.0 decides nothing: the words do", "[explain]") {
          "gmail-content"},
         {"554 5.7.0 Reject, id=12345-06 - spam", "amavis"},
         {"550 5.7.0 Message Rejected", "message-refused"},
+        {"550 5.7.1 Message refused", "message-refused"},
+        {"550 5.7.23 <b@c.example>: Message rejected due to: SPF fail", "rfc-5723"},
         {"550 5.7.0 Local policy violation", "policy-refused"},
         {"571 5.7.0 Message content rejected", "content-refused"},
         {"554 5.7.0 Your message was rejected due to DMARC policy. See https://support.apple.com/",
@@ -53,7 +55,7 @@ TEST_CASE("x.7.0 decides nothing: the words do", "[explain]") {
         {"454 4.7.0 no", ""},
         {"status=bounced, dsn=5.7.0", ""},
         {"530 5.7.0 no", "rfc-530"},
-        {"530 5.7.1 Client was not authenticated", "rfc-530"},
+        {"530 5.7.1 Message rejected", "rfc-530"},
     })));
 }
 
@@ -120,6 +122,84 @@ TEST_CASE("common words are nobody's, and lists that misanswer list nobody", "[e
         {"550 Blocked by bl.spamcop.net. Check https://www.spamcop.net/bl.shtml?192.0.2.1",
          "spamcop"},
         {"warning: dnsblog reply timeout 10s for zen.spamhaus.org", "postfix-dnsblog"},
+    })));
+}
+
+TEST_CASE("refusals of the big receivers", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP.",
+         "m365-708"},
+        {"550 5.7.501 Service unavailable. Spam abuse detected from a@b.example", "m365-501"},
+        {"550 5.7.511 Access denied, banned sender[192.0.2.1]", "ms-5511"},
+        {"550 5.7.515 Access denied, sending domain example.com doesn't meet the required "
+         "authentication level.",
+         "ms-515"},
+        {"550 5.7.520 Access denied, Your organization does not allow external forwarding.",
+         "m365-520"},
+        {"550 5.7.124 Sender not in allowed-senders list", "ms-124"},
+        {"550-5.7.350 Remote server returned message detected as spam", "m365-350"},
+        {"550 5.7.367 Remote server returned not permitted to relay", "m365-367"},
+        {"550 5.6.11 invalid characters (bare line feeds)", "ms-5611"},
+        {"550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds", "ms-5611"},
+        {"451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35.", "ms-4462"},
+        {"550-5.7.1 [192.0.2.1] Messages missing a valid Message-ID header are not accepted.",
+         "gmail-messageid"},
+        {"550 5.7.40 This message was blocked, sender's DMARC", "gmail-dmarc-missing"},
+        {"421 4.7.40 Your email has been rate limited because the sending domain doesn't have a "
+         "DMARC record, or the DMARC record doesn't specify a DMARC policy.",
+         "gmail-dmarc-missing-421"},
+        {"550 5.7.30 This mail has been blocked because DKIM does not pass.", "gmail-dkim"},
+        {"552-5.2.3 Your message exceeded Google's message size limits.", "gmail-size"},
+        {"552 5.3.4 Your message exceeded Google's message size limits.", "gmail-size"},
+        {"452-4.2.2 The recipient's inbox is out of storage space. Please direct the recipient to",
+         "gmail-full"},
+        {"550 5.4.5 Daily user sending quota exceeded", "gmail-daily"},
+        {"host mx01.mail.icloud.com[192.0.2.1] said: 554 5.7.1 Your message was rejected due to "
+         "example.com's DMARC policy.",
+         "dmarc-refused"},
+        {"553 5.3.0 <192.0.2.1> refused. See https://support.apple.com (HM07)", "icloud-hm07"},
+        {"550 Requested action not taken: mailbox unavailable. Reject due to policy restrictions.",
+         "gmx-policy"},
+        {"550 Message was not accepted -- invalid mailbox. Local mailbox a@b is unavailable",
+         "mailbox-invalid"},
+    })));
+}
+
+TEST_CASE("refusals of submission services", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"554 Sending paused for this account. For more information, please check the inbox",
+         "ses-paused"},
+        {"451 4.4.2 Timeout waiting for data from client.", "client-timeout"},
+        {"450 Maximum number of emails per day exceeded", "resend-quota"},
+        {"550 The example.com domain is not verified. Please, add and verify your domain on "
+         "https://resend.com/domains",
+         "resend-domain"},
+        {"550 5.7.1 Requests from sender IP not allowed - IP Access Management", "sg-ip"},
+        {"550 5.7.1 Spam blocked by OVH", "ovh-spam"},
+        {"406 You tried to send to recipients that have been marked as inactive.", "pm-inactive"},
+    })));
+}
+
+TEST_CASE("refusals of anybody's server", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"450 4.7.25 Client host rejected: cannot find your hostname, [192.0.2.1]",
+         "noptr-hostname"},
+        {"454 4.7.1 Client host rejected: cannot find your reverse hostname", "noptr-hostname"},
+        {"550 5.1.0 <a@b.example>: Sender address rejected: Domain not found", "sender-domain"},
+        {"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "relay-denied"},
+        {"SmtpCommandException: 5.7.1 Client was not authenticated", "client-not-authenticated"},
+        {"550 No such user here", "unknown-user"},
+        {"550-Verification failed for <a@b.example> 550 Sender verify failed", "sender-verify"},
+        {"550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", "helo-rejected"},
+        {"550 R1: HELO should be a FQDN or address literal (See RFC 2821 4.1.1.1)",
+         "helo-rejected"},
+        {"554 5.7.1 Spam message rejected", "spam-refused"},
+        {"554 5.7.1 [P4] Message blocked due to spam content in the message.", "spam-refused"},
+        {"554 Transaction Failed Spam Message not queued.", "spam-refused"},
+        {"554 rejected due to spam URL in content", "spam-refused"},
+        {"550 This message was classified as SPAM and may not be delivered", "spam-refused"},
+        {"SMTP error from remote mail server after end of data: 550 High probability of spam",
+         "spam-refused"},
     })));
 }
 

@@ -1,5 +1,7 @@
 #include "diagnose/explain.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -147,6 +149,27 @@ void copy_advice(Explanation& explanation, const Entry& entry) {
     explanation.retry = entry.retry;
 }
 
+// What the service that spoke asks of its customers, as a sentence to follow a fix that is nobody's
+// in particular.
+std::string house_rule(const std::string& provider, std::string_view verdict) {
+    const ProviderFacts* facts = find_provider(provider);
+    if (facts == nullptr) return {};
+    if (verdict == "auth.password" || verdict == "auth.required") {
+        return fmt::format(" {} wants as user name: {}. As password: {}.", facts->name,
+                           facts->username, facts->password);
+    }
+    if (verdict.starts_with("sender.") && !facts->from_rule.empty()) {
+        return fmt::format(" {} takes as sender: {}.", facts->name, facts->from_rule);
+    }
+    if (verdict.starts_with("quota.") && !facts->limits.empty()) {
+        return fmt::format(" {}'s limits: {}.", facts->name, facts->limits);
+    }
+    if (verdict == "size" && facts->size_mb > 0) {
+        return fmt::format(" {} takes messages of up to {} MB.", facts->name, facts->size_mb);
+    }
+    return {};
+}
+
 void fill(Explanation& explanation, const Candidate& best) {
     if (best.reply != nullptr) {
         explanation.matched = true;
@@ -157,11 +180,13 @@ void fill(Explanation& explanation, const Candidate& best) {
         if (explanation.code == 0) explanation.code = best.reply->code;
         if (explanation.enhanced.empty()) explanation.enhanced = best.reply->enhanced;
         copy_advice(explanation, *best.reply);
+        if (anybody) explanation.fix += house_rule(explanation.provider, best.reply->verdict);
     } else if (best.error != nullptr) {
         explanation.matched = true;
         explanation.id = best.error->id;
         explanation.stage = best.error->stage;
         copy_advice(explanation, *best.error);
+        explanation.fix += house_rule(explanation.provider, best.error->verdict);
     } else if (best.standard != nullptr) {
         copy_advice(explanation, *best.standard);
     }

@@ -46,6 +46,7 @@ ProviderFacts read_provider(const toml::table& table) {
     facts.sign_in = text("sign_in");
     facts.from_rule = text("from_rule");
     facts.limits = text("limits");
+    facts.size_mb = table["size_mb"].value_or(0);
     return facts;
 }
 

@@ -21,6 +21,7 @@ struct ProviderFacts {
     std::string username, password;  // what to enter
     std::string sign_in;             // what else decides whether a sign-in is taken, as sentences
     std::string from_rule, limits;   // which senders it takes, and how much
+    int size_mb = 0;                 // of one message; 0: not known
 };
 
 // Live as long as the program; nullptr when there is none.

@@ -178,9 +178,10 @@ int ReplyCatalogue::score(std::size_t index, const Reply& reply) const {
         if (reply.text.find(part) != std::string::npos) longest = std::max(longest, part.size());
     }
     if (longest == 0) return -1;
+    const bool same_provider = entry.provider == reply.provider;
+    if (entry.ordinary && wordy && !same_provider) return -1;
     constexpr std::size_t telling = 12;
     if (!(code_fits && enhanced_fits) && longest < telling) return -1;
-    const bool same_provider = entry.provider == reply.provider;
     if (named_service(entry) && !same_provider) {
         if (!own_words_[index]) return -1;
         if (reply.provider_known && !may_speak_for_others(entry)) return -1;

@@ -21,7 +21,7 @@ struct ReplyEntry {
     // What says enough without words, and when; see the header of replies.toml.
     bool bare_code = false, any_enhanced = false, bare_enhanced = false;
     bool at_stage = false;     // counts only at its stage
-    bool ordinary = false;     // words that anybody may use: counts only when its provider speaks
+    bool ordinary = false;     // words that anybody may use, not always of mail
     std::string verdict;       // "auth.app_password"
     std::string who_fixes;     // "user", "admin", "provider", "recipient", "program", "nobody"
     std::string retry;         // "no", "later", "tomorrow", "after-fix"

@@ -11,7 +11,7 @@
 namespace diagnose {
 namespace {
 
-constexpr std::size_t longest_record = 64 * 1024;
+constexpr std::size_t longest_record = std::size_t{64} * 1024;
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
     for (std::size_t at = text.find(from); at != std::string::npos;

@@ -135,7 +135,7 @@ TEST_CASE("PHP and curl", "[explain]") {
         {"sh: 1: -t: not found", "php-sendmail-path"},
         {"SMTP ERROR: EHLO command failed: ", "phpmailer-ehlo"},
         {"SMTP server error: DATA END command failed", "phpmailer-data"},
-        {"SMTP server error: DATA END command failed Detail: Message rejected", "message-refused"},
+        {"SMTP server error: DATA END command failed Detail: Message rejected", "phpmailer-data"},
         {"Invalid address:  (From): root@localhost", "phpmailer-address"},
         {"Unable to write bytes on the wire.", "closed"},
         {"curl: (56) response reading failed (errno: 0)", "closed"},

@@ -203,6 +203,29 @@ TEST_CASE("refusals of anybody's server", "[explain]") {
     })));
 }
 
+TEST_CASE("words that are not always of mail need a code beside them", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"ERROR: Access denied for user 'app'@'192.0.2.1' (using password: YES)", ""},
+        {"FATAL: too many connections", ""},
+        {"login: Invalid username or password", ""},
+        {"spamd: message was identified as spam", ""},
+        {"550 message was identified as spam", "spam-refused"},
+    })));
+}
+
+TEST_CASE("a known service's own rules follow what is said of everybody", "[explain]") {
+    const auto fix = [](std::string_view text) { return explain_record(text).fix; };
+    CHECK(fix("host smtp.resend.com said: 535 5.7.8 no").find("user name: \"resend\"") !=
+          std::string::npos);
+    CHECK(fix("host smtp.mailersend.net said: 552 5.3.4 too big").find("up to 25 MB") !=
+          std::string::npos);
+    CHECK(fix("msmtp: smtp.fastmail.com: authentication failed (method PLAIN)")
+              .find("app password") != std::string::npos);
+    CHECK(fix("host smtp.gmail.com said: 450 rate limit exceeded").find("limits: about 500") !=
+          std::string::npos);
+    CHECK(fix("535 5.7.8 no").find("user name: ") == std::string::npos);
+}
+
 TEST_CASE("what no entry knows is told without a claim", "[explain]") {
     CHECK(explain_record("550 5.7.0 no").meaning.find("does not say") != std::string::npos);
     CHECK(explain_record("550 5.7.30 no").meaning.find("Microsoft") != std::string::npos);

@@ -122,7 +122,8 @@ const StandardEntry* ErrorCatalogue::by_enhanced(std::string_view enhanced) cons
 }
 
 const StandardEntry* ErrorCatalogue::standard(int code, std::string_view enhanced) const {
-    // 2.x.y adds nothing to a success, and x.0.0 nothing to a code.
+    // 2.x.y adds nothing to a success and is one alone, and x.0.0 adds nothing to a code.
+    if (code == 0 && enhanced.starts_with('2')) code = 250;
     const bool telling = !enhanced.empty() && enhanced[0] != '2' && !enhanced.ends_with(".0.0");
     if (telling || (code == 0 && !enhanced.empty())) {
         if (const StandardEntry* entry = by_enhanced(enhanced)) return entry;

@@ -109,6 +109,9 @@ Candidate best_candidate(const TextFacts& facts, const std::vector<std::string>&
         if (candidate.weight > best.weight) best = candidate;
     };
     std::vector<CodeSighting> codes = facts.codes;
+    // A log's "dsn=5.7.1" repeats what the reply next to it says in full.
+    std::stable_partition(codes.begin(), codes.end(),
+                          [](const CodeSighting& seen) { return seen.code >= 400; });
     if (codes.empty()) codes.emplace_back();
     for (const CodeSighting& seen : codes) {
         for (const std::string& speaker : speakers) consider(by_catalogue(facts, seen, speaker));

@@ -115,6 +115,9 @@ TEST_CASE(".NET, Ruby and Python", "[explain]") {
          "server certificate has the following errors: unable to get certificate CRL",
          "cert-revocation"},
         {"The SMTP host was not found", "dns-name"},
+        {"System.Net.Mail.SmtpException: The SMTP server requires a secure connection or the "
+         "client was not authenticated. The server response was: 5.7.0 Authentication Required.",
+         "dotnet-secure"},
         {"Net::ReadTimeout with #<TCPSocket:(closed)>", "timeout-in-session"},
         {"EOFError: end of file reached", "closed"},
         {"OpenSSL::SSL::SSLError: SSL_connect SYSCALL returned=5 errno=0 state=SSLv2/v3",

@@ -165,6 +165,33 @@ TEST_CASE("refusals of the big receivers", "[explain]") {
     })));
 }
 
+TEST_CASE("more of Gmail's and Microsoft's numbers", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"421 4.7.0 TLS required for RCPT domain, closing connection.", "gmail-tls-rcpt"},
+        {"550 5.7.0 Mail Sending denied.", "gwr-sending-denied"},
+        {"554 5.7.0 too many unauthenticated commands", "gmail-unauth-commands"},
+        {"421 4.7.0 Connection expired, try reconnecting.", "gmail-expired"},
+        {"450 4.2.1 The user you are trying to contact is receiving mail too quickly.",
+         "gmail-recipient-rate"},
+        {"550 5.2.1 The email account that you tried to reach is disabled.", "gmail-inactive"},
+        {"421 4.7.0 [192.0.2.1] Our system has detected that this message is suspicious due to "
+         "the very low reputation of the sending domain.",
+         "gmail-lowrep-421"},
+        {"421 4.7.0 This message is suspicious due to the nature of the content or the links "
+         "within.",
+         "gmail-content-421"},
+        {"550 5.7.1 The user or domain that you are sending to (or from) has a policy that "
+         "prohibited the mail that you sent.",
+         "gmail-domain-policy"},
+        {"550 5.7.750 Service unavailable. Client blocked from sending from unregistered domains",
+         "m365-750"},
+        {"550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; Sender not authenticated for "
+         "group",
+         "ms-133"},
+        {"554 5.4.14 Hop count exceeded - possible mail loop ATTR1", "hop-count"},
+    })));
+}
+
 TEST_CASE("refusals of submission services", "[explain]") {
     check(GENERATE(values<Wording>({
         {"554 Sending paused for this account. For more information, please check the inbox",
@@ -224,6 +251,18 @@ TEST_CASE("a known service's own rules follow what is said of everybody", "[expl
     CHECK(fix("host smtp.gmail.com said: 450 rate limit exceeded").find("limits: about 500") !=
           std::string::npos);
     CHECK(fix("535 5.7.8 no").find("user name: ") == std::string::npos);
+}
+
+TEST_CASE("a mail log's own number stands behind the reply that it repeats", "[explain]") {
+    const Explanation sent =
+        explain_record("postfix/smtp[9]: to=<a@b.example>, dsn=2.0.0, status=sent (250 2.0.0 OK)");
+    CHECK(sent.meaning.find("did what was asked") != std::string::npos);
+    const Explanation refused = explain_record(
+        "relay=mx01.mail.icloud.com[192.0.2.1]:25, dsn=5.7.1, status=bounced (host "
+        "mx01.mail.icloud.com[192.0.2.1] said: 550 5.7.1 [CS01] Message rejected due to local "
+        "policy.)");
+    CHECK(refused.id == "icloud-policy");
+    CHECK(refused.code == 550);
 }
 
 TEST_CASE("what no entry knows is told without a claim", "[explain]") {

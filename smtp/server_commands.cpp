@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "smtp/http_client_signs.hpp"
 #include "smtp/proxy_header.hpp"
 #include "smtp/server_state.hpp"
 
@@ -32,15 +33,6 @@ constexpr Refusal no_tls_here{
 bool is_control(char c) {
     const auto octet = static_cast<unsigned char>(c);
     return (octet < 0x20 && c != '\t') || octet == 0x7f;
-}
-
-// "GET / HTTP/1.1": a browser, or a web page that tries to make a browser speak SMTP.
-bool is_http(std::string_view line) {
-    constexpr std::array<std::string_view, 10> verbs{
-        "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI"};
-    const std::string_view verb = line.substr(0, line.find(' '));
-    return line.find(" HTTP/") != std::string_view::npos &&
-           std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
 }
 
 // What a proxy says of its client, in the place of a command: from a peer that is no proxy of ours,
@@ -115,17 +107,36 @@ ServerSession::State::Next ServerSession::State::read_command() {
         if (input.view().size() < 2) return event::NeedInput{};
         if (is_foreign_protocol()) return std::nullopt;
     }
-    const InputBuffer::Line line = input.next_line(line_limit(input.view()));
-    if (line.kind == LineKind::incomplete) return need_input();
-    if (line.kind == LineKind::too_long) {
-        complain(line_too_long);
-        return std::nullopt;
+    const std::size_t limit = line_limit(input.view());
+    // Past its limit a line is dropped, and what it began with is known no more.
+    if (!input.inside_line() && input.view().size() > limit && begins_http_request(input.view())) {
+        return refuse_http();
     }
+    const InputBuffer::Line line = input.next_line(limit);
+    if (line.kind == LineKind::incomplete) return need_input();
+    if (line.kind == LineKind::too_long) return refuse_long_line();
     if (!accepts_line_end(line.kind)) {
         refuse_and_close(only_crlf, "a command line ended with a lone line feed");
         return std::nullopt;
     }
     return run_command(line.text);
+}
+
+ServerSession::State::Next ServerSession::State::refuse_http() {
+    refuse_and_close(no_http, "the client speaks HTTP: this is a port for mail");
+    return std::nullopt;
+}
+
+// No client of mail begins with such a line, but whatever is made to speak to this port can hide
+// its own protocol in one and SMTP behind it.
+ServerSession::State::Next ServerSession::State::refuse_long_line() {
+    if (greeted) {
+        complain(line_too_long);
+    } else {
+        refuse_and_close(line_too_long,
+                         "the client sent too long a line before EHLO: it does not speak SMTP");
+    }
+    return std::nullopt;
 }
 
 bool ServerSession::State::is_foreign_protocol() {
@@ -147,9 +158,8 @@ bool ServerSession::State::accepts_line_end(LineKind kind) {
 }
 
 ServerSession::State::Next ServerSession::State::run_command(std::string_view line) {
-    if (is_http(line)) {
-        refuse_and_close(no_http, "the client speaks HTTP: this is a port for mail");
-        return std::nullopt;
+    if (is_http_request_line(line) || (!greeted && is_http_request_field(line))) {
+        return refuse_http();
     }
     if (is_proxy_header(line)) {
         refuse_and_close(no_proxy, misplaced_proxy_header());

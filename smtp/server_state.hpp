@@ -60,6 +60,8 @@ struct ServerSession::State {
     struct Command;
     [[nodiscard]] Next read_command();
     [[nodiscard]] bool is_foreign_protocol();
+    [[nodiscard]] Next refuse_http();
+    [[nodiscard]] Next refuse_long_line();
     [[nodiscard]] bool accepts_line_end(InputBuffer::LineKind kind);
     [[nodiscard]] Next run_command(std::string_view line);
     [[nodiscard]] Next on_ehlo(std::string_view arguments);

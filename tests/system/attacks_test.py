@@ -205,12 +205,36 @@ class OtherProtocolsTest(SystemCase):
         relay.wait_for_log("the client speaks HTTP")
         relay.wait_for_log("the client began TLS")
 
+    def test_a_web_page_sends_no_mail_whatever_url_it_chooses(self):
+        smarthost = self.fake()
+        relay = self.relay(self.smarthost(smarthost))
+        commands = (b"EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<ada@dest.example>\r\n"
+                    b"DATA\r\nSubject: from a web page\r\n\r\nx\r\n.\r\nQUIT\r\n")
+        # What Chromium sends of itself, fewer lines than are forgiven as bad commands.
+        fields = (b"Host: 127.0.0.1\r\nConnection: keep-alive\r\nContent-Length: %d\r\n"
+                  b"User-Agent: Mozilla/5.0\r\nContent-Type: text/plain\r\nAccept: */*\r\n"
+                  b"Origin: http://evil.example\r\nSec-Fetch-Mode: no-cors\r\n\r\n"
+                  % len(commands))
+        for length in (1, 5000, 70000):
+            with self.subTest(length), RawClient(relay.port) as client:
+                client.write(b"POST /" + b"a" * length + b" HTTP/1.1\r\n" + fields + commands)
+                self.assertEqual(554, client.reply()[0])
+                try:
+                    self.assertEqual(0, client.reply()[0])
+                except ConnectionResetError:
+                    pass  # what it sent on was not read
+        self.assertEqual(3, relay.log().count("the client speaks HTTP"))
+        self.send(relay)
+        wait_until(lambda: smarthost.messages, "the message of a client of mail")
+        self.assertNotIn(b"from a web page", b"".join(m.data for m in smarthost.messages))
+
 
 class ExhaustionTest(SystemCase):
     def test_over_long_everything_is_refused_in_bounded_memory(self):
         relay = self.relay(self.smarthost(self.fake()), server={"max_message_size": "1MiB"})
         before = memory_of(relay.process)
         with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
             client.write(b"A" * (8 << 20) + b"\r\n")
             self.assertEqual(500, client.reply()[0])
             client.begin("app@example.com", ["ada@dest.example"])

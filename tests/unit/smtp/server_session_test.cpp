@@ -61,10 +61,9 @@ TEST_CASE("a line whose end is due is told from content and from silence", "[smt
     CHECK(talk.session.within_line());
     talk.say("OP\r\n");
     CHECK_FALSE(talk.session.within_line());
-    talk.say(std::string(100'000, 'x'));  // dropped, and no end yet
+    talk.say("EHLO app.example\r\n" + std::string(100'000, 'x'));  // dropped, and no end yet
     CHECK(talk.session.within_line());
-    talk.say(
-        "\r\nEHLO app.example\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    talk.say("\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
     CHECK_FALSE(talk.session.within_line());
     talk.say("Subject: no line of a command");
     CHECK_FALSE(talk.session.within_line());
@@ -274,6 +273,12 @@ TEST_CASE("clients of other protocols get one clear line", "[smtp]") {
         {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "554 5.5.0 This is a mail server", "HTTP"},
         {"POST /x HTTP/1.0\r\nEHLO x\r\n", "554 5.5.0 This is a mail server", "HTTP"},
         {"CONNECT a:25 HTTP/1.1\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"get / http/1.1\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"FOO / HTTP/1.1\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"Post HTTP://x/ HTTP/1.1\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"PRI * HTTP/2.0\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"host: localhost:2525\r\n", "554 5.5.0 This is a mail server", "HTTP"},
+        {"Content-Length: 99\r\n", "554 5.5.0 This is a mail server", "HTTP"},
         {"\x16\x03\x01\x02\x01\x01", "554 5.5.0 This port begins without TLS", "TLS"},
         {"PROXY TCP4 192.0.2.1 127.0.0.1 1 25\r\nEHLO x\r\n", "554 5.5.0 No PROXY header",
          "server.proxy_protocol"},
@@ -287,6 +292,45 @@ TEST_CASE("clients of other protocols get one clear line", "[smtp]") {
     CHECK(answer.find('\n') == answer.size() - 1);
     CHECK(talk.closed);
     CHECK(talk.reason.find(c.reason) != std::string::npos);
+}
+
+// A web page chooses how long the URL is; what stands behind it is then in the place of commands.
+TEST_CASE("a line too long hides neither HTTP nor a client that knows no SMTP", "[smtp]") {
+    struct Case {
+        std::string_view start, end, answer, reason;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"POST /", " HTTP/1.1", "554 5.5.0 This is a mail server", "HTTP"},
+        {"gEt http://localhost/", " HTTP/1.1", "554 5.5.0 This is a mail server", "HTTP"},
+        {"FOO /", " HTTP/1.1", "500 5.5.2 Line too long", "it does not speak SMTP"},
+        {"", "", "500 5.5.2 Line too long", "it does not speak SMTP"},
+    }));
+    const std::size_t length = GENERATE(5000u, 100000u);
+    const std::size_t piece = GENERATE(1u, 4096u, 1u << 20);
+    CAPTURE(c.start, length, piece);
+    Server server;
+    Conversation talk{server.context};
+    std::string bytes{c.start};
+    bytes.append(length, 'a').append(c.end);
+    bytes += "\r\nHost: x\r\n\r\nEHLO x\r\nMAIL FROM:<a@x.example>\r\n";
+    const std::string answer = talk.say(bytes, piece);
+    CHECK(answer.starts_with(c.answer));
+    CHECK(answer.find('\n') == answer.size() - 1);
+    CHECK(talk.closed);
+    CHECK(talk.reason.find(c.reason) != std::string::npos);
+}
+
+TEST_CASE("mail that looks like HTTP is none once the client has said EHLO", "[smtp]") {
+    Server server;
+    Conversation talk{server.context};
+    talk.say(hello);
+    CHECK(talk.say("Host: x\r\n").starts_with("500 5.5.2"));
+    CHECK(talk.say("MAIL FROM:<a@x.example>\r\nRCPT TO:<\"a HTTP/1.1\"@y.example>\r\n") ==
+          "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n");
+    CHECK(last_code(talk.say("DATA\r\nGET / HTTP/1.1\r\nHost: x\r\n.\r\n")) == "250");
+    CHECK_FALSE(talk.closed);
+    CHECK(talk.say("POST /" + std::string(5000, 'a') + " HTTP/1.1\r\n").starts_with("554 5.5.0"));
+    CHECK(talk.closed);
 }
 
 // It begins with two empty lines, which are answered before it is known.

@@ -2,6 +2,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/base64.hpp"
@@ -30,11 +31,25 @@ std::string peek(Socket& socket) {
     return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
 }
 
+// What a server answered in the place of TLS.
 std::string clear_text(std::string_view text) {
     return fmt::format(
         "the peer does not speak TLS here: it answered in clear text, \"{}\" (wrong port or TLS "
         "mode)",
         first_line(text));
+}
+
+// What a client said in the place of TLS. Its line may hold a password, as that of AUTH does, and
+// so may any word that is no verb of a protocol: only a verb gets into a message.
+std::string clear_text_of_client(std::string_view text) {
+    constexpr std::array<std::string_view, 18> verbs{
+        "EHLO", "HELO", "LHLO", "AUTH",  "MAIL", "RCPT", "DATA",    "BDAT",    "QUIT",
+        "NOOP", "RSET", "HELP", "PROXY", "GET",  "POST", "CONNECT", "OPTIONS", "STARTTLS"};
+    const std::string word = base::to_upper(text.substr(0, text.find_first_of(" \t\r\n")));
+    const bool known = std::find(verbs.begin(), verbs.end(), word) != verbs.end();
+    return fmt::format(
+        "the client does not speak TLS here: it {} in clear text (wrong port or TLS mode)",
+        known ? fmt::format("said {}", word) : "spoke");
 }
 
 HandshakeInfo describe(SSL* ssl) {
@@ -60,7 +75,8 @@ std::string explain(Stream::State& state, const base::Error& error) {
         if (!problems.empty()) return problems;
     }
     if (!looks_like_tls(session.first_bytes)) {
-        return clear_text(session.first_bytes + peek(state.socket));
+        const std::string text = session.first_bytes + peek(state.socket);
+        return session.client ? clear_text(text) : clear_text_of_client(text);
     }
     switch (state.reason) {
         case CloseReason::end_of_file:

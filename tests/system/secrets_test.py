@@ -7,6 +7,7 @@ import os
 import pathlib
 import resource
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -104,6 +105,35 @@ class SecretsTest(SystemCase):
             relay.stop()
             self.assert_absent(relay.log(), f"the log as {form}")
             self.assertIn("535 5.7.8", relay.log())  # it tells of them, or the test saw nothing
+
+    def test_a_client_that_signs_in_where_tls_must_come_first_is_not_quoted(self):
+        blob = base64.b64encode(f"\0alice\0{CLIENT_PASSWORD}".encode()).decode()
+        relay = self.relay(self.smarthost(self.fake()), log={"level": "debug"},
+                           server={"tls_listen": ["127.0.0.1:0"], "certificate": self.certificate,
+                                   "private_key": self.key})
+        port = int(relay.wait_for_log(r"127\.0\.0\.1:(\d+)\S* tls=\S*implicit").group(1))
+        said = (f"AUTH PLAIN {blob}\r\n", f"{blob}\r\n", f"{CLIENT_PASSWORD}\r\n")
+        for line in said:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+                client.sendall(line.encode())
+                self.read_to_end(client)
+            with RawClient(relay.port) as client:
+                client.expect("EHLO client.example", 250)
+                client.expect("STARTTLS", 220)
+                client.write(line.encode())
+                self.read_to_end(client.socket)
+        relay.stop()
+        self.assertEqual(2 * len(said), relay.log().count("the client does not speak TLS here"))
+        self.assertEqual(2, relay.log().count("it said AUTH"))
+        self.assert_absent(relay.log(), "the log")
+
+    @staticmethod
+    def read_to_end(client):
+        try:
+            while client.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
 
     def test_a_smarthost_that_repeats_them_does_not_get_them_shown(self):
         blob = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()

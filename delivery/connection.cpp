@@ -137,6 +137,7 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::
 }
 
 asio::awaitable<std::optional<smtp::SessionFailure>> Connection::sign_in() {
+    begin_wait();
     for (;;) {
         const smtp::ClientEvent event = co_await next_event();
         if (std::holds_alternative<smtp::event::Ready>(event)) co_return std::nullopt;
@@ -202,6 +203,7 @@ asio::awaitable<bool> Connection::flush() {
         co_await hear_last_words();
         session_->connection_lost(written.error().message);
     }
+    begin_wait();
     co_return written.has_value();
 }
 
@@ -232,21 +234,31 @@ asio::awaitable<void> Connection::exchange() {
         session_->connection_lost("relay is stopping");
         co_return;
     }
+    if (session_->replies() != replies_seen_) begin_wait();
     const std::span<char> buffer = read_buffer();
-    stream_->expires_after(time_limit());
     const base::Result<std::size_t> count = co_await stream_->read_some(buffer);
     if (!count) {
         std::string problem = count.error().message;
         if (stream_->close_reason() == tls::CloseReason::timeout) {
-            problem = fmt::format("no answer within {}", base::human_duration(time_limit()));
+            problem = fmt::format("{} within {}",
+                                  part_heard_ ? "no more than part of an answer" : "no answer",
+                                  base::human_duration(time_limit()));
         }
         if (cancelled_) problem = "relay is stopping";
         lost_before_reply_ = !heard_ && stream_->close_reason() != tls::CloseReason::timeout;
         session_->connection_lost(std::move(problem));
         co_return;
     }
-    heard_ = true;
+    heard_ = part_heard_ = true;
     session_->receive(std::string_view{buffer.data(), *count});
+}
+
+// The limit is one for the whole of a reply: a server that sends a byte of it now and then gets no
+// more time. It begins anew when a command was written or a reply is complete.
+void Connection::begin_wait() {
+    replies_seen_ = session_->replies();
+    part_heard_ = false;
+    stream_->expires_after(time_limit());
 }
 
 // RFC 5321 section 4.5.3.2, as configured.

@@ -72,6 +72,7 @@ class Connection {
     [[nodiscard]] std::span<char> read_buffer();
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> encrypt();
     boost::asio::awaitable<void> send_body(BodySource& body);
+    void begin_wait();
     [[nodiscard]] base::Duration time_limit() const;
     [[nodiscard]] std::string place(std::uint16_t port) const;  // "smtp.example.com:587"
 
@@ -91,6 +92,8 @@ class Connection {
     bool cancelled_ = false;
     bool heard_ = false;  // a byte came in the present transaction
     bool lost_before_reply_ = false;
+    std::uint64_t replies_seen_ = 0;
+    bool part_heard_ = false;         // a byte came since begin_wait()
     std::unique_ptr<char[]> buffer_;  // none while idle
 };
 

@@ -49,6 +49,7 @@ std::string ClientSession::State::take_output() {
 }
 
 void ClientSession::State::handle(Reply reply) {
+    ++replies;
     // A challenge is for the mechanism alone, which needs it as it is.
     if (phase != Phase::auth || reply.code / 100 != 3) mask.apply(reply.text);
     switch (phase) {
@@ -170,6 +171,8 @@ Stage ClientSession::stage() const {
 const std::string& ClientSession::auth_mechanism() const { return state_->mechanism; }
 
 const Reply& ClientSession::auth_reply() const { return state_->auth_reply; }
+
+std::uint64_t ClientSession::replies() const { return state_->replies; }
 
 bool ClientSession::ready() const { return state_->phase == State::Phase::ready; }
 

@@ -127,6 +127,9 @@ class ClientSession {
     [[nodiscard]] const std::string& auth_mechanism() const;  // used, upper case; "" when none
     [[nodiscard]] const Reply& auth_reply() const;
     [[nodiscard]] bool ready() const;  // begin() is allowed
+    // How many complete replies next_event() has taken. While it stays the same, one reply is
+    // awaited, and its time-out runs, whatever bytes come.
+    [[nodiscard]] std::uint64_t replies() const;
 
  private:
     struct State;

@@ -139,6 +139,7 @@ struct ClientSession::State {
     Reply auth_reply;
     std::deque<ClientEvent> events;
     ClientTransaction transaction;
+    std::uint64_t replies = 0;
     bool needs_rset = false;  // the server may still be inside a transaction that failed
 };
 

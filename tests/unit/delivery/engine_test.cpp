@@ -118,9 +118,9 @@ TEST_CASE("what a reload mends is tried at once", "[delivery]") {
 TEST_CASE("a message whose dot is never answered is put on hold the third time", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};
-    const bool closes = GENERATE(true, false);
-    CAPTURE(closes);
-    host.on("dot", closes ? hang_up() : silence());
+    const Answer answer = GENERATE(hang_up(), silence(), drip("250-"));
+    CAPTURE(answer.close, answer.drip);
+    host.on("dot", answer);
     bed.use(host).final_timeout = 20ms;
     bed.start();
     const base::MessageId id = bed.submit();

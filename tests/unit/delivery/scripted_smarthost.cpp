@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 
@@ -15,7 +16,7 @@ using boost::system::error_code;
 class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> {
  public:
     Session(ScriptedSmarthost& host, Tcp::socket socket, std::size_t number)
-        : host_(host), socket_(std::move(socket)), number_(number) {}
+        : host_(host), socket_(std::move(socket)), number_(number), drops_(host.loop_) {}
 
     void start() {
         ++host_.open_;
@@ -96,11 +97,23 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
         host_.heard_.push_back(heard);
         const Answer answer = host_.answer(heard);
         if (answer.forget) forgotten_ = true;
-        if (!answer.text.empty()) output_ += answer.text + "\r\n";
+        if (!answer.text.empty()) output_ += answer.text + (answer.drip ? "" : "\r\n");
         if (answer.text.starts_with("354")) in_content_ = true;
         held_ = answer.held;
         if (!held_) write();
         if (answer.close) close();
+        if (answer.drip) drip();
+    }
+
+    void drip() {
+        forgotten_ = true;
+        drops_.expires_after(std::chrono::milliseconds{5});
+        drops_.async_wait([self = shared_from_this()](error_code failed) {
+            if (failed || self->detached_ || !self->socket_.is_open()) return;
+            self->output_ += 'x';
+            self->write();
+            self->drip();
+        });
     }
 
     // Small enough for the socket's buffer.
@@ -116,6 +129,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
     std::size_t number_;
     std::array<char, 65536> buffer_{};
     std::string input_, output_;
+    asio::steady_timer drops_;
     Taken mail_;
     bool in_content_ = false, held_ = false, forgotten_ = false, detached_ = false;
 };

@@ -21,6 +21,7 @@ struct Answer {
     bool held = false;    // until release()
     bool close = false;   // afterwards, or at once when there is no text
     bool forget = false;  // no word from now on, but the connection stays
+    bool drip = false;    // afterwards one letter now and then, and never the end of the line
 };
 inline Answer hang_up(std::string text = "") {
     Answer answer{std::move(text)};
@@ -35,6 +36,13 @@ inline Answer held(std::string text) {
 inline Answer silence() {
     Answer answer{""};
     answer.forget = true;
+    return answer;
+}
+
+// Begins with the text as it is: "250-".
+inline Answer drip(std::string text) {
+    Answer answer{std::move(text)};
+    answer.drip = true;
     return answer;
 }
 

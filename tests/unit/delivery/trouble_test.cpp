@@ -20,15 +20,32 @@ TEST_CASE("mail goes to the next priority when the first has trouble", "[deliver
         {"refuses the greeting", "EHLO", hang_up("421 4.3.2 not now")},
         {"dies at MAIL", "MAIL", hang_up()},
         {"dies at RCPT", "RCPT", hang_up()},
+        {"drips its greeting", "connect", drip("220-")},
+        {"drips its extensions", "EHLO", drip("250-")},
+        {"drips its answer to MAIL", "MAIL", drip("250-")},
     };
-    const Case& c = cases.at(static_cast<std::size_t>(GENERATE(0, 1, 2, 3, 4)));
+    const Case& c = cases.at(static_cast<std::size_t>(GENERATE(range(0, 8))));
     CAPTURE(c.name);
+    if (c.answer.drip) bed.options.smarthosts[0].command_timeout = 100ms;
     first.on(std::string{c.verb}, c.answer);
     bed.start();
     const base::MessageId id = bed.submit();
     bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
     CHECK(second.taken().size() == 1);
     CHECK(first.taken().empty());
+}
+
+// RFC 5321 section 4.5.3.2: the limit is one for each command, not for each byte of its answer.
+TEST_CASE("an answer that comes in drips is told from silence", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host).command_timeout = 300ms;
+    bed.start();
+    host.on("RCPT", drip("250-"));
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    CHECK(bed.show(id).message.recipients[0].last_problem.find(
+              "no more than part of an answer within 300ms") != std::string::npos);
 }
 
 TEST_CASE("a closed port fails over, and a recovered smarthost is used again", "[delivery]") {

@@ -164,7 +164,7 @@ asio::awaitable<bool> ClientConnection::encrypt() {
     const base::Result<tls::HandshakeInfo> info =
         co_await stream_.handshake_server(*services_->tls);
     if (!info) {
-        const bool proxied = info.error().message.find("\"PROXY ") != std::string::npos;
+        const bool proxied = info.error().message.find("it said PROXY ") != std::string::npos;
         log_end(info.error().message + (proxied ? "; " + smtp::misplaced_proxy_header() : ""));
         co_return false;
     }

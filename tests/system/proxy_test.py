@@ -269,7 +269,7 @@ class SpoofingTest(ProxyCase):
         port = int(relay.wait_for_log(r"127\.0\.0\.1:(\d+)\S* tls=\S*implicit").group(1))
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(line("192.0.2.7"))
-            relay.wait_for_log(r"PROXY TCP4.*none of the proxies in server\.proxy_protocol")
+            relay.wait_for_log(r"said PROXY .*none of the proxies in server\.proxy_protocol")
 
     def test_a_second_header_behind_the_proxys_changes_nothing(self):
         relay = self.proxied()

@@ -1,9 +1,14 @@
 #include "delivery/adapt.hpp"
 
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "delivery/body_rewriter.hpp"
 #include "smtp/downgrade.hpp"
 
 namespace delivery {
@@ -20,17 +25,61 @@ smtp::RecipientResult needs_smtputf8() {
     return result;
 }
 
-asio::awaitable<base::Result<std::string>> read_whole(BodySource& body) {
-    std::string whole;
-    whole.reserve(body.size());
+// RFC 3463 section 3.7: conversion required but not supported.
+smtp::RecipientResult too_complex() {
+    smtp::RecipientResult result;
+    result.outcome = smtp::Outcome::failed;
+    result.stage = smtp::Stage::data;
+    result.reply.enhanced = "5.6.3";
+    result.problem =
+        "this message has to be rewritten for the smarthost, which lacks 8BITMIME or SMTPUTF8, and "
+        "its header of more than 1 MiB or more than a million parts cannot be";
+    return result;
+}
+
+// Small enough to be done at once.
+asio::awaitable<base::Result<>> rewrite_in_memory(BodySource& body, const smtp::Downgrade& plan,
+                                                  asio::any_io_executor files,
+                                                  AdaptedContent& adapted) {
     body.rewind();
-    while (body.left() > 0) {
-        const base::Result<std::string_view> piece = co_await body.next();
-        if (!piece) co_return piece.error();
-        whole += *piece;
+    const base::Result<std::string_view> whole = co_await body.next();
+    if (!whole) co_return whole.error();
+    smtp::DowngradeRun run{plan};
+    run.study(*whole);
+    run.finish_study();
+    if (run.gave_up()) {
+        adapted.refusal = too_complex();
+        co_return base::Result<>{};
     }
-    body.rewind();
-    co_return whole;
+    std::string text = run.rewrite(*whole);
+    text += run.finish();
+    spool::Body rewritten;
+    rewritten.size = text.size();
+    rewritten.bytes = std::make_shared<const std::string>(std::move(text));
+    adapted.rewritten.emplace(std::move(files), std::move(rewritten));
+    co_return base::Result<>{};
+}
+
+asio::awaitable<base::Result<>> rewrite_in_file(BodySource& body, const smtp::Downgrade& plan,
+                                                asio::any_io_executor files, Turns& turns,
+                                                AdaptedContent& adapted) {
+    using Progress = BodyRewriter::Progress;
+    adapted.turn = co_await turns.take();
+    BodyRewriter rewriter{body, plan};
+    const asio::any_io_executor home = co_await asio::this_coro::executor;
+    for (;;) {
+        co_await asio::post(asio::bind_executor(files, asio::use_awaitable));
+        const base::Result<Progress> progress = rewriter.step();
+        co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
+        if (!progress) co_return progress.error();
+        if (*progress == Progress::more) continue;
+        if (*progress == Progress::gave_up) {
+            adapted.refusal = too_complex();
+        } else {
+            adapted.rewritten.emplace(rewriter.result(files));
+        }
+        co_return base::Result<>{};
+    }
 }
 
 }  // namespace
@@ -38,7 +87,8 @@ asio::awaitable<base::Result<std::string>> read_whole(BodySource& body) {
 asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
                                                             const spool::Message& message,
                                                             const smtp::Extensions& server,
-                                                            asio::any_io_executor files) {
+                                                            asio::any_io_executor files,
+                                                            Turns& turns) {
     AdaptedContent adapted;
     const bool takes_everything =
         server.eight_bit_mime && (server.smtputf8 || !message.envelope.smtputf8);
@@ -60,12 +110,14 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
     }
     if (!plan->needed()) co_return adapted;
 
-    base::Result<std::string> whole = co_await read_whole(body);
-    if (!whole) co_return whole.error();
-    spool::Body rewritten;
-    rewritten.bytes = std::make_shared<const std::string>(smtp::apply_downgrade(*whole, *plan));
-    rewritten.size = rewritten.bytes->size();
-    adapted.rewritten.emplace(std::move(files), std::move(rewritten));
+    base::Result<> done;
+    if (body.in_memory()) {
+        done = co_await rewrite_in_memory(body, *plan, files, adapted);
+    } else {
+        done = co_await rewrite_in_file(body, *plan, files, turns, adapted);
+    }
+    if (!done) co_return done.error();
+    body.rewind();
     adapted.seven_bit = plan->quoted_printable;
     co_return adapted;
 }

@@ -23,6 +23,9 @@ constexpr std::size_t chunk_size = 256 * 1024;
 BodySource::BodySource(asio::any_io_executor files, spool::Body body)
     : files_(std::move(files)), body_(std::move(body)) {}
 
+BodySource::BodySource(asio::any_io_executor files, spool::Body body, int descriptor)
+    : files_(std::move(files)), body_(std::move(body)), descriptor_(descriptor) {}
+
 BodySource::BodySource(BodySource&& other) noexcept
     : files_(std::move(other.files_)),
       body_(std::move(other.body_)),
@@ -57,12 +60,12 @@ asio::awaitable<base::Result<std::string>> BodySource::read_elsewhere(std::uint6
                                                                       std::size_t limit) {
     const asio::any_io_executor home = co_await asio::this_coro::executor;
     co_await asio::post(asio::bind_executor(files_, asio::use_awaitable));
-    base::Result<std::string> piece = read_file(offset, limit);
+    base::Result<std::string> piece = read_now(offset, limit);
     co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
     co_return piece;
 }
 
-base::Result<std::string> BodySource::read_file(std::uint64_t offset, std::size_t limit) {
+base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t limit) {
     if (descriptor_ < 0) descriptor_ = ::open(body_.file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) {
         return base::error(fmt::format("the spool's file {} cannot be opened: {}",

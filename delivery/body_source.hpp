@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@ namespace delivery {
 class BodySource {
  public:
     BodySource(boost::asio::any_io_executor files, spool::Body body);
+    // Of a file that is open already; closes it in the end. Its name is for messages only.
+    BodySource(boost::asio::any_io_executor files, spool::Body body, int descriptor);
     BodySource(BodySource&& other) noexcept;
     BodySource& operator=(BodySource&&) = delete;
     ~BodySource();
@@ -28,9 +31,12 @@ class BodySource {
     [[nodiscard]] std::uint64_t size() const { return body_.size; }
     [[nodiscard]] std::uint64_t left() const { return body_.size - offset_; }
     void rewind() { offset_ = 0; }
+    [[nodiscard]] bool in_memory() const { return body_.bytes != nullptr; }
+    [[nodiscard]] const std::filesystem::path& file() const { return body_.file; }
+    // Of a file, for the thread that may wait for disks: blocks.
+    [[nodiscard]] base::Result<std::string> read_now(std::uint64_t offset, std::size_t limit);
 
  private:
-    base::Result<std::string> read_file(std::uint64_t offset, std::size_t limit);  // blocks
     boost::asio::awaitable<base::Result<std::string>> read_elsewhere(std::uint64_t offset,
                                                                      std::size_t limit);
 

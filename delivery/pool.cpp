@@ -363,7 +363,8 @@ asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
 asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySource& body) {
     const std::vector<std::size_t> pending = pending_recipients(job.message());
     base::Result<AdaptedContent> content =
-        co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files);
+        co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files,
+                               *surroundings_.rewriting);
     if (!content) {
         job.outcomes =
             same_for_all(job.message(), deferral(smtp::Stage::data, content.error().message));

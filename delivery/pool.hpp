@@ -15,6 +15,7 @@
 #include "delivery/job.hpp"
 #include "delivery/options.hpp"
 #include "delivery/status.hpp"
+#include "delivery/turns.hpp"
 
 namespace delivery {
 
@@ -40,6 +41,8 @@ struct Surroundings {
     // What passes whatever the clock is set to; a test has its own.
     std::function<base::Duration()> uptime = base::uptime;
     base::MessageIdSource* ids = nullptr;
+    // For rewriting large content: each costs time of the files' thread and room on the disk.
+    std::shared_ptr<Turns> rewriting = std::make_shared<Turns>(4);
     // A smarthost's refusal in words a person can act on, "" when nothing is known.
     std::function<std::string(const smtp::Reply&, smtp::Stage, const std::string& host)> explain;
 };

@@ -3,13 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/text.hpp"
 #include "smtp/client_session.hpp"
 #include "smtp/encoded_word.hpp"
 #include "smtp/envelope.hpp"
+#include "smtp/header_downgrade.hpp"
 #include "smtp/mime_entity.hpp"
+#include "smtp/mime_scanner.hpp"
+#include "smtp/part_facts.hpp"
 #include "smtp/transfer_encoding.hpp"
 
 namespace smtp {
@@ -28,170 +36,158 @@ bool has_long_line(std::string_view text) {
     return false;
 }
 
-enum class FieldKind { unstructured, addresses, parameters, opaque };
-
-struct FieldRow {
-    std::string_view name;
-    FieldKind kind;
+// What the header of an entity says of its body.
+struct Described {
+    std::string type, encoding;  // in lower case
+    MimeScanner::Shape shape;
 };
 
-// Where a field has a grammar, encoded words may stand only at some places of it (RFC 2047
-// section 5). Opaque ones have no such place.
-constexpr FieldRow known_fields[] = {
-    {"From", FieldKind::addresses},
-    {"Sender", FieldKind::addresses},
-    {"Reply-To", FieldKind::addresses},
-    {"To", FieldKind::addresses},
-    {"Cc", FieldKind::addresses},
-    {"Bcc", FieldKind::addresses},
-    {"Resent-From", FieldKind::addresses},
-    {"Resent-Sender", FieldKind::addresses},
-    {"Resent-Reply-To", FieldKind::addresses},
-    {"Resent-To", FieldKind::addresses},
-    {"Resent-Cc", FieldKind::addresses},
-    {"Resent-Bcc", FieldKind::addresses},
-    {"Disposition-Notification-To", FieldKind::addresses},
-    {"Mail-Followup-To", FieldKind::addresses},
-    {"Content-Type", FieldKind::parameters},
-    {"Content-Disposition", FieldKind::parameters},
-    {"Content-Transfer-Encoding", FieldKind::opaque},
-    {"Content-ID", FieldKind::opaque},
-    {"MIME-Version", FieldKind::opaque},
-    {"Date", FieldKind::opaque},
-    {"Resent-Date", FieldKind::opaque},
-    {"Message-ID", FieldKind::opaque},
-    {"Resent-Message-ID", FieldKind::opaque},
-    {"In-Reply-To", FieldKind::opaque},
-    {"References", FieldKind::opaque},
-    {"Received", FieldKind::opaque},
-    {"Return-Path", FieldKind::opaque},
-    {"DKIM-Signature", FieldKind::opaque},
-    {"Authentication-Results", FieldKind::opaque},
-    {"List-Unsubscribe", FieldKind::opaque},
-    {"", FieldKind::opaque},  // a line that is no field
-};
-
-FieldKind kind_of(std::string_view name) {
-    const auto* const row = std::ranges::find_if(known_fields, [&](const FieldRow& known) {
-        return base::equals_ignoring_case(known.name, name);
-    });
-    return row == std::end(known_fields) ? FieldKind::unstructured : row->kind;
-}
-
-std::string ascii_only(std::string_view text) {
-    std::string out{text};
-    for (char& c : out) {
-        if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-    }
-    return out;
-}
-
-std::string encode_field(const HeaderField& field) {
-    const std::string value = unfold(field.value);
-    switch (kind_of(field.name)) {
-        case FieldKind::addresses:
-            return fold_field(field.name, encode_addresses(value));
-        case FieldKind::parameters:
-            return fold_field(field.name, encode_parameters(value));
-        case FieldKind::unstructured:
-            return fold_field(field.name, encode_unstructured(value));
-        case FieldKind::opaque:
-            break;
-    }
-    return ascii_only(field.raw);
-}
-
-// What a leaf part's content becomes. encoding: its new Content-Transfer-Encoding, "" as it was.
-struct Recoded {
-    std::string_view encoding;
-    std::string content;
-};
-
-class Downgrader {
- public:
-    explicit Downgrader(const Downgrade& plan) : plan_(plan) {}
-    std::string out;
-
-    void message(std::string_view text) {
-        const MimeEntity entity = split_entity(text);
-        // A fold or a new line break spoils a signature; a line that is too long mostly does not
-        // matter to the far side.
-        signed_ = signed_ || find_field(entity, "DKIM-Signature") != nullptr;
-        write_entity(entity, 0, true);
-    }
-
- private:
-    void write_entity(const MimeEntity& entity, int depth, bool top);
-    void write_header(const MimeEntity& entity, std::string_view new_encoding, bool top);
-    void write_field(const HeaderField& field);
-    void write_multipart(const MultipartBody& body, int depth);
-    void write_loose_text(std::string_view text);
-    void write_leaf(const MimeEntity& entity, const std::string& type, std::string_view encoding,
-                    bool top);
-    [[nodiscard]] Recoded recode(std::string_view body, const std::string& type,
-                                 std::string_view encoding, bool top) const;
-    [[nodiscard]] bool too_long(std::string_view text) const {
-        return plan_.fold_long_lines && !signed_ && has_long_line(text);
-    }
-
-    Downgrade plan_;
-    bool signed_ = false;
-};
-
-void Downgrader::write_entity(const MimeEntity& entity, int depth, bool top) {
-    const HeaderField* type_field = find_field(entity, "Content-Type");
-    const HeaderField* encoding_field = find_field(entity, "Content-Transfer-Encoding");
+// A fold or a new line break spoils a signature; a line that is too long mostly does not matter to
+// the far side.
+Described describe(const MimeEntity& entity, const MimeScanner::Place& place) {
+    const HeaderField* const type_field = find_field(entity, "Content-Type");
+    const HeaderField* const encoding_field = find_field(entity, "Content-Transfer-Encoding");
     const ParameterizedValue type =
         split_parameters(type_field == nullptr ? "" : type_field->value);
-    const std::string name = base::to_lower(type.value);
-    const std::string encoding =
+    Described result;
+    result.type = base::to_lower(type.value);
+    result.encoding =
         base::to_lower(encoding_field == nullptr ? "" : base::trim(encoding_field->value));
-    const std::string_view seven_bit =
-        plan_.quoted_printable && (encoding == "8bit" || encoding == "binary") ? "7bit" : "";
-    const bool identity = encoding != "base64" && encoding != "quoted-printable";
-    if (depth < max_depth && name.starts_with("multipart/")) {
+    result.shape.in_signed =
+        place.in_signed || (place.index == 0 && find_field(entity, "DKIM-Signature") != nullptr);
+    if (place.depth >= max_depth) return result;
+    const bool identity = result.encoding != "base64" && result.encoding != "quoted-printable";
+    if (identity && (result.type == "message/rfc822" || result.type == "message/global")) {
+        result.shape.kind = MimeScanner::Kind::message;
+    } else if (result.type.starts_with("multipart/")) {
         const auto boundary = std::ranges::find_if(type.parameters, [](const auto& parameter) {
             return base::equals_ignoring_case(parameter.first, "boundary");
         });
-        const std::optional<MultipartBody> body =
-            boundary == type.parameters.end() ? std::nullopt
-                                              : split_multipart(entity.body, boundary->second);
-        if (body) {
-            const bool outer = signed_;
-            signed_ = signed_ || name == "multipart/signed";
-            write_header(entity, seven_bit, top);
-            write_multipart(*body, depth);
-            signed_ = outer;
-            return;
-        }
+        if (boundary == type.parameters.end()) return result;
+        result.shape.kind = MimeScanner::Kind::multipart;
+        result.shape.boundary = boundary->second;
     }
-    if (depth < max_depth && identity && (name == "message/rfc822" || name == "message/global")) {
-        write_header(entity, seven_bit, top);
-        write_entity(split_entity(entity.body), depth + 1, false);
-        return;
-    }
-    write_leaf(entity, name, encoding, top);
+    return result;
 }
 
-void Downgrader::write_multipart(const MultipartBody& body, int depth) {
-    write_loose_text(body.preamble);
-    for (const MultipartBody::Part& part : body.parts) {
-        out += part.delimiter;
-        // The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1).
-        std::string_view content = part.content, line_end;
-        if (content.ends_with("\r\n")) {
-            line_end = content.substr(content.size() - 2);
-            content.remove_suffix(2);
-        }
-        write_entity(split_entity(content), depth + 1, false);
-        out += line_end;
+// The first pass: the facts of each part's content.
+class Study : public MimeScanner::Visitor {
+ public:
+    std::vector<PartFacts> facts;
+
+    MimeScanner::Shape header(const MimeEntity& entity, const MimeScanner::Place& place) override {
+        facts.emplace_back();
+        survey_ = {};
+        Described described = describe(entity, place);
+        // For its parts alone: until one comes it may be a leaf.
+        if (described.type == "multipart/signed") described.shape.in_signed = true;
+        return std::move(described.shape);
     }
-    out += body.close;
-    write_loose_text(body.epilogue);
+    void body(std::string_view piece) override { survey_.write(piece, facts.back()); }
+    void body_ended() override { survey_.finish(facts.back()); }
+    // Of a multipart none of whose parts comes it is the body.
+    void preamble(std::string_view piece) override { survey_.write(piece, facts.back()); }
+    void has_parts(std::size_t index) override { facts[index].has_parts = true; }
+    void epilogue(std::string_view) override {}
+    void delimiter(std::string_view) override {}
+
+ private:
+    PartSurvey survey_;
+};
+
+// The second pass.
+class Rewriter : public MimeScanner::Visitor {
+ public:
+    Rewriter(const Downgrade& plan, const std::vector<PartFacts>& facts)
+        : plan_(plan), facts_(facts) {}
+    std::string out;
+
+    MimeScanner::Shape header(const MimeEntity& entity, const MimeScanner::Place& place) override;
+    void body(std::string_view piece) override;
+    void body_ended() override;
+    void preamble(std::string_view piece) override { write_loose_text(piece); }
+    void epilogue(std::string_view piece) override { write_loose_text(piece); }
+    void has_parts(std::size_t) override {}
+    void delimiter(std::string_view text) override { out += text; }
+
+ private:
+    void write_header(const MimeEntity& entity, std::string_view new_encoding, bool in_signed);
+    void write_field(const HeaderField& field, bool in_signed);
+    void write_loose_text(std::string_view text);
+    [[nodiscard]] std::optional<Recoding> recoding_for(const Described& described) const;
+
+    Downgrade plan_;
+    const std::vector<PartFacts>& facts_;
+    PartFacts part_;    // whose content comes now
+    bool top_ = false;  // it is the message's own
+    std::optional<ContentEncoder> encoder_;
+    std::string tail_;  // its last two bytes
+};
+
+MimeScanner::Shape Rewriter::header(const MimeEntity& entity, const MimeScanner::Place& place) {
+    part_ = facts_[place.index];
+    top_ = place.index == 0;
+    encoder_.reset();
+    tail_.clear();
+    Described described = describe(entity, place);
+    MimeScanner::Shape& shape = described.shape;
+    if (shape.kind == MimeScanner::Kind::multipart && !part_.has_parts) {
+        shape.kind = MimeScanner::Kind::leaf;
+    }
+    if (shape.kind != MimeScanner::Kind::leaf) {
+        if (described.type == "multipart/signed") shape.in_signed = true;
+        const bool eight_bit = described.encoding == "8bit" || described.encoding == "binary";
+        write_header(entity, plan_.quoted_printable && eight_bit ? "7bit" : "", shape.in_signed);
+        return std::move(shape);
+    }
+    std::string_view encoding;
+    if (const std::optional<Recoding> recoding = recoding_for(described)) {
+        encoder_.emplace(*recoding);
+        if (*recoding == Recoding::base64) encoding = "base64";
+        if (*recoding == Recoding::quoted_printable) encoding = "quoted-printable";
+    }
+    write_header(entity, encoding, shape.in_signed);
+    return std::move(shape);
+}
+
+// Nothing when the content can stay as it is.
+std::optional<Recoding> Rewriter::recoding_for(const Described& described) const {
+    const bool unfit = plan_.quoted_printable && (part_.nul || part_.eight_bit);
+    const bool too_long = plan_.fold_long_lines && !described.shape.in_signed && part_.long_line;
+    if (!unfit && !too_long) return std::nullopt;
+    const std::string& encoding = described.encoding;
+    if (encoding == "quoted-printable") return Recoding::repaired_quoted_printable;
+    if (encoding == "base64") {
+        if (unfit) return std::nullopt;  // no base64 at all: nobody could read it, whatever is done
+        return Recoding::rewrapped_base64;
+    }
+    constexpr std::array<std::string_view, 4> identities{"", "7bit", "8bit", "binary"};
+    if (std::ranges::find(identities, encoding) == identities.end()) {
+        return std::nullopt;  // an encoding nobody registered, such as x-uuencode
+    }
+    const std::string& type = described.type;
+    const bool text = type.empty() || type.starts_with("text/") || type.starts_with("message/");
+    return part_.nul || !text ? Recoding::base64 : Recoding::quoted_printable;
+}
+
+void Rewriter::body(std::string_view piece) {
+    if (!encoder_) {
+        out += piece;
+        return;
+    }
+    encoder_->write(piece, out);
+    tail_ += piece.substr(piece.size() - std::min<std::size_t>(piece.size(), 2));
+    if (tail_.size() > 2) tail_.erase(0, tail_.size() - 2);
+}
+
+// Inside a multipart the last line end is the delimiter's.
+void Rewriter::body_ended() {
+    if (encoder_) encoder_->finish(top_ || tail_ == "\r\n", out);
+    encoder_.reset();
 }
 
 // Preamble and epilogue are shown to nobody.
-void Downgrader::write_loose_text(std::string_view text) {
+void Rewriter::write_loose_text(std::string_view text) {
     if (plan_.quoted_printable && !base::is_ascii(text)) {
         out += ascii_only(text);
     } else {
@@ -199,44 +195,8 @@ void Downgrader::write_loose_text(std::string_view text) {
     }
 }
 
-void Downgrader::write_leaf(const MimeEntity& entity, const std::string& type,
-                            std::string_view encoding, bool top) {
-    const Recoded recoded = recode(entity.body, type, encoding, top);
-    write_header(entity, recoded.encoding, top);
-    if (recoded.content.empty()) {
-        out += entity.body;
-    } else {
-        out += recoded.content;
-    }
-}
-
-// The content is empty when it can stay as it is.
-Recoded Downgrader::recode(std::string_view body, const std::string& type,
-                           std::string_view encoding, bool top) const {
-    const bool nul = body.find('\0') != std::string_view::npos;
-    const bool unfit = plan_.quoted_printable && (nul || !base::is_ascii(body));
-    if (!unfit && !too_long(body)) return {};
-    Recoded recoded;
-    if (encoding == "quoted-printable") {
-        recoded.content = repair_quoted_printable(body);
-    } else if (encoding == "base64") {
-        if (unfit) return {};  // not base64 at all: nobody could read it, whatever is done to it
-        recoded.content = rewrap_base64(body);
-    } else if (encoding.empty() || encoding == "7bit" || encoding == "8bit" ||
-               encoding == "binary") {
-        const bool text = type.empty() || type.starts_with("text/") || type.starts_with("message/");
-        recoded.encoding = nul || !text ? "base64" : "quoted-printable";
-        recoded.content = nul || !text ? base64_lines(body) : quoted_printable(body);
-    } else {
-        return {};  // an encoding nobody registered, such as x-uuencode
-    }
-    // Inside a multipart the last line end is the delimiter's and is written by its owner.
-    const bool added_line_end = recoded.content.ends_with("\r\n") && !body.ends_with("\r\n");
-    if (!top && added_line_end) recoded.content.resize(recoded.content.size() - 2);
-    return recoded;
-}
-
-void Downgrader::write_header(const MimeEntity& entity, std::string_view new_encoding, bool top) {
+void Rewriter::write_header(const MimeEntity& entity, std::string_view new_encoding,
+                            bool in_signed) {
     bool placed = new_encoding.empty();
     for (const HeaderField& field : entity.fields) {
         if (!new_encoding.empty() &&
@@ -245,26 +205,26 @@ void Downgrader::write_header(const MimeEntity& entity, std::string_view new_enc
             placed = true;
             continue;
         }
-        write_field(field);
+        write_field(field, in_signed);
     }
     if (!placed) {
         // RFC 2045 section 4: without MIME-Version nobody need look at the encoding.
-        if (top && find_field(entity, "MIME-Version") == nullptr) out += "MIME-Version: 1.0\r\n";
+        if (top_ && find_field(entity, "MIME-Version") == nullptr) out += "MIME-Version: 1.0\r\n";
         if (find_field(entity, "Content-Type") == nullptr) {
-            const bool utf8 = base::is_valid_utf8(entity.body);
             out += fmt::format("Content-Type: text/plain; charset={}\r\n",
-                               utf8 ? "utf-8" : "unknown-8bit");
+                               part_.not_utf8 ? "unknown-8bit" : "utf-8");
         }
         out += fmt::format("Content-Transfer-Encoding: {}\r\n", new_encoding);
     }
     out += entity.separator.empty() && !placed ? std::string_view{"\r\n"} : entity.separator;
 }
 
-void Downgrader::write_field(const HeaderField& field) {
+void Rewriter::write_field(const HeaderField& field, bool in_signed) {
     const bool encode = plan_.encode_headers || plan_.quoted_printable;
+    const bool fold = plan_.fold_long_lines && !in_signed && !field.name.empty();
     if (encode && !base::is_ascii(field.raw)) {
         out += encode_field(field);
-    } else if (!field.name.empty() && too_long(field.raw)) {
+    } else if (fold && has_long_line(field.raw)) {
         out += fold_field(field.name, unfold(field.value));
     } else {
         out += field.raw;
@@ -315,12 +275,31 @@ std::optional<Downgrade> plan_downgrade(const ContentSurvey& content, const Enve
     return plan;
 }
 
-std::string apply_downgrade(std::string_view message, const Downgrade& plan) {
-    if (!plan.needed()) return std::string{message};
-    Downgrader downgrader{plan};
-    downgrader.out.reserve(message.size() + message.size() / 2);
-    downgrader.message(message);
-    return std::move(downgrader.out);
+struct DowngradeRun::State {
+    explicit State(const Downgrade& plan) : rewriter(plan, study.facts) {}
+    Study study;
+    MimeScanner first{study};
+    Rewriter rewriter;
+    MimeScanner second{rewriter};
+};
+
+DowngradeRun::DowngradeRun(const Downgrade& plan) : state_(std::make_unique<State>(plan)) {}
+DowngradeRun::~DowngradeRun() = default;
+
+void DowngradeRun::study(std::string_view piece) { state_->first.write(piece); }
+
+void DowngradeRun::finish_study() { state_->first.finish(); }
+
+std::string DowngradeRun::rewrite(std::string_view piece) {
+    state_->second.write(piece);
+    return std::exchange(state_->rewriter.out, {});
 }
+
+std::string DowngradeRun::finish() {
+    state_->second.finish();
+    return std::exchange(state_->rewriter.out, {});
+}
+
+bool DowngradeRun::gave_up() const { return state_->first.gave_up(); }
 
 }  // namespace smtp

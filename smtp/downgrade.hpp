@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,9 +43,28 @@ class ContentSurvey {
                                                       const Envelope& envelope,
                                                       const Extensions& server);
 
-// Rewrites a whole message in memory as planned. MIME structure is kept: each leaf part that needs
-// it is re-encoded with its own Content-Transfer-Encoding, multipart and message/rfc822 are
-// descended into.
-[[nodiscard]] std::string apply_downgrade(std::string_view message, const Downgrade& plan);
+// Rewrites a message as planned. MIME structure is kept: each leaf part that needs it is re-encoded
+// with its own Content-Transfer-Encoding, multipart and message/rfc822 are descended into.
+//
+// The message is given twice, split anywhere: a header tells how its body is encoded, and stands
+// before it. Memory holds one header section and a few bytes for each part, never a body.
+class DowngradeRun {
+ public:
+    explicit DowngradeRun(const Downgrade& plan);
+    ~DowngradeRun();
+    DowngradeRun(const DowngradeRun&) = delete;
+    DowngradeRun& operator=(const DowngradeRun&) = delete;
+
+    void study(std::string_view piece);  // the first time
+    void finish_study();
+    // A header section of more than 1 MiB or more than a million parts: it cannot be rewritten.
+    [[nodiscard]] bool gave_up() const;
+    [[nodiscard]] std::string rewrite(std::string_view piece);  // the second time: what comes of it
+    [[nodiscard]] std::string finish();
+
+ private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 }  // namespace smtp

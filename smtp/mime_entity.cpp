@@ -67,17 +67,6 @@ std::string unquote(std::string_view text) {
     return result;
 }
 
-enum class Delimiter { none, part, close };
-
-Delimiter delimiter_kind(std::string_view line, std::string_view boundary) {
-    if (!line.starts_with("--") || !line.substr(2).starts_with(boundary)) return Delimiter::none;
-    std::string_view rest = line.substr(2 + boundary.size());
-    const bool close = rest.starts_with("--");
-    if (close) rest.remove_prefix(2);
-    if (!base::trim(rest).empty()) return Delimiter::none;
-    return close ? Delimiter::close : Delimiter::part;
-}
-
 }  // namespace
 
 MimeEntity split_entity(std::string_view text) {
@@ -128,35 +117,13 @@ std::string unfold(std::string_view value) {
     return result;
 }
 
-std::optional<MultipartBody> split_multipart(std::string_view body, std::string_view boundary) {
-    MultipartBody result;
-    std::size_t begin = 0;  // of the section in hand
-    const auto end_section = [&](std::size_t at) {
-        const std::string_view section = body.substr(begin, at - begin);
-        if (result.parts.empty()) {
-            result.preamble = section;
-        } else {
-            result.parts.back().content = section;
-        }
-    };
-    for (std::size_t at = 0; at < body.size();) {
-        const std::string_view line = first_line(body.substr(at));
-        const Delimiter kind = delimiter_kind(line, boundary);
-        if (kind != Delimiter::none) {
-            end_section(at);
-            begin = at + line.size();
-            if (kind == Delimiter::close) {
-                result.close = line;
-                result.epilogue = body.substr(begin);
-                return result;
-            }
-            result.parts.push_back({line, {}});
-        }
-        at += line.size();
-    }
-    if (result.parts.empty()) return std::nullopt;
-    end_section(body.size());
-    return result;
+Delimiter delimiter_kind(std::string_view line, std::string_view boundary) {
+    if (!line.starts_with("--") || !line.substr(2).starts_with(boundary)) return Delimiter::none;
+    std::string_view rest = line.substr(2 + boundary.size());
+    const bool close = rest.starts_with("--");
+    if (close) rest.remove_prefix(2);
+    if (!base::trim(rest).empty()) return Delimiter::none;
+    return close ? Delimiter::close : Delimiter::part;
 }
 
 }  // namespace smtp

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,19 +34,8 @@ struct ParameterizedValue {
 // The value on one line (RFC 5322 section 2.2.3).
 [[nodiscard]] std::string unfold(std::string_view value);
 
-// A multipart body: what is between the delimiter lines of RFC 2046 section 5.1.1.
-struct MultipartBody {
-    struct Part {
-        std::string_view delimiter;  // the line that opens the part, with its line end
-        std::string_view content;    // with the line end that belongs to the next delimiter
-    };
-    std::string_view preamble;
-    std::vector<Part> parts;
-    std::string_view close;  // closing delimiter line, "" when it is missing
-    std::string_view epilogue;
-};
-// nullopt when the boundary never occurs.
-[[nodiscard]] std::optional<MultipartBody> split_multipart(std::string_view body,
-                                                           std::string_view boundary);
+// What a line is between the parts of a multipart (RFC 2046 section 5.1.1).
+enum class Delimiter : std::uint8_t { none, part, close };
+[[nodiscard]] Delimiter delimiter_kind(std::string_view line, std::string_view boundary);
 
 }  // namespace smtp

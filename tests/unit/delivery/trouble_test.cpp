@@ -158,6 +158,46 @@ TEST_CASE("an outcome that the spool does not take is kept until it does", "[del
     CHECK(host.taken().size() == 1);
 }
 
+TEST_CASE("large content is rewritten for a smarthost without 8BITMIME, each in its turn",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions = {};
+    bed.use(host).max_connections = 8;
+    const std::string head = "Subject: a\r\nMIME-Version: 1.0\r\n";
+    std::string body, expected;
+    while (body.size() < 700'000) {
+        body += "gr\xc3\xbcn\r\n";
+        expected += "gr=C3=BCn\r\n";
+    }
+    for (int i = 0; i < 8; ++i) bed.leave({"to@b.example"}, head + "\r\n" + body);
+    bed.start();
+    bed.run_until([&] { return host.taken().size() == 8; });
+    for (const Taken& taken : host.taken()) {
+        const bool exact =
+            taken.content == head +
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Transfer-Encoding: quoted-printable\r\n\r\n" +
+                                 expected;
+        CHECK(exact);
+    }
+}
+
+TEST_CASE("content whose header is beyond reason is refused where it must be rewritten",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions = {};
+    bed.use(host);
+    bed.start();
+    const base::MessageId id =
+        bed.submit({"to@b.example"}, "X: " + std::string(1'200'000, 'x') + "\r\n\r\n\xc3\xa4\r\n");
+    bed.run_until([&] { return bed.state(id) == MessageState::failed; });
+    CHECK(bed.show(id).message.recipients[0].last_problem.find("has to be rewritten") !=
+          std::string::npos);
+    CHECK(host.heard("MAIL") == 1);  // the bounce alone
+}
+
 TEST_CASE("content that cannot be read defers its message only", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};

@@ -98,6 +98,31 @@ smtp::ContentSurvey survey(std::string_view text, std::size_t chunk) {
     return result;
 }
 
+std::string downgraded_by(std::string_view message, const Downgrade& plan, std::size_t piece) {
+    smtp::DowngradeRun run{plan};
+    for (std::string_view rest = message; !rest.empty();) {
+        run.study(rest.substr(0, piece));
+        rest.remove_prefix(std::min(piece, rest.size()));
+    }
+    run.finish_study();
+    REQUIRE_FALSE(run.gave_up());
+    std::string out;
+    for (std::string_view rest = message; !rest.empty();) {
+        out += run.rewrite(rest.substr(0, piece));
+        rest.remove_prefix(std::min(piece, rest.size()));
+    }
+    return out + run.finish();
+}
+
+std::string downgraded(std::string_view message, const Downgrade& plan) {
+    std::string whole = downgraded_by(message, plan, message.size() + 1);
+    for (const std::size_t piece : {1u, 2u, 7u, 1000u}) {
+        CAPTURE(piece);
+        REQUIRE(downgraded_by(message, plan, piece) == whole);
+    }
+    return whole;
+}
+
 }  // namespace
 
 TEST_CASE("a survey finds what a server might not take", "[smtp]") {
@@ -303,28 +328,26 @@ TEST_CASE("messages are rewritten part by part", "[smtp]") {
          "Content-Type: multipart/mixed; boundary=o\r\n\r\nplain\r\n"},
     }));
     CAPTURE(c.name);
-    REQUIRE(smtp::apply_downgrade(c.before, c.plan) == c.after);
-    REQUIRE(smtp::apply_downgrade(c.before, {}) == c.before);
+    REQUIRE(downgraded(c.before, c.plan) == c.after);
+    REQUIRE(downgraded(c.before, {}) == c.before);
     // What was rewritten needs no further rewriting.
-    REQUIRE(smtp::apply_downgrade(c.after, c.plan) == c.after);
+    REQUIRE(downgraded(c.after, c.plan) == c.after);
 }
 
 TEST_CASE("lines beyond 998 bytes are broken without changing what they say", "[smtp]") {
     const std::string line(3000, 'x');
     SECTION("text becomes quoted-printable") {
-        const std::string out =
-            smtp::apply_downgrade("Subject: a\r\n\r\n" + line + "\r\n", fold_only);
+        const std::string out = downgraded("Subject: a\r\n\r\n" + line + "\r\n", fold_only);
         REQUIRE(longest_line(out) <= 76);
         REQUIRE(decode_quoted_printable(out.substr(out.find("\r\n\r\n") + 4)) == line + "\r\n");
     }
     SECTION("998 bytes are left alone") {
         const std::string text = "Subject: a\r\n\r\n" + line.substr(0, 998) + "\r\n";
-        REQUIRE(smtp::apply_downgrade(text, fold_only) == text);
+        REQUIRE(downgraded(text, fold_only) == text);
     }
     SECTION("base64 is wrapped anew") {
         const std::string head = "Content-Transfer-Encoding: base64\r\n\r\n";
-        const std::string out =
-            smtp::apply_downgrade(head + base::base64_encode(line) + "\r\n", fold_only);
+        const std::string out = downgraded(head + base::base64_encode(line) + "\r\n", fold_only);
         REQUIRE(longest_line(out) <= 76);
         REQUIRE(decode_base64(out.substr(head.size())) == line);
     }
@@ -332,7 +355,7 @@ TEST_CASE("lines beyond 998 bytes are broken without changing what they say", "[
         const std::string head = "Content-Transfer-Encoding: quoted-printable\r\n\r\n";
         std::string body;
         for (int i = 0; i < 500; ++i) body += "=C3=A4";
-        const std::string out = smtp::apply_downgrade(head + body + "\r\n", fold_only);
+        const std::string out = downgraded(head + body + "\r\n", fold_only);
         REQUIRE(longest_line(out) <= 76);
         REQUIRE(decode_quoted_printable(out.substr(head.size())) ==
                 decode_quoted_printable(body + "\r\n"));
@@ -340,7 +363,7 @@ TEST_CASE("lines beyond 998 bytes are broken without changing what they say", "[
     SECTION("a field is folded at its blanks") {
         std::string references = "References:";
         for (int i = 0; i < 100; ++i) references += " <id-" + std::to_string(i) + "@x.example>";
-        const std::string out = smtp::apply_downgrade(references + "\r\n\r\n", fold_only);
+        const std::string out = downgraded(references + "\r\n\r\n", fold_only);
         REQUIRE(longest_line(out) <= 78);
         REQUIRE(smtp::unfold(out) == references);
     }
@@ -349,7 +372,7 @@ TEST_CASE("lines beyond 998 bytes are broken without changing what they say", "[
             GENERATE(as<std::string>{}, "DKIM-Signature: v=1\r\n\r\n",
                      "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n");
         const std::string text = head + "\r\n" + line + "\r\n--b--\r\n";
-        REQUIRE(smtp::apply_downgrade(text, fold_only) == text);
+        REQUIRE(downgraded(text, fold_only) == text);
     }
 }
 
@@ -357,5 +380,79 @@ TEST_CASE("parts nested without end are left alone", "[smtp]") {
     std::string text;
     for (int i = 0; i < 500; ++i) text += "Content-Type: message/rfc822\r\n\r\n";
     text += "Subject: a\r\n\r\nb\r\n";
-    REQUIRE(smtp::apply_downgrade(text, all) == text);
+    REQUIRE(downgraded(text, all) == text);
+}
+
+// A decision about a header may need all of its body, which is not kept: only facts are.
+TEST_CASE("what a long body holds at its end decides about its header", "[smtp]") {
+    std::string body;
+    for (int i = 0; i < 20000; ++i) body += "a plain line = of text\r\n";
+    const std::string head = "Subject: a\r\nMIME-Version: 1.0\r\n";
+    const auto header_of = [&](std::string_view last) {
+        const std::string out = downgraded_by(head + "\r\n" + body + std::string{last}, all, 4096);
+        const std::size_t end = out.find("\r\n\r\n") + 2;
+        return std::string{base::trim(out.substr(head.size(), end - head.size()))};
+    };
+    CHECK(header_of("b\r\n").empty());
+    CHECK(header_of("\xc3\xa4\r\n") ==
+          "Content-Type: text/plain; charset=utf-8\r\n"
+          "Content-Transfer-Encoding: quoted-printable");
+    CHECK(header_of("\xc3\r\n") ==
+          "Content-Type: text/plain; charset=unknown-8bit\r\n"
+          "Content-Transfer-Encoding: quoted-printable");
+    CHECK(header_of("\xc3") ==
+          "Content-Type: text/plain; charset=unknown-8bit\r\n"
+          "Content-Transfer-Encoding: quoted-printable");
+    CHECK(header_of(std::string_view{"\0\r\n", 3}) ==
+          "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64");
+}
+
+TEST_CASE("delimiters end what they part, however it is made inside", "[smtp]") {
+    const std::string outer =
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n";
+    struct Case {
+        std::string_view name;
+        std::string before, after;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"an inner multipart without an end",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\n\xc3\xa4\r\n"
+         "--o--\r\n",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n"
+         "Content-Type: text/plain; charset=utf-8\r\n"
+         "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A4\r\n--o--\r\n"},
+        {"an inner boundary that never comes",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n\xff\xfe\r\n--o--\r\n",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n"
+         "Content-Transfer-Encoding: base64\r\n\r\n//4=\r\n--o--\r\n"},
+        {"the outer boundary inside the inner epilogue",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i--\r\n--i\r\n\xc3\xa4\r\n"
+         "--o\r\n\r\n\xc3\xa4\r\n--o--\r\n\xc3\xa4",
+         "--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n--i--\r\n--i\r\n??\r\n"
+         "--o\r\nContent-Type: text/plain; charset=utf-8\r\n"
+         "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A4\r\n--o--\r\n??"},
+        {"a delimiter in the place of a header's end",
+         "--o\r\nContent-Type: text/plain\r\n--o\r\n--o\r\n\r\n--o--",
+         "--o\r\nContent-Type: text/plain\r\n--o\r\n--o\r\n\r\n--o--"},
+        {"a line that only begins as a delimiter",
+         "--o\r\n\r\n--o" + std::string(5000, 'x') + "\xc3\xa4\r\n--o--\r\n", ""},
+    }));
+    CAPTURE(c.name);
+    const std::string out = downgraded(outer + c.before, quoted_only);
+    if (!c.after.empty()) CHECK(out == outer + c.after);
+    CHECK(base::is_ascii(out));
+}
+
+TEST_CASE("a header without reason is given up, not kept", "[smtp]") {
+    smtp::DowngradeRun run{all};
+    for (int i = 0; i < 300; ++i) run.study("X-Long: " + std::string(4000, 'x') + "\r\n");
+    run.finish_study();
+    CHECK(run.gave_up());
+    smtp::DowngradeRun parts{all};
+    parts.study("Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+    std::string many;
+    for (int i = 0; i < 1 << 16; ++i) many += "--b\r\n";
+    for (int i = 0; i < 17; ++i) parts.study(many);
+    parts.finish_study();
+    CHECK(parts.gave_up());
 }

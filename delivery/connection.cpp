@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <utility>
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "net/await.hpp"
 #include "net/cidr.hpp"
 
 namespace delivery {
@@ -30,6 +33,17 @@ bool on_this_host(const SmarthostOptions& options) {
     return options.host.starts_with("unix:") ||
            base::equals_ignoring_case(options.host, "localhost") ||
            net::is_loopback_address(options.host);
+}
+
+using DialDone = std::function<void(std::shared_ptr<base::Result<tls::Stream, net::DialError>>)>;
+
+asio::awaitable<void> dial_for(asio::any_io_executor executor, net::Resolver& resolver,
+                               net::DialTarget target, std::shared_ptr<DialDone> done) {
+    base::Result<tls::Stream, net::DialError> dialled =
+        co_await net::dial(executor, resolver, std::move(target));
+    using Shared = base::Result<tls::Stream, net::DialError>;
+    auto shared = std::make_shared<Shared>(std::move(dialled));
+    (*done)(std::move(shared));
 }
 
 // Credentials go out only on a verified connection, or on this host.
@@ -87,6 +101,7 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint1
 
     std::optional<smtp::SessionFailure> failure;
     for (const std::uint16_t port : ports) {
+        if (cancelled_) co_return failure_at(smtp::Stage::connect, "relay is stopping");
         std::optional<smtp::SessionFailure> trouble = co_await open_port(port);
         if (!trouble) co_return std::nullopt;
         const bool name_unknown = trouble->stage == smtp::Stage::dns;
@@ -100,16 +115,29 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint1
     co_return failure;
 }
 
+// Dialling cannot be cut short, only left to itself: then its stream is closed once it is there.
+asio::awaitable<Connection::Dialled> Connection::dial(net::DialTarget target) {
+    auto start = [this, target = std::move(target)](std::function<void(Dialled)> done) {
+        auto shared = std::make_shared<std::function<void(Dialled)>>(std::move(done));
+        dialling_ = shared;
+        asio::co_spawn(executor_, dial_for(executor_, resolver_, target, std::move(shared)),
+                       asio::detached);
+    };
+    co_return co_await net::await_callback<Dialled>(std::move(start));
+}
+
 asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::uint16_t port) {
     net::DialTarget target{options_.host, port, options_.connect_timeout};
-    base::Result<tls::Stream, net::DialError> dialled =
-        co_await net::dial(executor_, resolver_, target);
-    if (!dialled) {
-        const bool dns = dialled.error().result == net::DialResult::dns;
-        co_return failure_at(dns ? smtp::Stage::dns : smtp::Stage::connect,
-                             dialled.error().message);
+    const Dialled dialled = co_await dial(std::move(target));
+    if (!dialled || cancelled_) {
+        co_return failure_at(smtp::Stage::connect, "relay is stopping");
     }
-    stream_.emplace(std::move(*dialled));
+    if (!*dialled) {
+        const net::DialError& error = dialled->error();
+        const bool dns = error.result == net::DialResult::dns;
+        co_return failure_at(dns ? smtp::Stage::dns : smtp::Stage::connect, error.message);
+    }
+    stream_.emplace(std::move(**dialled));
     port_ = port;
     heard_ = false;
 
@@ -342,6 +370,7 @@ asio::awaitable<void> Connection::quit() {
 
 void Connection::cancel() {
     cancelled_ = true;
+    if (const auto done = dialling_.lock()) (*done)(nullptr);
     if (stream_) stream_->cancel();
 }
 

@@ -64,6 +64,8 @@ class Connection {
 
  private:
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> open_port(std::uint16_t port);
+    using Dialled = std::shared_ptr<base::Result<tls::Stream, net::DialError>>;
+    boost::asio::awaitable<Dialled> dial(net::DialTarget target);  // null: cancelled
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> sign_in();
     boost::asio::awaitable<smtp::ClientEvent> next_event();
     boost::asio::awaitable<void> exchange();  // writes what is due, reads what comes
@@ -86,6 +88,7 @@ class Connection {
     std::uint16_t port_ = 0;
     std::uint32_t transactions_ = 0;
     std::function<bool()> may_sign_in_;
+    std::weak_ptr<std::function<void(Dialled)>> dialling_;
     std::string header_;
     bool held_back_ = false;
     bool woken_ = false;

@@ -81,6 +81,9 @@ class Pool::Membership {
         if (!serving_ || std::chrono::steady_clock::now() - since_ < limit) return std::nullopt;
         return std::exchange(serving_, std::nullopt);
     }
+    void stop_opening() {
+        if (opening_) connection_.cancel();
+    }
     void opened() {
         if (std::exchange(opening_, false)) --pool_.opening_;
     }
@@ -140,6 +143,8 @@ bool Pool::wake(std::uint64_t turn) {
 
 void Pool::retire() {
     retired_ = true;
+    // Nothing has been sent there that could be lost, and a silent server would be waited for.
+    for (Membership* const member : members_) member->stop_opening();
     for (Membership* const member : std::exchange(idle_, {})) member->wake();
 }
 
@@ -162,7 +167,7 @@ asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
         co_await connection.quit();
     }
     member.leave();
-    self->dispatcher_.connection_ended(*self, !opened);
+    self->dispatcher_.connection_ended(*self, !opened && !self->retired_);
 }
 
 asio::awaitable<bool> Pool::open(Connection& connection) {
@@ -172,7 +177,8 @@ asio::awaitable<bool> Pool::open(Connection& connection) {
     connection.ask_before_sign_in(
         [this, refused_before] { return refused_sign_ins_ == refused_before; });
     const std::optional<smtp::SessionFailure> failure = co_await connection.open(good_port_);
-    if (connection.held_back()) co_return false;
+    // Of one that nobody wants any more the failure tells nothing.
+    if (connection.held_back() || (failure && retired_)) co_return false;
     if (failure) {
         note_failure(*failure);
         co_return false;

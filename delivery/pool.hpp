@@ -57,7 +57,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     // A message could go here: wakes an idle connection or opens another one; false when neither
     // may be. `turn` grows from call to call over all pools, see last_turn().
     bool wake(std::uint64_t turn);
-    void retire();  // no new work; connections end after what they are doing
+    // No new work: connections end after their message, those that are not signed in at once.
+    void retire();
     void cancel();  // end now: what is under way is lost
     void mark_long_transactions();
     void try_at_once() { health_.try_at_once(); }

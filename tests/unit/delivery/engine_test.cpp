@@ -244,6 +244,23 @@ TEST_CASE("stopping lets a transaction end, or cuts it after the grace", "[deliv
     }
 }
 
+TEST_CASE("stopping waits for no smarthost that has been given nothing", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    const std::string verb = GENERATE("connect", "EHLO");
+    CAPTURE(verb);
+    host.on(verb, silence());
+    bed.use(host);
+    bed.start();
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return host.heard(verb) == 1; });
+    const auto began = std::chrono::steady_clock::now();
+    bed.stop(20s);
+    CHECK(std::chrono::steady_clock::now() - began < 10s);
+    CHECK(bed.state(id) == MessageState::queued);
+    CHECK(bed.show(id).attempts.empty());
+}
+
 TEST_CASE("a reload ends with the old connections what they had begun", "[delivery]") {
     Bed bed;
     ScriptedSmarthost before{bed.loop}, after{bed.loop};

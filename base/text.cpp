@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/hidden_characters.hpp"
+
 namespace base {
 namespace {
 
@@ -26,20 +28,6 @@ std::size_t utf8_length(std::string_view text) {
     const bool surrogate = first == 0xED && byte(1) > 0x9F;
     const bool too_large = first == 0xF4 && byte(1) > 0x8F;
     return overlong || surrogate || too_large ? 0 : length;
-}
-
-// C0, DEL, and the C1 controls that terminals obey as well; the separators U+2028 and U+2029, which
-// some readers take for the end of a line; and the marks that turn the direction of what follows:
-// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
-bool is_control(std::string_view sequence) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
-    if (sequence.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7F;
-    if (sequence.size() == 2) return byte(0) == 0xC2 && byte(1) < 0xA0;
-    if (sequence.size() != 3 || byte(0) != 0xE2) return false;
-    if (byte(1) == 0x80) {
-        return byte(2) == 0x8E || byte(2) == 0x8F || (byte(2) >= 0xA8 && byte(2) <= 0xAE);
-    }
-    return byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9;
 }
 
 // Printable ASCII, as nearly everything is that is asked to become printable.
@@ -130,7 +118,7 @@ void append_printable(std::string& out, std::string_view text, std::size_t limit
         }
         const std::size_t length = utf8_length(text);
         const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
-        if (length == 0 || is_control(sequence)) {
+        if (length == 0 || is_hidden_character(sequence)) {
             for (const char c : sequence)
                 out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
         } else {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hidden_characters.hpp"
 #include "base/text.hpp"
 
 namespace smtp {
@@ -23,26 +24,6 @@ bool is_domain_char(char c) {
     return is_alnum(c) || is_eight_bit(c) || c == '-' || c == '.' || c == '_';
 }
 bool is_printable(char c) { return (c >= ' ' && c <= '~') || is_eight_bit(c); }
-
-// Beyond ASCII: the C1 controls, the separators U+2028 and U+2029, the byte order mark, and the
-// marks that turn the direction of what follows. No mailbox needs one, and each makes an address
-// look like another or like the end of a line.
-bool has_hidden_characters(std::string_view text) {
-    for (std::size_t i = 0; i + 1 < text.size(); ++i) {
-        const auto at = [&](std::size_t j) {
-            return j < text.size() ? static_cast<unsigned char>(text[j]) : 0U;
-        };
-        if (at(i) == 0xc2 && at(i + 1) < 0xa0) return true;
-        if (at(i) == 0xef && at(i + 1) == 0xbb && at(i + 2) == 0xbf) return true;
-        if (at(i) != 0xe2) continue;
-        const unsigned last = at(i + 2);
-        const bool general = at(i + 1) == 0x80;
-        if (general && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae)))
-            return true;
-        if (at(i + 1) == 0x81 && last >= 0xa6 && last <= 0xa9) return true;
-    }
-    return false;
-}
 
 // Each function takes one element off the front of text: its length, or 0 when there is none.
 
@@ -153,7 +134,7 @@ ParsedPath parse_path(std::string_view text) {
 }
 
 bool is_clean_utf8(std::string_view text) {
-    return base::is_valid_utf8(text) && !has_hidden_characters(text);
+    return base::is_valid_utf8(text) && !base::has_hidden_characters(text);
 }
 
 }  // namespace smtp

@@ -108,7 +108,9 @@ class InjectionTest(SystemCase):
 
     def test_control_characters_in_utf8_addresses_are_refused(self):
         relay = self.relay(self.smarthost(self.fake()))
-        for bad in ("a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ufeffb", "a\u200fb"):
+        for bad in ("a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ufeffb", "a\u200fb",
+                    "a\u061cb", "a\u200bb", "a\u2060b", "a\u00adb", "a\u206ab", "a\ufff9b",
+                    "a\U000e0041b"):
             with self.subTest(ascii(bad)), RawClient(relay.port) as client:
                 client.expect("EHLO client.example", 250)
                 client.expect(f"MAIL FROM:<{bad}@x.example> SMTPUTF8", 501)
@@ -133,9 +135,9 @@ class InjectionTest(SystemCase):
         text = relay.command("queue", "list", "--all").stdout
         self.assertNotIn("\x1b", text)
 
-
     def test_marks_that_turn_or_break_a_line_reach_no_log_and_no_terminal(self):
-        marks = "\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        marks = ("\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+                 "\u061c\u200b\u2060\u00ad\u180e\u206a\ufeff\ufff9\U000e0041")
         for form in ("text", "json"):
             server = self.fake()
             server.faults.refuse = {"bad@dest.example": f"451 4.1.1 No {marks} such user"}

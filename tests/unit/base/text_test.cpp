@@ -1,5 +1,7 @@
 #include "base/text.hpp"
 
+#include "base/hidden_characters.hpp"
+
 #include "tests/support/catch.hpp"
 
 TEST_CASE("globs match whole texts without regard to case", "[base]") {
@@ -71,16 +73,37 @@ TEST_CASE("text for terminals holds nothing that a terminal obeys", "[base]") {
     CHECK(base::printable(c.text) == c.shown);
 }
 
-TEST_CASE("separators of lines and marks of direction are shown, their neighbours are text",
-          "[base]") {
-    const auto in = [](int c, int first, int last) { return c >= first && c <= last; };
-    for (int c = 0x2000; c < 0x2080; ++c) {
-        const std::string text{'\xE2', static_cast<char>(0x80 | (c >> 6 & 0x3F)),
-                               static_cast<char>(0x80 | (c & 0x3F))};
-        const bool hidden = in(c, 0x200E, 0x200F) || in(c, 0x2028, 0x202E) || in(c, 0x2066, 0x2069);
-        CAPTURE(c);
-        CHECK((base::printable(text) != text) == hidden);
+TEST_CASE("characters that nobody sees are shown, their neighbours are text", "[base]") {
+    const auto byte = [](char32_t value) { return static_cast<char>(value); };
+    const auto tail = [&](char32_t c, int shift) { return byte(0x80 | (c >> shift & 0x3F)); };
+    const auto utf8 = [&](char32_t c) -> std::string {
+        if (c < 0x80) return {byte(c)};
+        if (c < 0x800) return {byte(0xC0 | c >> 6), tail(c, 0)};
+        if (c < 0x10000) return {byte(0xE0 | c >> 12), tail(c, 6), tail(c, 0)};
+        return {byte(0xF0 | c >> 18), tail(c, 12), tail(c, 6), tail(c, 0)};
+    };
+    const std::u32string seen =
+        U"\u00A0\u00AC\u00AE\u061B\u061D\u1161\u180D\u180F\u200A\u200C\u200D\u2010\u2027"
+        U"\u202F\u205F\u2070\u3163\u3165\uFE0F\uFEFE\uFF00\uFF9F\uFFA1\uFFFC\uFFFD"
+        U"\U0001F600\U000E0100\U0010FFFD";
+    const std::u32string unseen =
+        U"\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180E\u200B\u200E\u200F\u2028\u2029"
+        U"\u202A\u202B\u202C\u202D\u202E\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068"
+        U"\u2069\u206A\u206B\u206C\u206D\u206E\u206F\u3164\uFEFF\uFFA0\uFFF9\uFFFA\uFFFB"
+        U"\U0001BCA0\U0001D173\U0001D17A\U000E0001\U000E0020\U000E007F";
+    for (const char32_t c : seen) {
+        CAPTURE(static_cast<unsigned>(c));
+        CHECK(base::printable(utf8(c)) == utf8(c));
+        CHECK_FALSE(base::has_hidden_characters("a" + utf8(c) + "b"));
     }
+    for (const char32_t c : unseen) {
+        CAPTURE(static_cast<unsigned>(c));
+        CHECK(base::printable("a" + utf8(c) + "b").starts_with("a\\x"));
+        CHECK(base::has_hidden_characters("a" + utf8(c) + "b"));
+        CHECK(base::has_hidden_characters(utf8(c)));
+    }
+    CHECK_FALSE(base::has_hidden_characters("\xC2"));  // no UTF-8, and nothing behind it is read
+    CHECK(base::has_hidden_characters("\xC2\x9B"));
 }
 
 TEST_CASE("text for terminals is cut at the limit and says so", "[base]") {

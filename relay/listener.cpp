@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "relay/client_share.hpp"
 #include "relay/gateway.hpp"
 #include "relay/reply_for.hpp"
 
@@ -216,7 +217,7 @@ void Listener::admit(tls::Stream stream, Caller caller, bool implicit_tls) {
         return refuse(std::move(stream), caller.address, *refusal);
     }
     if (!is_local(caller.address)) notice_gateway(caller.address);
-    ++per_client_[caller.address];
+    ++per_client_[share_of(caller.address)];
     auto connection = std::make_shared<ClientConnection>(std::move(stream), std::move(caller),
                                                          services_, implicit_tls);
     connections_.insert(connection);
@@ -233,7 +234,8 @@ const Listener::Refusal* Listener::refusal_for(const Caller& caller) {
                                      "not among the addresses in server.allow_clients"};
     static const Refusal too_many_of_one{
         too_many_connections(),
-        "as many as server.max_connections_per_client allows are open from this client"};
+        "as many as server.max_connections_per_client allows are open from this client (of an IPv6 "
+        "address: from its /64)"};
     const bool allowed = caller.address == "unix" || net::any_contains(allowed_, caller.address);
     // Who may not send anyway can be told when it tries: a proxy's health check never does.
     if (!allowed && caller.may_send()) return &not_allowed;
@@ -243,7 +245,7 @@ const Listener::Refusal* Listener::refusal_for(const Caller& caller) {
     if (!limited) return nullptr;
     const std::uint32_t most =
         options_.max_connections_per_client.value_or(most_per_foreign_client);
-    const auto found = per_client_.find(caller.address);
+    const auto found = per_client_.find(share_of(caller.address));
     return found != per_client_.end() && found->second >= most ? &too_many_of_one : nullptr;
 }
 
@@ -274,7 +276,8 @@ asio::awaitable<void> Listener::serve(std::shared_ptr<ClientConnection> connecti
 void Listener::ended(const std::shared_ptr<ClientConnection>& connection) {
     connections_.erase(connection);
     --counters_.connections;
-    if (const auto found = per_client_.find(connection->client()); found != per_client_.end()) {
+    if (const auto found = per_client_.find(share_of(connection->client()));
+        found != per_client_.end()) {
         if (--found->second == 0) per_client_.erase(found);
     }
     if (connections_.empty()) all_ended_.cancel();

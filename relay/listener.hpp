@@ -71,7 +71,7 @@ class Listener {
     std::vector<std::string> unix_paths_;
     std::set<std::shared_ptr<ClientConnection>> connections_;
     std::set<std::shared_ptr<Introduction>> introductions_;
-    std::map<std::string, std::uint32_t> per_client_;
+    std::map<std::string, std::uint32_t> per_client_;  // by share_of()
     boost::asio::steady_timer all_ended_;
     bool gateway_noticed_ = false;
     bool both_from_systemd_ = false;  // its sockets' names tell plain from TLS

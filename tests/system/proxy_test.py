@@ -107,6 +107,21 @@ class AddressTest(ProxyCase):
                 return client.greeting[0] == 220
         wait_until(room_again, "the client's place to be free again")
 
+    def test_addresses_of_one_ipv6_network_are_one_client(self):
+        relay = self.proxied(allow_clients=["2001:db8::/32"], max_connections_per_client=2)
+        clients = [Proxied(relay.port, line(address))
+                   for address in ("2001:db8:0:7::1", "2001:db8:0:7:a::2", "2001:db8:0:7::3",
+                                   "2001:db8:0:8::1")]
+        for each in clients:
+            self.addCleanup(each.close)
+        self.assertEqual([220, 220, 421, 220], [each.greeting[0] for each in clients])
+        clients[0].close()
+
+        def room_again():
+            with Proxied(relay.port, line("2001:db8:0:7::4")) as client:
+                return client.greeting[0] == 220
+        wait_until(room_again, "the place of who left")
+
     def test_what_follows_the_header_in_one_piece_or_in_many_is_all_there(self):
         relay = self.proxied()
         for header in (line("127.0.0.1"), binary("127.0.0.1"), binary("127.0.0.1", b"x" * 4068)):

@@ -19,6 +19,7 @@ from support.waiting import SANITIZED, wait_until
 FALSE_ENDS = (b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\r\n.\r\r\n",
               b"\r\n.\r\r\n", b"\r\r\n.\r\n\r", b"\n\r.\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n",
               b"\x85.\x85", b"\xe2\x80\xa8.\xe2\x80\xa8", b"\n.\r", b"\r.\n")
+LINE_ENDS = ("\u2028", "\u2029", "\x85")  # beside CR and LF, as str.splitlines() has it
 SMUGGLED = b"MAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@x.example>\r\nDATA\r\nevil\r\n"
 
 
@@ -123,6 +124,11 @@ class InjectionTest(SystemCase):
         relay = self.relay(self.smarthost(self.fake()), log={"level": "debug"})
         with RawClient(relay.port) as client:
             client.expect("EHLO client.example", 250)
+            # Refused, and logged with what was said: behind what some take for the end of a line.
+            for mark in LINE_ENDS:
+                client.expect(f"MAIL FROM:<a@x.example> X={mark}2026-01-01 error forged", 555)
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
             client.write(b"MAIL FROM:<a@x.example>\n2026-01-01 error forged\r\n")
             client.reply()
         with RawClient(relay.port) as client:
@@ -131,7 +137,10 @@ class InjectionTest(SystemCase):
             client.data(dot_stuffed(body))
         relay.wait_until_empty()
         self.assertNotIn("\x1b", relay.log())
-        self.assertNotRegex(relay.log(), r"(?m)^\S* *error +forged")
+        told = [line for line in relay.log().splitlines() if "forged" in line]  # at any line end
+        self.assertGreaterEqual(len(told), len(LINE_ENDS))
+        for line in told:
+            self.assertNotRegex(line, r"^\S* *error +forged")
         text = relay.command("queue", "list", "--all").stdout
         self.assertNotIn("\x1b", text)
 

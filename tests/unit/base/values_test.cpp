@@ -1,5 +1,7 @@
 // Base64, message ids, secrets, errors and the two forms of time.
 
+#include <malloc.h>
+
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -85,6 +87,63 @@ TEST_CASE("a secret moves whole and compares by its bytes", "[base]") {
     CHECK_FALSE(base::Secret::equal_secrets("hunter2", "hunter"));
     CHECK(base::Secret::equal_secrets("", ""));
     CHECK(base::masked_secret == "***");
+}
+
+// Looks at what a test gives back to the heap.
+namespace {
+
+constexpr std::string_view long_secret = "correct-horse-battery-staple-and-more";
+bool watching = false;
+bool came_back = false;  // memory with the secret in it
+
+void give_back(void* memory) {
+    if (memory != nullptr && watching) {
+        const std::string_view bytes{static_cast<const char*>(memory),
+                                     ::malloc_usable_size(memory)};
+        came_back = came_back || bytes.find(long_secret.substr(0, 24)) != std::string_view::npos;
+    }
+    std::free(memory);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+    void* const memory = std::malloc(size > 0 ? size : 1);
+    if (memory == nullptr) throw std::bad_alloc{};
+    return memory;
+}
+void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+
+TEST_CASE("a long secret leaves nothing on the heap", "[base]") {
+    came_back = false;
+    watching = true;
+    SECTION("a string would: the test sees it") {
+        {
+            const std::string text{long_secret};
+        }
+        watching = false;
+        CHECK(came_back);
+        came_back = false;
+    }
+    SECTION("destroyed") { const base::Secret secret{std::string{long_secret}}; }
+    SECTION("copied and moved") {
+        base::Secret first{std::string{long_secret}};
+        base::Secret second{first};
+        base::Secret third{std::move(first)};
+        second = std::move(third);
+        third = second;
+    }
+    SECTION("overwritten by a shorter one, a longer one and none") {
+        base::Secret secret{std::string{long_secret}};
+        base::Secret other{secret}, third{secret};
+        secret = base::Secret{"x"};
+        const base::Secret longer{std::string(200, 'y')};
+        other = longer;
+        third = base::Secret{};
+    }
+    watching = false;
+    CHECK_FALSE(came_back);
 }
 
 TEST_CASE("a secret leaves no byte of itself behind", "[base]") {

@@ -208,7 +208,8 @@ bool ClientConnection::answer_silence() {
         return true;
     }
     if (stream_.close_reason() == tls::CloseReason::timeout) {
-        session_.close_with(idle_too_long());
+        session_.close_with(session_.waits_behind_false_end() ? no_end_of_content()
+                                                              : idle_too_long());
         return true;
     }
     if (session_.in_transaction()) log_end("the client went away in the middle of a transaction");

@@ -22,6 +22,12 @@ smtp::Reply reply_for(spool::Problem problem) {
 
 smtp::Reply shutting_down() { return {421, "4.3.2", "Shutting down, try again later"}; }
 smtp::Reply idle_too_long() { return {421, "4.4.2", "Idle for too long, closing the connection"}; }
+
+smtp::Reply no_end_of_content() {
+    return {421, "4.4.2",
+            "Idle for too long: the last dot stood behind or before a lone CR or LF, and only "
+            "<CR><LF>.<CR><LF> ends the content"};
+}
 smtp::Reply mail_loop() {
     return {554, "5.4.6", "Too many Received fields, this message is in a loop"};
 }

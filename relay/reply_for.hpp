@@ -11,6 +11,7 @@ namespace relay {
 
 [[nodiscard]] smtp::Reply shutting_down();
 [[nodiscard]] smtp::Reply idle_too_long();
+[[nodiscard]] smtp::Reply no_end_of_content();
 [[nodiscard]] smtp::Reply mail_loop();
 [[nodiscard]] smtp::Reply too_many_connections();
 [[nodiscard]] smtp::Reply client_not_allowed();

@@ -1,5 +1,6 @@
 #include "smtp/data_reader.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace smtp {
@@ -48,6 +49,7 @@ void DataReader::start(Framing framing) {
     framing_ = framing;
     state_ = State::line_start;
     repaired_ = false;
+    tail_ = {};
     content_ = {};
     std::string{}.swap(scratch_);  // between messages no session holds memory for one
 }
@@ -76,7 +78,20 @@ DataReader::Step DataReader::read(std::string_view input) {
         state_ = step(*at++, ended);
     }
     const std::string_view content = scratch_.empty() ? content_ : std::string_view{scratch_};
+    note_tail(content);
     return {static_cast<std::size_t>(at - input.data()), content, ended};
+}
+
+void DataReader::note_tail(std::string_view content) {
+    content.remove_prefix(content.size() - std::min(content.size(), tail_.size()));
+    std::copy(tail_.begin() + static_cast<std::ptrdiff_t>(content.size()), tail_.end(),
+              tail_.begin());
+    std::copy(content.begin(), content.end(),
+              tail_.end() - static_cast<std::ptrdiff_t>(content.size()));
+}
+
+bool DataReader::false_end() const {
+    return repaired_ && std::string_view{tail_.data(), tail_.size()} == "\r\n.\r\n";
 }
 
 std::string_view DataReader::finish() {

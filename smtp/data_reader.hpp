@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ class DataReader {
     [[nodiscard]] std::string_view finish();
     // A lone CR or LF or CR CR LF has been repaired since start().
     [[nodiscard]] bool repaired() const { return repaired_; }
+    // Content that was repaired ends, for now, with a line of one dot.
+    [[nodiscard]] bool false_end() const;
 
  private:
     // What the bytes read last leave open; they are held back until the next byte decides.
@@ -41,10 +44,12 @@ class DataReader {
     State newline(char c);
     State repair(State next);
     void emit(std::string_view bytes);
+    void note_tail(std::string_view content);
 
     Framing framing_ = Framing::dots;
     State state_ = State::line_start;
     bool repaired_ = false;
+    std::array<char, 5> tail_{};  // the last bytes of content
     std::string_view content_;
     std::string scratch_;  // content that is not one piece of the input
 };

@@ -191,6 +191,10 @@ bool ServerSession::within_line() const {
     return reads_lines && (!state_->input.empty() || state_->input.inside_line());
 }
 
+bool ServerSession::waits_behind_false_end() const {
+    return state_->phase == State::Phase::body && !state_->bdat && state_->reader.false_end();
+}
+
 bool ServerSession::idle() const { return state_->input.empty() && state_->output.empty(); }
 
 }  // namespace smtp

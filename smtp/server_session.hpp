@@ -95,6 +95,9 @@ class ServerSession {
     [[nodiscard]] bool in_transaction() const;  // between MAIL and its last reply
     // A command or sign-in line has begun and its end is due (RFC 5321 section 4.5.3.2).
     [[nodiscard]] bool within_line() const;
+    // Content came to what its sender may take for the end, a dot between broken newlines, and
+    // nothing came since.
+    [[nodiscard]] bool waits_behind_false_end() const;
     // True while neither input nor output is held: the caller may release its read buffer.
     [[nodiscard]] bool idle() const;
 

@@ -118,6 +118,7 @@ class InjectionTest(SystemCase):
                 client.expect(f"MAIL FROM:<a@{bad}.example> SMTPUTF8", 501)
                 client.expect("MAIL FROM:<a@x.example> SMTPUTF8", 250)
                 client.expect(f"RCPT TO:<{bad}@x.example>", 501)
+                client.expect(f"RCPT TO:<b@x.example> ORCPT=utf-8;{bad}@x.example", 501)
                 client.expect("RCPT TO:<jos\u00e9@x.example>", 250)
 
     def test_text_of_strangers_cannot_forge_lines_of_the_log(self):
@@ -130,7 +131,8 @@ class InjectionTest(SystemCase):
         with RawClient(relay.port) as client:
             client.expect("EHLO client.example", 250)
             client.write(b"MAIL FROM:<a@x.example>\n2026-01-01 error forged\r\n")
-            client.reply()
+            self.assertEqual(500, client.reply()[0])
+            self.assertEqual(0, client.reply()[0])
         with RawClient(relay.port) as client:
             client.begin("app@example.com", ["ada@dest.example"])
             body = message("x").replace(b"Subject: x", b"Subject: x\x1b[31m\x0b error forged")
@@ -315,6 +317,16 @@ class ExhaustionTest(SystemCase):
             client.expect("DATA", 354)
             client.write(b"Subject: never ends\r\n")
             self.assertEqual(421, client.reply()[0])
+
+    def test_a_dot_between_broken_newlines_is_named_when_nothing_follows(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"idle_timeout": "1s"})
+        with RawClient(relay.port) as client:
+            client.begin("app@example.com", ["ada@dest.example"])
+            code, reply = client.data(b"Subject: x\r\n\r\nthe last octet is a CR\r\r\n.\r\n")
+        self.assertEqual(421, code)
+        self.assertIn("only <CR><LF>.<CR><LF> ends the content", reply)
+        relay.wait_for_log("only <CR><LF>.<CR><LF> ends the content")
+        self.assertEqual(0, relay.status()["queue"]["delivered"])
 
     def test_a_byte_now_and_then_does_not_keep_a_connection(self):
         relay = self.relay(self.smarthost(self.fake()), server={"idle_timeout": "2s"})

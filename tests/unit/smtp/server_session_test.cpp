@@ -99,6 +99,33 @@ TEST_CASE("no broken newline ends the content and lets a second message in", "[s
     CHECK(talk.say("NOOP\r\n") == "250 2.0.0 Ok\r\n");
 }
 
+TEST_CASE("a dot that its sender may take for the end is known while nothing follows", "[smtp]") {
+    struct Case {
+        std::string_view content;
+        bool false_end;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"a\r\r\n.\r\n", true},
+        {"a\n.\n", true},
+        {"a\n.\r\n", true},
+        {"a\r\n.\n", true},
+        {"a\r\r\n.\r\nb", false},
+        {"a\r\nb\r\n", false},
+        {"a\r\n..\r\n", false},  // dot-stuffed, and nothing is broken
+        {"a\r\n.", false},
+    }));
+    const std::size_t piece = GENERATE(1u, 3u, 4096u);
+    CAPTURE(c.content, piece);
+    Server server;
+    Conversation talk{server.context};
+    talk.say(hello);
+    talk.say(std::string(envelope) + "DATA\r\n");
+    talk.say(c.content, piece);
+    CHECK(talk.session.waits_behind_false_end() == c.false_end);
+    talk.say("\r\n.\r\n", piece);
+    CHECK_FALSE(talk.session.waits_behind_false_end());
+}
+
 TEST_CASE("every octet comes through DATA and BDAT", "[smtp]") {
     std::string text = "X: ";
     for (int octet = 0; octet < 256; ++octet) {

@@ -7,7 +7,10 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "base/text.hpp"
+#include "delivery/attempt.hpp"
 #include "delivery/body_rewriter.hpp"
 #include "smtp/downgrade.hpp"
 
@@ -23,6 +26,19 @@ smtp::RecipientResult needs_smtputf8() {
     result.problem =
         "an address of this message needs SMTPUTF8 (RFC 6531), which the smarthost does not offer";
     return result;
+}
+
+// A recipient whose address needs SMTPUTF8 is refused for itself when its RCPT would be written: the
+// content is made for the others.
+smtp::Envelope envelope_for(const spool::Message& message, const smtp::Extensions& server) {
+    smtp::Envelope envelope = message.envelope;
+    std::vector<smtp::Recipient> able;
+    for (const std::size_t index : pending_recipients(message)) {
+        const smtp::Recipient& recipient = message.recipients[index].recipient;
+        if (server.smtputf8 || base::is_ascii(recipient.address)) able.push_back(recipient);
+    }
+    if (!able.empty()) envelope.recipients = std::move(able);
+    return envelope;
 }
 
 // RFC 3463 section 3.7: conversion required but not supported.
@@ -103,7 +119,7 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
     }
     body.rewind();
     const std::optional<smtp::Downgrade> plan =
-        smtp::plan_downgrade(survey, message.envelope, server);
+        smtp::plan_downgrade(survey, envelope_for(message, server), server);
     if (!plan) {
         adapted.refusal = needs_smtputf8();
         co_return adapted;

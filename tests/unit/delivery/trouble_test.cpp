@@ -212,3 +212,19 @@ TEST_CASE("content that cannot be read defers its message only", "[delivery]") {
     bed.advance(1min);  // beyond the longest jitter
     bed.run_until([&] { return bed.state(lost) == MessageState::delivered; });
 }
+
+TEST_CASE("an address that needs SMTPUTF8 fails alone", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions = {"PIPELINING"};
+    bed.use(host);
+    bed.options.bounce_to = delivery::BounceTo::none;
+    bed.start();
+    const base::MessageId id = bed.submit({"a@b.example", "j\u00f6rg@b.example"});
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    const auto recipients = bed.show(id).message.recipients;
+    CHECK(recipients[0].state == spool::RecipientState::delivered);
+    CHECK(recipients[1].state == spool::RecipientState::failed);
+    REQUIRE(host.taken().size() == 1);
+    CHECK(host.taken()[0].recipients == std::vector<std::string>{"RCPT TO:<a@b.example>"});
+}

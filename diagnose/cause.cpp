@@ -215,11 +215,17 @@ Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint
     return cause;
 }
 
+const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        if (stages.name == smarthost) return &stages;
+    }
+    return nullptr;
+}
+
 // STARTTLS is set for a port of implicit TLS, or the other way round.
 bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthost) {
-    return std::any_of(seen.smarthosts.begin(), seen.smarthosts.end(), [&](const auto& stages) {
-        return stages.name == smarthost.name && (stages.implicit_seen || stages.plain_seen);
-    });
+    const SmarthostStages* stages = stages_of(seen, smarthost.name);
+    return stages != nullptr && (stages->implicit_seen || stages->plain_seen);
 }
 
 // By comparison with other operators: the smarthost is not blamed for what all of them show.
@@ -260,6 +266,7 @@ Cause smarthost_cause(const Observations& seen, const DirectReport& direct,
                       const SmarthostReport& smarthost) {
     Cause cause;
     cause.name = "smarthost " + smarthost.name;
+    const SmarthostStages* stages = stages_of(seen, smarthost.name);
     switch (smarthost.code) {
         case VerdictCode::smarthost_unreachable:
         case VerdictCode::smarthost_tls:
@@ -271,6 +278,10 @@ Cause smarthost_cause(const Observations& seen, const DirectReport& direct,
         case VerdictCode::inconclusive:
             return {};
         case VerdictCode::smarthost_dns:
+            if (stages != nullptr && name_unanswered(*stages)) {
+                cause.name = "name servers of this host, or those of the smarthost's domain";
+                break;
+            }
             cause.kind = CauseKind::config;
             cause.name = "host of smarthost " + smarthost.name;
             break;

@@ -140,6 +140,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         const bool here = blame_for(seen, std::size_t{0}).who == Blame::here;
         return here ? Confidence::certain : Confidence::likely;
     }
+    if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
+        return Confidence::likely;
+    }
     if (code == VerdictCode::outbound_25_dropped && silence_was_brief(seen)) {
         return Confidence::likely;
     }

@@ -90,6 +90,17 @@ std::string direct_words(VerdictCode code) {
     }
 }
 
+std::string family_words(net::Family family, VerdictCode code) {
+    const bool v4 = family == net::Family::ipv4;
+    const std::string name = v4 ? "IPv4: " : "IPv6: ";
+    if (code == VerdictCode::no_network) return name + "Nothing connects.";
+    if (code == VerdictCode::dns_broken) {
+        return fmt::format("{}The name servers do not answer questions about its addresses ({}).",
+                           name, v4 ? "A records" : "AAAA records");
+    }
+    return name + direct_words(code);
+}
+
 // What the direct code rests on: the headline says the rest.
 std::string evidence_words(const Observations& seen, VerdictCode code) {
     switch (code) {

@@ -19,6 +19,8 @@ struct Asked {
 
 // The same words for a person wherever the code stands.
 [[nodiscard]] std::string direct_words(VerdictCode code);
+// Of one family, where the other one showed something else: "IPv6: Nothing connects."
+[[nodiscard]] std::string family_words(net::Family family, VerdictCode code);
 // What the direct code rests on: the headline says the rest.
 [[nodiscard]] std::string evidence_words(const Observations& seen, VerdictCode code);
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."

@@ -31,11 +31,12 @@ void find_more(const Observations& seen, Report& report) {
     }
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         const VerdictCode code = closed_code(report.direct);
-        const bool v4 = *family == net::Family::ipv4;
-        add_finding(report, code, (v4 ? "IPv4: " : "IPv6: ") + direct_words(code));
+        add_finding(report, code, family_words(*family, code));
     } else if (split_families(report)) {
-        add_finding(report, *report.direct.ipv4, "IPv4: " + direct_words(*report.direct.ipv4));
-        add_finding(report, *report.direct.ipv6, "IPv6: " + direct_words(*report.direct.ipv6));
+        add_finding(report, *report.direct.ipv4,
+                    family_words(net::Family::ipv4, *report.direct.ipv4));
+        add_finding(report, *report.direct.ipv6,
+                    family_words(net::Family::ipv6, *report.direct.ipv6));
     }
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (!smarthost.sender_note.empty()) {

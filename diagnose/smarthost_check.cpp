@@ -111,6 +111,7 @@ class Walk {
     asio::awaitable<bool> resolve() {
         if (ask_.host.starts_with("unix:")) co_return true;
         const auto answer = co_await resolver_.addresses(ask_.host, net::Family::any);
+        found_.name_status = answer.status;
         if (answer.status != net::DnsStatus::ok || answer.records.empty()) {
             fail(smtp::Stage::dns,
                  answer.problem.empty() ? "the name has no address" : answer.problem);

@@ -22,9 +22,10 @@ struct SmarthostStages {
     std::vector<std::uint16_t> configured;  // ports, in the order to try
     std::uint16_t port = 0;                 // the one that answered
     bool ok = false;
-    smtp::Stage stage = smtp::Stage::dns;  // where it ended, unless ok
-    smtp::Reply reply;                     // the one that failed, or the last good one
-    std::string problem;                   // in words when no reply explains it
+    smtp::Stage stage = smtp::Stage::dns;             // where it ended, unless ok
+    smtp::Reply reply;                                // the one that failed, or the last good one
+    std::string problem;                              // in words when no reply explains it
+    net::DnsStatus name_status = net::DnsStatus::ok;  // what looking its name up came to
     std::string tls, auth;
     bool unfinished = false;      // it was given too little time for its silence to mean anything
     base::Duration given{};       // the time of the whole diagnosis
@@ -58,6 +59,9 @@ inline constexpr const char* limit_words = "a limit is reached";
 
 // The contract's code for where it ended. Pure.
 [[nodiscard]] VerdictCode smarthost_code(const SmarthostStages& stages);
+
+// Whether its name was not answered for, which says nothing of the name. Pure.
+[[nodiscard]] bool name_unanswered(const SmarthostStages& stages);
 
 // What the failing reply or problem means and who can do what; "" when nothing is known. Pure.
 [[nodiscard]] std::string explain_stages(const SmarthostStages& stages);

@@ -64,6 +64,11 @@ const ReplyEntry* entry_of(const SmarthostStages& stages) {
 std::string explain_without_reply(const SmarthostStages& stages) {
     switch (stages.stage) {
         case smtp::Stage::dns:
+            if (name_unanswered(stages)) {
+                return "Whether the name exists is not known: try `getent hosts " + stages.host +
+                       "`; this host's name servers, or those of the smarthost's domain, are at "
+                       "fault, and not its spelling.";
+            }
             return "The name of the smarthost does not resolve: check its spelling and this host's "
                    "name servers.";
         case smtp::Stage::connect:
@@ -150,6 +155,13 @@ std::string unfinished_words(const SmarthostStages& stages) {
 
 }  // namespace
 
+bool name_unanswered(const SmarthostStages& stages) {
+    using net::DnsStatus;
+    const DnsStatus name = stages.name_status;
+    return stages.stage == smtp::Stage::dns && name != DnsStatus::ok &&
+           name != DnsStatus::no_such_name && name != DnsStatus::no_data;
+}
+
 VerdictCode smarthost_code(const SmarthostStages& stages) {
     if (stages.ok) return VerdictCode::ok_smarthost;
     if (stages.unfinished) return VerdictCode::inconclusive;
@@ -211,6 +223,7 @@ SmarthostReport report_of(const SmarthostStages& stages) {
         report.explained = base::trim(sentence_of(problem) + " " + report.explained);
     }
     if (is_limit(stages)) report.trouble = limit_words;
+    if (!stages.ok && name_unanswered(stages)) report.trouble = "its name could not be looked up";
     if (!stages.ok && !stages.unfinished) note_missing_greeting(stages, report);
     const bool no_sign_in =
         stages.stage == smtp::Stage::auth && !stages.auth_offered && stages.reply.code == 0;

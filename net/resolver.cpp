@@ -11,10 +11,12 @@
 
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "net/address_question.hpp"
 #include "net/ares_channel.hpp"
 #include "net/await.hpp"
 #include "net/cidr.hpp"
 #include "net/dns_message.hpp"
+#include "net/dns_status.hpp"
 
 namespace net {
 namespace {
@@ -22,92 +24,6 @@ namespace {
 namespace asio = boost::asio;
 namespace ip = boost::asio::ip;
 using SteadyClock = std::chrono::steady_clock;
-using Addresses = std::vector<ip::address>;
-
-DnsStatus status_of(int ares_status) {
-    switch (ares_status) {
-        case ARES_SUCCESS:
-            return DnsStatus::ok;
-        case ARES_ENOTFOUND:
-            return DnsStatus::no_such_name;
-        case ARES_ENODATA:
-            return DnsStatus::no_data;
-        case ARES_EREFUSED:
-            return DnsStatus::refused;
-        case ARES_ETIMEOUT:
-            return DnsStatus::timeout;
-        case ARES_EBADRESP:
-        case ARES_EFORMERR:
-        case ARES_EBADNAME:
-        case ARES_EBADSTR:
-            return DnsStatus::malformed;
-        default:
-            return DnsStatus::server_failure;
-    }
-}
-
-// RFC 1035 section 4.1.1
-DnsStatus status_of_code(unsigned response_code, bool has_records) {
-    constexpr unsigned name_error = 3, refusal = 5;
-    if (response_code == name_error) return DnsStatus::no_such_name;
-    if (response_code == refusal) return DnsStatus::refused;
-    if (response_code != 0) return DnsStatus::server_failure;
-    return has_records ? DnsStatus::ok : DnsStatus::no_data;
-}
-
-// What was asked, for messages: "the mail servers (MX) of example.com".
-std::string problem_of(DnsStatus status, std::string_view what, const std::string& name,
-                       int ares_status = ARES_SUCCESS) {
-    const std::string shown = base::printable(name, 253);
-    switch (status) {
-        case DnsStatus::ok:
-            return {};
-        case DnsStatus::no_such_name:
-            return fmt::format("the name {} does not exist", shown);
-        case DnsStatus::no_data:
-            return fmt::format("{} has no {}", shown, what);
-        case DnsStatus::refused:
-            return fmt::format("the DNS server refuses to look up {}", shown);
-        case DnsStatus::timeout:
-            return fmt::format("no DNS server answered for {}", shown);
-        case DnsStatus::malformed:
-            return ares_status == ARES_EBADNAME
-                       ? fmt::format("\"{}\" is not a valid host name", shown)
-                       : fmt::format("the DNS server's answer for {} is malformed", shown);
-        case DnsStatus::server_failure:
-            break;
-    }
-    if (ares_status == ARES_ECONNREFUSED) {
-        return fmt::format("no DNS server could be reached to look up {}", shown);
-    }
-    if (ares_status == ARES_ECANCELLED || ares_status == ARES_EDESTRUCTION) {
-        return fmt::format("the lookup of {} was cancelled", shown);
-    }
-    return fmt::format("the DNS server failed to look up {}", shown);
-}
-
-// c-ares's status and what came with it.
-template <class Value>
-struct Reply {
-    Reply(int number, Value content) : status(number), value(std::move(content)) {}
-    int status;
-    Value value;
-};
-
-// Passes on the first of the answer and the deadline; c-ares's own timeouts add up over servers.
-template <class Value>
-std::function<void(int, Value)> with_deadline(const asio::any_io_executor& executor,
-                                              base::Duration limit,
-                                              std::function<void(Reply<Value>)> done) {
-    auto timer = std::make_shared<asio::steady_timer>(executor, limit);
-    timer->async_wait([done, timer](boost::system::error_code cancelled) {
-        if (!cancelled) done(Reply<Value>{ARES_ETIMEOUT, Value{}});
-    });
-    return [done, timer](int status, Value value) {
-        timer->cancel();
-        done(Reply<Value>{status, std::move(value)});
-    };
-}
 
 // The name an address is looked up by: RFC 1035 section 3.5, RFC 3596 section 2.5.
 std::string reverse_name(const ip::address& address) {
@@ -121,38 +37,6 @@ std::string reverse_name(const ip::address& address) {
         name += fmt::format("{:x}.{:x}.", *byte & 0x0fU, *byte >> 4U);
     }
     return name + "ip6.arpa";
-}
-
-bool is_localhost(std::string_view host) {
-    if (host.ends_with('.')) host.remove_suffix(1);
-    constexpr std::string_view name = "localhost";
-    if (host.size() > name.size() && host[host.size() - name.size() - 1] != '.') return false;
-    return host.size() >= name.size() &&
-           base::equals_ignoring_case(host.substr(host.size() - name.size()), name);
-}
-
-// Addresses that need no question: literals, and localhost (RFC 6761 section 6.3).
-Addresses known_addresses(const std::string& host) {
-    boost::system::error_code failed;
-    const ip::address literal = ip::make_address(host, failed);
-    if (!failed) return {literal};
-    if (!is_localhost(host)) return {};
-    return {ip::address_v6::loopback(), ip::address_v4::loopback()};
-}
-
-Addresses of_family(const Addresses& addresses, Family family) {
-    Addresses chosen;
-    for (const ip::address& address : addresses) {
-        if (family == Family::ipv4 && !address.is_v4()) continue;
-        if (family == Family::ipv6 && !address.is_v6()) continue;
-        chosen.push_back(address);
-    }
-    return chosen;
-}
-
-std::string_view address_words(Family family) {
-    if (family == Family::any) return "address";
-    return family == Family::ipv4 ? "IPv4 address" : "IPv6 address";
 }
 
 // What tells one version of a file from the next.
@@ -193,20 +77,11 @@ class AresResolver final : public Resolver {
     static Channel open_channel(const asio::any_io_executor& executor,
                                 const ResolverOptions& options, AresChannel::Mode mode);
 
-    // All that a question needs of the resolver.
-    struct Asking {
-        Asking(const AresResolver& resolver, Channel chosen)
-            : channel(std::move(chosen)),
-              executor(resolver.executor_),
-              limit(resolver.options_.deadline) {}
-        Channel channel;
-        asio::any_io_executor executor;
-        base::Duration limit;
-    };
+    [[nodiscard]] Asking asking(Channel channel) const {
+        return {std::move(channel), executor_, options_.deadline};
+    }
     static asio::awaitable<Reply<std::string>> ask(Asking asking, std::string name, int type,
                                                    bool verified = false);
-    static asio::awaitable<Reply<Addresses>> look_up(Asking asking, std::string host,
-                                                     Family family);
     static asio::awaitable<Reply<DnsStatus>> why_refused(Asking asking, std::string host);
     template <class Record>
     asio::awaitable<DnsAnswer<std::vector<Record>>> records(
@@ -268,20 +143,6 @@ asio::awaitable<Reply<std::string>> AresResolver::ask(Asking asking, std::string
     return await_callback<Answer>(start);
 }
 
-asio::awaitable<Reply<Addresses>> AresResolver::look_up(Asking asking, std::string host,
-                                                        Family family) {
-    using Answer = Reply<Addresses>;
-    int number = AF_UNSPEC;
-    if (family == Family::ipv4) number = AF_INET;
-    if (family == Family::ipv6) number = AF_INET6;
-    const auto start = [asking, host, number](std::function<void(Answer)> done) {
-        if (!asking.channel) return done(Answer{ARES_ENOTINITIALIZED, {}});
-        const auto found = with_deadline<Addresses>(asking.executor, asking.limit, std::move(done));
-        asking.channel->addresses(host, number, found);
-    };
-    return await_callback<Answer>(start);
-}
-
 // c-ares 1.18 says "connection refused" both for a server that is not there and for one that
 // answers that it failed or refuses. One plain question tells them apart.
 asio::awaitable<Reply<DnsStatus>> AresResolver::why_refused(Asking asking, std::string host) {
@@ -302,8 +163,8 @@ asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, 
     const Addresses known = known_addresses(host);
     if (known.empty()) {
         refresh();
-        const Asking lookup{*this, lookup_}, raw{*this, raw_};
-        Reply<Addresses> reply = co_await look_up(lookup, host, family);
+        const Asking lookup = asking(lookup_), raw = asking(raw_);
+        Reply<Addresses> reply = co_await ask_addresses(lookup, host, family);
         ares_status = reply.status;
         answer.status = status_of(ares_status);
         answer.records = std::move(reply.value);
@@ -328,8 +189,8 @@ asio::awaitable<DnsAnswer<std::vector<Record>>> AresResolver::records(
     std::vector<Record> DnsMessage::* member) {
     DnsAnswer<std::vector<Record>> answer;
     refresh();
-    const Asking asking{*this, raw_};
-    const Reply<std::string> reply = co_await ask(asking, name, static_cast<int>(type));
+    const Asking question = asking(raw_);
+    const Reply<std::string> reply = co_await ask(question, name, static_cast<int>(type));
     answer.status = status_of(reply.status);
     if (answer.status == DnsStatus::ok) {
         base::Result<DnsMessage> message = parse_dns_message(reply.value, type);
@@ -391,8 +252,8 @@ std::string_view record_words(RecordType type) {
 asio::awaitable<DnsAnswer<DnsRecords>> AresResolver::query(std::string name, RecordType type) {
     DnsAnswer<DnsRecords> answer;
     refresh();
-    const Asking asking{*this, raw_};
-    const Reply<std::string> reply = co_await ask(asking, name, static_cast<int>(type), true);
+    const Asking question = asking(raw_);
+    const Reply<std::string> reply = co_await ask(question, name, static_cast<int>(type), true);
     answer.status = status_of(reply.status);
     if (answer.status == DnsStatus::ok) {
         base::Result<DnsMessage> message = parse_dns_message(reply.value, type);
@@ -445,26 +306,6 @@ std::unique_ptr<Resolver> make_resolver(asio::any_io_executor executor) {
 
 std::unique_ptr<Resolver> make_resolver(asio::any_io_executor executor, ResolverOptions options) {
     return std::make_unique<AresResolver>(std::move(executor), std::move(options));
-}
-
-std::string_view dns_status_name(DnsStatus status) {
-    switch (status) {
-        case DnsStatus::ok:
-            return "ok";
-        case DnsStatus::no_such_name:
-            return "no-such-name";
-        case DnsStatus::no_data:
-            return "no-data";
-        case DnsStatus::server_failure:
-            return "server-failure";
-        case DnsStatus::refused:
-            return "refused";
-        case DnsStatus::timeout:
-            return "timeout";
-        case DnsStatus::malformed:
-            return "malformed";
-    }
-    return "server-failure";
 }
 
 }  // namespace net

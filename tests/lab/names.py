@@ -108,8 +108,8 @@ class Zone:
 
 class NameServer:
     """Answers from `zone`. `mode` is "healthy", "dead" (silence), "servfail", "refused",
-    "nxdomain" (knows nothing), or an IPv4 address: the one lie for every name. Names in `failing`
-    (and below them) get SERVFAIL."""
+    "nxdomain" (knows nothing), "no-aaaa" (silence about AAAA, as of some home routers), or an IPv4
+    address: the one lie for every name. Names in `failing` (and below them) get SERVFAIL."""
 
     def __init__(self, zone):
         self.zone, self.mode, self.failing, self.asked = zone, "healthy", set(), []
@@ -121,6 +121,8 @@ class NameServer:
         name, end = read_name(query, 12)
         kind = TYPE_NAMES.get(struct.unpack(">H", query[end:end + 2])[0], "?")
         self.asked.append((name.lower(), kind))
+        if self.mode == "no-aaaa" and kind == "AAAA":
+            return None
         code, answers = self._decide(name, kind)
         body = b"".join(
             encode_name(owner) + struct.pack(">HHIH", TYPES[k], 1, 60, len(data)) + data
@@ -143,7 +145,7 @@ class NameServer:
             return REFUSED, []
         if self.mode == "nxdomain":
             return NXDOMAIN, []
-        if self.mode != "healthy":
+        if self.mode not in ("healthy", "no-aaaa"):
             return NOERROR, [(name, "A", self.mode)] if kind == "A" else []
         return self.zone.look_up(name, kind)
 

@@ -2,8 +2,8 @@
 
 import re
 
-from setups import (block, certificate, failing_name, home, host_blocked, no_name, redirect,
-                    replies, server)
+from setups import (block, certificate, failing_name, home, host_blocked, name_server, no_name,
+                    redirect, replies, server)
 from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE
 from situation import Expected, Situation, by_nobody
 from world import data
@@ -50,6 +50,8 @@ _GOOD = [
     Situation("smarthost-fine-behind-nat", (home, block("isp")),
               fine("outbound-25-dropped", ("isp", "unknown"), 2, public="84.150.10.22"),
               config=config()),
+    # A home router's fault: it never answers about AAAA.
+    Situation("smarthost-fine-without-aaaa", (name_server("no-aaaa"),), fine(), config=config()),
 ]
 
 _REACHING = [
@@ -57,7 +59,9 @@ _REACHING = [
               bad("smarthost-dns", explained=HOST), config=config()),
     Situation("smarthost-name-misspelt", (), bad("smarthost-dns"),
               config=config("smtp.gmial.example")),
-    Situation("smarthost-name-servfail", (failing_name("hoster.example"),), bad("smarthost-dns"),
+    # Nothing is known of a name that is not answered for; others are.
+    Situation("smarthost-name-servfail", (failing_name("hoster.example"),),
+              bad("smarthost-dns", kind="unknown", confidence="likely", no_fix="check its spelling"),
               config=config()),
     Situation("smarthost-port-dropped", (host_blocked(HOST, 587),),
               bad("smarthost-unreachable", config="port = 465", kind="remote",

@@ -431,3 +431,39 @@ TEST_CASE("mail to one recipient is not all mail", "[diagnose]") {
     CHECK_THAT(verdict_words(report), Catch::Contains("Mail to a@d.example: no."));
     CHECK_THAT(verdict_words(report), !Catch::Contains("Mail leaves this host"));
 }
+
+TEST_CASE("a name that nobody answers for is not misspelt", "[diagnose]") {
+    const auto report_for = [](net::DnsStatus status) {
+        Observations all = seen::network("genuine", "open");
+        seen::add_smarthost(all, smtp::Stage::dns, 0, "", "no DNS server answered");
+        all.smarthosts.front().name_status = status;
+        return conclude(all);
+    };
+    const Report silent = report_for(net::DnsStatus::timeout);
+    CHECK(silent.verdict.code == VerdictCode::smarthost_dns);
+    CHECK(silent.verdict.confidence == Confidence::likely);
+    CHECK(silent.cause.kind == CauseKind::unknown);
+    CHECK_THAT(advice_of(silent), !Catch::Contains("check its spelling"));
+    const Report unknown = report_for(net::DnsStatus::no_such_name);
+    CHECK(unknown.verdict.confidence == Confidence::certain);
+    CHECK(unknown.cause.kind == CauseKind::config);
+    CHECK_THAT(advice_of(unknown), Catch::Contains("check its spelling"));
+}
+
+TEST_CASE("one family's fault is not called the whole host's", "[diagnose]") {
+    const VerdictCode code = GENERATE(VerdictCode::dns_broken, VerdictCode::no_network);
+    Observations all = seen::network("genuine", "open");
+    for (std::size_t i = 0, count = all.ports.size(); i < count; ++i) {
+        PortEvidence item = all.ports[i];
+        item.family = net::Family::ipv6;
+        item.result = code == VerdictCode::dns_broken ? "dns" : "dropped";
+        item.genuine = false;
+        item.connect = ConnectResult::dropped;
+        all.ports.push_back(item);
+    }
+    const Report report = conclude(all);
+    REQUIRE(report.direct.ipv6 == code);
+    CHECK(finds(report, "IPv6: "));
+    CHECK_FALSE(finds(report, "of this host do not work"));
+    CHECK_FALSE(finds(report, "this host has no working network"));
+}

@@ -205,6 +205,31 @@ TEST_CASE("a silent server ends in a timeout at the deadline", "[net]") {
     CHECK(found.status == DnsStatus::timeout);
 }
 
+TEST_CASE("a server that is silent about one family does not hide the other one", "[net]") {
+    const unsigned silent_about = GENERATE(1u, 28u);
+    CAPTURE(silent_about);
+    Bench bench{[&](const Question& asked) {
+        DnsReply reply = addresses_for(asked);
+        reply.silent = asked.type == silent_about;
+        return reply;
+    }};
+    const auto found = run(bench.loop, bench.resolver->addresses("mx.example.", Family::any));
+    CHECK(found.status == DnsStatus::ok);
+    CHECK(texts(found.records) ==
+          std::vector<std::string>{silent_about == 1 ? "::1" : "127.1.2.3"});
+}
+
+// RFC 4074 section 4.2: of a name that has an IPv4 address only, some say so of AAAA.
+TEST_CASE("that a name does not exist is believed of A, while AAAA is silent", "[net]") {
+    Bench bench{[](const Question& asked) {
+        DnsReply reply = code(3);
+        reply.silent = asked.type == 28;
+        return reply;
+    }};
+    const auto found = run(bench.loop, bench.resolver->addresses("mx.example.", Family::any));
+    CHECK(found.status == DnsStatus::no_such_name);
+}
+
 TEST_CASE("a name that cannot be asked for is an answer, not an exception", "[net]") {
     Bench bench{addresses_for};
     const std::string name = GENERATE(std::string(64, 'a') + ".example", std::string("a..example"));

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "net/cidr.hpp"
 
@@ -139,7 +140,13 @@ bool cloud_blocks(const Observations& seen, std::uint16_t port) {
 Cause network_cause(const Observations& seen, bool intercepted, net::Family family) {
     Cause cause;
     const std::optional<PathReading> reading = best_reading(seen, family);
+    if (intercepted && mute_from_afar(seen)) {
+        cause.policy = "The connections are taken as far away as the mail servers are.";
+        return cause;
+    }
     place(reading, cause);
+    // A box that is not seen on the path is nowhere in particular.
+    if (intercepted && reading && reading->finding == PathFinding::clear) cause.hop.reset();
     const int hop = cause.hop.value_or(-1);
     const bool near = hop == 0 || hop == 1;
     const bool named_itself = reading && (reading->finding == PathFinding::rejected ||

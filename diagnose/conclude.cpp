@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/conclude_words.hpp"
+#include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "net/cidr.hpp"
 
@@ -74,6 +75,11 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         text = "Names do not resolve: a rule of this host stops look-ups.";
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
+    if (code == VerdictCode::inconclusive && code == report.direct.code && slow_from_afar(seen)) {
+        text =
+            "Port 25 connects to the mail servers themselves, but none had greeted when the time "
+            "was over: they are slow, or something holds their words back.";
+    }
     const bool nothing_known = code == VerdictCode::inconclusive && !report.smarthosts.empty() &&
                                report.smarthosts.front().code == code;
     if (nothing_known) text += " " + smarthost_words(report.smarthosts.front());
@@ -227,6 +233,12 @@ DirectVote vote_direct(const Observations& seen) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
             if (*family && silent_or_refused(**family)) *family = VerdictCode::local_firewall;
         }
+    }
+    if (vote.code == VerdictCode::outbound_25_intercepted && slow_from_afar(seen)) {
+        for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
+            if (*family == vote.code) *family = VerdictCode::inconclusive;
+        }
+        vote.code = VerdictCode::inconclusive;
     }
     if (one_address_for_all(seen) || no_name_known(seen)) vote.code = VerdictCode::dns_broken;
     if (vote.code == VerdictCode::dns_broken && no_address_answers(seen)) {

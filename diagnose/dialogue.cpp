@@ -117,6 +117,7 @@ asio::awaitable<Greeting> look_at_server(tls::Stream& stream, const GreetingAsk&
     result.silent = dialogue.silent();
     if (!banner.has_value()) {
         result.problem = banner.error().message;
+        result.timed_out = stream.close_reason() == tls::CloseReason::timeout;
         co_return result;
     }
     result.banner = std::move(*banner);

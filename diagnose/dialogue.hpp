@@ -61,7 +61,8 @@ struct Greeting {
     bool starttls_offered = false;
     smtp::Reply starttls;
     CertificateView certificate;
-    std::string problem;  // how it ended, when early
+    std::string problem;     // how it ended, when early
+    bool timed_out = false;  // no whole greeting came in the time
 };
 
 struct GreetingAsk {
@@ -74,6 +75,11 @@ struct GreetingAsk {
     const tls::ClientContext* observer = nullptr;  // with ClientOptions::observe; needed for TLS
     base::Duration timeout = std::chrono::seconds{5};
 };
+
+// A mail server's greeting may be held back this long on purpose, or by look-ups: silence that was
+// listened to for less proves nothing (RFC 5321 section 4.5.3.2.1 has clients wait for five
+// minutes).
+inline constexpr base::Duration greeting_patience{30000};
 
 // Greets, looks, and quits.
 [[nodiscard]] boost::asio::awaitable<Greeting> look_at_server(tls::Stream& stream,

@@ -36,7 +36,8 @@ bool masked_ehlo(const Greeting& greeting) {
 
 Identity judge_identity(const Greeting& greeting, const ProbeTarget& expected) {
     const std::string_view line = greeting.raw;
-    if (greeting.silent) return Identity::silent;
+    // Half a line is a server that is slow, or held up.
+    if (greeting.silent || greeting.timed_out) return Identity::silent;
     if (!looks_like_reply(line)) return Identity::not_smtp;
     if (line[0] == '4' || line[0] == '5') return Identity::refusing;
     if (!line.starts_with("220")) return Identity::not_smtp;
@@ -92,6 +93,11 @@ std::string_view identity_words(Identity identity) {
             return "the certificate shown after STARTTLS is not the server's own";
     }
     return "";
+}
+
+bool may_be_slow(const PortEvidence& item) {
+    return item.identity == Identity::silent && item.greeting && item.greeting->timed_out &&
+           item.talk < greeting_patience;
 }
 
 Evidence row_of(const PortEvidence& item) {

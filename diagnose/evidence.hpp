@@ -72,6 +72,9 @@ void judge_issuers(std::vector<PortEvidence>& evidence);
 // "its greeting is not Google's", in words for a summary; "" for genuine and unknown.
 [[nodiscard]] std::string_view identity_words(Identity identity);
 
+// It accepted the connection and had not greeted when our time was over, which was short.
+[[nodiscard]] bool may_be_slow(const PortEvidence& item);
+
 // As a row of a check.
 [[nodiscard]] Evidence row_of(const PortEvidence& item);
 

@@ -30,6 +30,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr base::Duration survey_time{4000};  // of one connect: three SYNs
 constexpr base::Duration name_time{2500};    // of what is asked about our own address
 constexpr base::Duration leisure{100}, least_patience{250};  // with routers before an open port
+constexpr base::Duration path_time{7000};                    // of what follows the survey
 constexpr base::Duration reserve{500};                       // for concluding
 constexpr base::Duration other_port_time{5000};              // of a greeting, EHLO and TLS
 constexpr base::Duration answer_time{3000};                  // of measuring where answers come from
@@ -328,6 +329,7 @@ asio::awaitable<void> survey_task(JobPointer job) {
     SurveyAsk ask;
     ask.options = job->ask.probe;
     ask.options.timeout = std::min(survey_time, job->ask.timeout / 3);
+    ask.greeting_limit = job->ask.timeout - std::min(job->ask.timeout, path_time);
     ask.smarthosts = targets_of(job->ask);
     ask.thorough = job->observer.has_value();
     ask.observer = job->observer ? &*job->observer : nullptr;

@@ -33,7 +33,7 @@ bool refuses_to_relay(const smtp::Reply& reply) {
 
 // Silence that was listened to for less proves nothing: a first SYN gets lost, and servers look
 // names up before they greet.
-constexpr base::Duration connect_patience{2000}, answer_patience{4000};
+constexpr base::Duration connect_patience{2000}, handshake_patience{4000};
 constexpr base::Duration implicit_patience{2000};  // of a look whether a mute port wants TLS
 
 // Of a handshake on a fresh connection. After STARTTLS clear text is an attack or a broken proxy.
@@ -205,12 +205,16 @@ class Walk {
     void note_impatience() {
         const bool silent = stream_->close_reason() == tls::CloseReason::timeout;
         if (found_.ok || !silent) return;
-        found_.unfinished = SteadyClock::now() - waits_since_ < answer_patience;
+        const bool computing = found_.stage == smtp::Stage::tls;
+        const bool arriving = found_.stage == smtp::Stage::greeting && !first_line_.empty();
+        const base::Duration patience = computing ? handshake_patience : greeting_patience;
+        found_.unfinished = arriving || SteadyClock::now() - waits_since_ < patience;
     }
 
     asio::awaitable<void> converse(SmarthostAsk::Port port) {
-        // Half of the time for the greeting, so that some is left to see why it does not come.
-        wait_for(left() / 2);
+        // Some is left to see why no greeting comes.
+        const bool asks_why = port.tls == smtp::ClientTls::starttls;
+        wait_for(left() - (asks_why ? std::min(left() / 2, implicit_patience) : base::Duration{}));
         if (port.tls == smtp::ClientTls::implicit) {
             const bool encrypted = co_await encrypt();
             found_.plain_seen = !encrypted && names_clear_text(found_.problem);

@@ -147,10 +147,18 @@ void note_missing_greeting(const SmarthostStages& stages, SmarthostReport& repor
     report.trouble = fmt::format("its port {} {}", stages.port, words);
 }
 
+bool slow_greeting(const SmarthostStages& stages) {
+    return stages.unfinished && stages.stage == smtp::Stage::greeting && stages.port != 0;
+}
+
 std::string unfinished_words(const SmarthostStages& stages) {
     // What is left of --timeout after starting is a little less.
-    return fmt::format("its test was not finished in {:.0f} s",
-                       std::max(1.0, static_cast<double>(stages.given.count()) / 1000));
+    const std::string words =
+        fmt::format("its test was not finished in {:.0f} s",
+                    std::max(1.0, static_cast<double>(stages.given.count()) / 1000));
+    if (!slow_greeting(stages)) return words;
+    return fmt::format("{}: its port {} takes connections, and {}", words, stages.port,
+                       stages.said_nothing ? "had not greeted by then" : "was still greeting");
 }
 
 }  // namespace
@@ -195,6 +203,10 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
 
 std::string explain_stages(const SmarthostStages& stages) {
     if (stages.ok) return "";
+    if (slow_greeting(stages)) {
+        return "It is slow or mute: a server may take a minute to greet, and delivery waits longer "
+               "than this test.";
+    }
     if (stages.unfinished) {
         return "In so short a time silence proves nothing: it may work, or not.";
     }

@@ -34,7 +34,7 @@ struct Run {
           resolver(names),
           ask(std::move(what)),
           started(SteadyClock::now()),
-          finished(executor, started + 2 * ask.options.timeout + slack) {}
+          finished(executor, started + limit() + slack) {}
 
     asio::any_io_executor executor;
     net::Resolver& resolver;
@@ -46,8 +46,11 @@ struct Run {
     std::vector<PortEvidence> evidence;
     std::list<PortEvidence> asking;  // names still being looked up: silence of DNS is evidence, too
 
+    [[nodiscard]] base::Duration limit() const {
+        return std::max(2 * ask.options.timeout, ask.greeting_limit);
+    }
     [[nodiscard]] base::Duration left() const {
-        const auto rest = started + 2 * ask.options.timeout - SteadyClock::now();
+        const auto rest = started + limit() - SteadyClock::now();
         return std::max(std::chrono::duration_cast<base::Duration>(rest), base::Duration{1});
     }
     [[nodiscard]] base::Duration connect_time() const {

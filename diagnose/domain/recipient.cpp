@@ -22,13 +22,18 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t most_attempts = 16;
+constexpr base::Duration reserve{500};  // for concluding
 
 struct RecipientRun {
     RecipientRun(asio::any_io_executor loop, net::Resolver& names, RecipientAsk asked)
-        : executor(std::move(loop)), resolver(names), ask(std::move(asked)) {}
+        : executor(std::move(loop)),
+          resolver(names),
+          ask(std::move(asked)),
+          deadline(std::chrono::steady_clock::now() + ask.timeout - reserve) {}
     asio::any_io_executor executor;
     net::Resolver& resolver;
     RecipientAsk ask;
+    std::chrono::steady_clock::time_point deadline;  // of every dialogue
     MxFacts facts;
     std::optional<MxJudgement> judgement;  // none: the MX was not looked up in time
     base::Duration looked_up{};            // in this time
@@ -142,8 +147,11 @@ asio::awaitable<void> try_address(std::shared_ptr<RecipientRun> run, std::size_t
     attempt.evidence.error_number = connected.error_number;
     attempt.evidence.icmp = connected.icmp;
     if (connected.stream) {
-        connected.stream->expires_after(ask.timeout / 2);
+        const auto left = std::chrono::duration_cast<base::Duration>(
+            run->deadline - std::chrono::steady_clock::now());
+        connected.stream->expires_after(std::max(left, base::Duration{1}));
         co_await converse(*run, *connected.stream, attempt);
+        attempt.timed_out = connected.stream->close_reason() == tls::CloseReason::timeout;
     }
     attempt.evidence.took =
         std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);

@@ -40,7 +40,8 @@ struct RecipientAttempt {
     bool accepted = false;  // RCPT was taken: delivery would go on
     std::string stage;  // where it ended: "connect", "greeting", "ehlo", "starttls", "mail", "rcpt"
     int code = 0;       // of the reply that ended it; 0: none came
-    std::string explained;  // the reply's cause and fix
+    bool timed_out = false;  // the connection was taken, and our own time was over first
+    std::string explained;   // the reply's cause and fix
 };
 
 // The verdict from the attempts at every address; pure.

@@ -60,7 +60,16 @@ Verdict refused(const std::vector<RecipientAttempt>& attempts, const std::string
     Verdict verdict;
     const auto answered = [](const RecipientAttempt& attempt) { return attempt.code >= 400; };
     const auto first = std::find_if(attempts.begin(), attempts.end(), answered);
-    if (first == attempts.end()) {
+    const auto slow = std::find_if(attempts.begin(), attempts.end(),
+                                   [](const auto& attempt) { return attempt.timed_out; });
+    if (first == attempts.end() && slow != attempts.end()) {
+        // Only a quorum of operators could show that somebody else is mute in its place.
+        verdict.confidence = Confidence::unclear;
+        verdict.summary = fmt::format(
+            "{} takes the connection, and says nothing before the time is over (at {}): it is slow "
+            "or mute.",
+            slow->host, slow->stage);
+    } else if (first == attempts.end()) {
         const auto open = std::find_if(attempts.begin(), attempts.end(), [](const auto& attempt) {
             return attempt.connect == ConnectResult::open;
         });
@@ -150,6 +159,15 @@ void say_others_answer(Report& report) {
                             ""});
 }
 
+void say_to_wait(Report& report) {
+    report.fixes.push_back(
+        {"Give the recipient's servers more time",
+         {"Run `relay diagnose --to " + report.recipient +
+              " --timeout 60s`: a server may take a minute to greet, and delivery waits longer.",
+          "If it stays mute, tell its postmaster."},
+         ""});
+}
+
 void say_how_to_tell(Report& report) {
     report.fixes.push_back(
         {"Find out whether this network blocks port 25",
@@ -219,6 +237,11 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
                report.verdict.code == VerdictCode::dns_broken) {
         report.cause.kind = CauseKind::unknown;
         report.cause.name.clear();
+    } else if (connected && report.verdict.code == VerdictCode::inconclusive &&
+               count(attempts, [](const auto& each) { return each.timed_out; }) > 0) {
+        report.cause.kind = CauseKind::unknown;
+        report.cause.name.clear();
+        say_to_wait(report);
     } else if (asked && !connected && !nowhere) {
         // Silence names nobody; a refusal that other operators do not show is that server's.
         const bool others_answer = here != nullptr && here->direct.code == VerdictCode::ok_direct;

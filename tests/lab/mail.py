@@ -11,6 +11,12 @@ DROP = "drop"      # as a reply: closes the connection
 SILENCE = "mute"   # as a reply: says nothing any more
 
 
+@dataclasses.dataclass(frozen=True)
+class Slow:
+    """As a reply: the usual one, so late."""
+    seconds: float
+
+
 @dataclasses.dataclass
 class Persona:
     """How a server behaves. In texts {client} is the peer's address and {host} the server's name."""
@@ -96,6 +102,9 @@ class Session:
         if reply == SILENCE:
             await self.reader.read()  # until the client gives up
             raise Ended
+        if isinstance(reply, Slow):
+            await asyncio.sleep(reply.seconds)
+            reply = usual
         await self.say(as_wire(self.fill(reply)))
         return reply[:1] in "23"
 

@@ -1,5 +1,6 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
+from mail import Slow
 from setups import every_exchanger, exchangers_by_family, home, operator_replies, redirect
 from situation import Expected, Situation, by_nobody
 
@@ -38,6 +39,10 @@ SITUATIONS = by_nobody([
               Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,),
                        summary="over IPv6 only", kind=("isp", "unknown"), hop=2,
                        fix="Do not trust port 25", checks={"port-25": "warn"})),
+    # From as far away as the servers are: nobody else shows.
+    Situation("exchangers-slow", (every_exchanger(greeting=Slow(20)),),
+              Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=None,
+                       summary="slow", fix="timeout 60s")),
 
     Situation("refused-pbl", (every_exchanger(greeting=_PBL),),
               refused(summary="PBL|list|refus", advice=("listed at zen.spamhaus.org", "PBL is"))),

@@ -3,6 +3,7 @@
 import dataclasses
 
 from bed import GATEWAY
+from mail import Slow
 from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, name_server,
                     no_network, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
@@ -46,6 +47,11 @@ _TO = [
     Situation("to-partner-silent", tuple(host_blocked(host, 25) for host in _SERVERS),
               Expected("outbound-25-dropped", status=1, kind="unknown", hop=None,
                        findings=("ok-direct",)),
+              to("partner.example")),
+    Situation("to-partner-slow",
+              tuple(replies(host, greeting=Slow(20)) for host in _SERVERS),
+              Expected("inconclusive", status=1, kind="unknown", hop=None, summary="slow or mute",
+                       fix="timeout 60s"),
               to("partner.example")),
     Situation("to-partner-first-mx-down", (host_blocked(_SERVERS[0], 25),),
               dataclasses.replace(_FINE, checks={"delivery": "warn"}),

@@ -4,7 +4,7 @@ import re
 
 from setups import (block, certificate, failing_name, home, host_blocked, name_server, no_name,
                     redirect, replies, server)
-from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE
+from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE, Slow
 from situation import Expected, Situation, by_nobody
 from world import data
 
@@ -140,13 +140,17 @@ _REACHING = [
 ]
 
 _GREETING = [
+    # A server may be slow to greet: the time there is, is waited for.
+    Situation("smarthost-greets-late", (replies(HOST, greeting=Slow(9)),), fine(), config=config()),
+    Situation("smarthost-greets-too-late", (replies(HOST, greeting=Slow(20)),),
+              bad("inconclusive", summary="takes connections, and had not greeted",
+                  fix="timeout 60s"), config=config()),
     Situation("smarthost-mute", (replies(HOST, greeting=SILENCE),),
-              bad("smarthost-unreachable", kind=("remote", "unknown")), config=config()),
+              bad("inconclusive", fix="slow or mute.*timeout 60s"), config=config()),
     Situation("smarthost-hangs-up", (replies(HOST, greeting=DROP),),
               bad("smarthost-unreachable", kind=("remote", "unknown")), config=config()),
     Situation("smarthost-mute-inside-tls", (replies(HOST, 465, greeting=SILENCE),),
-              bad("smarthost-unreachable", summary="takes TLS, but nobody greets",
-                  kind=("remote", "unknown")), config=config(port=465)),
+              bad("inconclusive", summary="had not greeted"), config=config(port=465)),
     Situation("smarthost-speaks-something-else", (replies(HOST, greeting="SSH-2.0-OpenSSH_9.2"),),
               bad("smarthost-unreachable", summary="does not greet as a mail server",
                   kind=("remote", "unknown")), config=config()),

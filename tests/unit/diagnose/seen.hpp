@@ -90,6 +90,13 @@ inline std::string advice_of(const Report& report) {
     return text;
 }
 
+inline bool finds(const Report& report, std::string_view words) {
+    for (const Finding& finding : report.findings) {
+        if (finding.summary.find(words) != std::string::npos) return true;
+    }
+    return false;
+}
+
 // skip where there is no such check.
 inline CheckStatus status_of(const Report& report, std::string_view id) {
     for (const Check& check : report.checks) {

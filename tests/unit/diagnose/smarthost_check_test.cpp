@@ -193,6 +193,7 @@ TEST_CASE("a port that says nothing is told from one that says something else", 
     Bench silent, noise;
     silent.add_server("");
     const SmarthostStages nothing = silent.check(500ms);
+    CHECK(smarthost_code(nothing) == VerdictCode::inconclusive);
     CHECK(nothing.stage == smtp::Stage::greeting);
     CHECK(nothing.said_nothing);
     noise.add_server("SSH-2.0-OpenSSH_9.2\r\n");
@@ -200,6 +201,14 @@ TEST_CASE("a port that says nothing is told from one that says something else", 
     CHECK(something.stage == smtp::Stage::greeting);
     CHECK_FALSE(something.said_nothing);
     CHECK_THAT(report_of(something).trouble, Catch::Contains("does not greet as a mail server"));
+}
+
+TEST_CASE("a greeting that is still arriving is slow, and no other protocol's", "[diagnose]") {
+    Bench bench;
+    bench.add_server("220 mx.exam");
+    const SmarthostStages found = bench.check(500ms);
+    CHECK(smarthost_code(found) == VerdictCode::inconclusive);
+    CHECK_THAT(report_of(found).trouble, Catch::Contains("was still greeting"));
 }
 
 TEST_CASE("why another port is of no use stands in its evidence as well", "[diagnose]") {

@@ -1,0 +1,57 @@
+#include "diagnose/domain/recipient.hpp"
+#include "diagnose/smarthost_blame.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/diagnose/seen.hpp"
+
+// What must not be claimed: evidence that leaves a doubt, and faults that are not the far side's.
+
+using namespace diagnose;
+using seen::advice_of;
+using seen::finds;
+
+TEST_CASE("mute servers as far away as they should be are slow rather than intercepted",
+          "[diagnose]") {
+    struct Case {
+        int seconds, hops;  // listened for so long; the answer comes over so many routers
+        VerdictCode code;
+    };
+    const Case c = GENERATE(values<Case>({{8, 2, VerdictCode::inconclusive},
+                                          {50, 2, VerdictCode::outbound_25_intercepted},
+                                          {8, 0, VerdictCode::outbound_25_intercepted}}));
+    CAPTURE(c.seconds, c.hops);
+    Observations all = seen::network("open", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role != ProbeRole::direct) continue;
+        Greeting greeting;
+        greeting.silent = greeting.timed_out = true;
+        item.identity = judge_identity(greeting, ProbeTarget{});
+        item.greeting = greeting;
+        item.talk = std::chrono::seconds{c.seconds};
+    }
+    AnswerPair pair;
+    pair.direct.result = pair.control.result = ConnectResult::open;
+    pair.direct.ttl = 64 - c.hops;
+    pair.control.ttl = 62;
+    all.answers = {pair};
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == c.code);
+    if (c.code == VerdictCode::inconclusive) {
+        CHECK_THAT(advice_of(report), Catch::Contains("--timeout 60s"));
+    }
+    if (c.hops == 2) CHECK_FALSE(report.cause.hop.has_value());
+}
+
+TEST_CASE("a recipient's server that is mute is slow until a quorum shows more", "[diagnose]") {
+    RecipientAttempt attempt;
+    attempt.host = "mx.partner.example";
+    attempt.connect = ConnectResult::open;
+    attempt.stage = "greeting";
+    attempt.timed_out = GENERATE(true, false);
+    Report report;
+    report.recipient = "ada@partner.example";
+    report.verdict = judge_attempts({attempt}, report.recipient);
+    find_recipient_cause(nullptr, {attempt}, report);
+    const bool inconclusive = report.verdict.code == VerdictCode::inconclusive;
+    CHECK(inconclusive == attempt.timed_out);
+    if (inconclusive) CHECK_THAT(advice_of(report), Catch::Contains("--timeout 60s"));
+}

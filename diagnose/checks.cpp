@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/slow_greetings.hpp"
 #include "net/cidr.hpp"
 
 namespace diagnose {
@@ -227,9 +228,10 @@ Check identity_check(const Observations& seen) {
         check.summary = "Port 25 answers nowhere, so there is nothing to judge.";
         return check;
     }
-    check.status = strange.empty()   ? CheckStatus::ok
-                   : genuine.empty() ? CheckStatus::fail
-                                     : CheckStatus::warn;
+    const bool proven = genuine.empty() && !slow_from_afar(seen);
+    check.status = strange.empty() ? CheckStatus::ok
+                   : proven        ? CheckStatus::fail
+                                   : CheckStatus::warn;
     if (strange.empty()) {
         check.summary = clause(genuine, "answered with its own greeting.",
                                "answered with greetings of their own.");

@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/domain/address_kind.hpp"
+#include "diagnose/slow_greetings.hpp"
 
 namespace diagnose {
 namespace {
@@ -63,6 +64,7 @@ void find_more(const Observations& seen, Report& report) {
     for (const PortEvidence& item : seen.ports) {
         const bool strange = item.role == ProbeRole::direct && item.open() && !item.genuine;
         if (!strange || report.direct.code == VerdictCode::outbound_25_intercepted) continue;
+        if (slow_from_afar(seen)) continue;
         add_finding(report, VerdictCode::outbound_25_intercepted,
                     fmt::format("{}: {}.", item.operator_name, identity_words(item.identity)));
     }

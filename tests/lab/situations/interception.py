@@ -41,7 +41,7 @@ SITUATIONS = by_nobody([
                        fix="Do not trust port 25", checks={"port-25": "warn"})),
     # From as far away as the servers are: nobody else shows.
     Situation("exchangers-slow", (every_exchanger(greeting=Slow(20)),),
-              Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=None,
+              Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=3,
                        summary="slow", fix="timeout 60s")),
 
     Situation("refused-pbl", (every_exchanger(greeting=_PBL),),

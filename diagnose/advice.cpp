@@ -6,6 +6,7 @@
 #include "diagnose/advice_smarthost.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/mail_ports.hpp"
+#include "diagnose/name_faults.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/provider_catalogue.hpp"
 
@@ -177,13 +178,23 @@ Fix dns_fix(const Observations& seen) {
         add_local_steps(seen.local, &*seen.rule_for_dns, 53, fix);
         return fix;
     }
+    if (smarthost_name_known(seen)) {
+        fix.title = "Have public names resolved, if mail is to leave directly";
+    }
     fix.steps.push_back(
         fmt::format("This host asks {} (/etc/resolv.conf).",
                     seen.name_servers.empty() ? "no name server" : seen.name_servers));
+    if (no_name_known(seen)) {
+        fix.steps.emplace_back(
+            "They answer, and know no public names: ask whoever runs them whether this host may "
+            "have a server that does, or sign in where a captive portal waits.");
+    }
     fix.steps.push_back(
         "Try `getent hosts gmail.com`, and with systemd-resolved `resolvectl status`");
-    fix.steps.push_back(
-        "Run this again when names resolve: until then nothing else can be judged.");
+    if (!smarthost_name_known(seen)) {
+        fix.steps.push_back(
+            "Run this again when names resolve: until then nothing else can be judged.");
+    }
     return fix;
 }
 
@@ -275,6 +286,15 @@ void add(std::vector<Fix>& fixes, Fix fix) {
     if (!fix.title.empty() && !fix.steps.empty()) fixes.push_back(std::move(fix));
 }
 
+// Their faults are their own, whatever else does not work here.
+void add_reached(const Observations& seen, const Report& report, std::vector<Fix>& fixes) {
+    for (std::size_t i = 0; i < seen.smarthosts.size() && i < report.smarthosts.size(); ++i) {
+        const bool works = report.smarthosts[i].code == VerdictCode::ok_smarthost;
+        if (works || !was_reached(seen.smarthosts[i])) continue;
+        add(fixes, fix_smarthost(seen, report, report.smarthosts[i]));
+    }
+}
+
 Fix hopeless_fix() {
     Fix fix;
     fix.title = "Send through a provider's HTTPS API";
@@ -332,9 +352,12 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     const VerdictCode direct = report.direct.code;
     const std::optional<net::Family> shut = closed_family(report.direct);
     const bool works = any_smarthost_works(report);
-    if (network_trouble(report.verdict.code)) {
-        add(fixes,
-            report.verdict.code == VerdictCode::no_network ? no_network_fix(seen) : dns_fix(seen));
+    if (network_trouble(direct)) {
+        const bool first = network_trouble(report.verdict.code);
+        Fix host = direct == VerdictCode::no_network ? no_network_fix(seen) : dns_fix(seen);
+        if (first) add(fixes, host);
+        add_reached(seen, report, fixes);
+        if (!first) add(fixes, host);
         return fixes;
     }
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());

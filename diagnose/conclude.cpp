@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/text.hpp"
 #include "diagnose/conclude_words.hpp"
+#include "diagnose/name_faults.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "net/cidr.hpp"
@@ -34,9 +34,12 @@ bool host_wide(VerdictCode code) {
     return code == VerdictCode::no_network || code == VerdictCode::dns_broken;
 }
 
-VerdictCode headline_code(const Report& report) {
+VerdictCode headline_code(const Observations& seen, const Report& report) {
     const VerdictCode direct = report.direct.code;
-    if (host_wide(direct) || report.mail_leaves || report.smarthosts.empty()) return direct;
+    if (report.mail_leaves || report.smarthosts.empty()) return direct;
+    // What was reached without public names, or without the network, fails for reasons of its own.
+    const bool reached = was_reached(seen.smarthosts.front()) && !one_address_for_all(seen);
+    if (host_wide(direct) && !reached) return direct;
     const VerdictCode smarthost = report.smarthosts.front().code;
     const bool ports =
         direct == VerdictCode::submission_blocked || direct == VerdictCode::smtp_hopeless;
@@ -62,7 +65,7 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         const bool said = blame.who == Blame::here || blame.who == Blame::path;
         return said ? words + " " + blame.words : words;
     }
-    std::string text = direct_words(code);
+    std::string text = direct_words(seen, code);
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         text = one_family_words(*family, closed_code(report.direct));
     }
@@ -71,8 +74,6 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         text = "Nothing connects anywhere: a rule of this host stops everything.";
     } else if (code == VerdictCode::no_network && !seen.portal.empty()) {
         text = "Nothing connects but a captive portal: this network wants a sign-in first.";
-    } else if (code == VerdictCode::dns_broken && seen.rule_for_dns) {
-        text = "Names do not resolve: a rule of this host stops look-ups.";
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     if (code == VerdictCode::inconclusive && code == report.direct.code && slow_from_afar(seen)) {
@@ -88,19 +89,6 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         return fmt::format("Mail leaves, through the smarthost {}. {}", smarthost->name, text);
     }
     return text;
-}
-
-// Unrelated operators at one and the same address: the resolver lies, as a portal's or a filter's.
-bool one_address_for_all(const Observations& seen) {
-    std::set<std::string> addresses, operators;
-    for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::direct || item.family != net::Family::ipv4) continue;
-        if (!item.attempted()) continue;
-        addresses.insert(item.address);
-        operators.insert(item.operator_name);
-    }
-    return operators.size() >= 3 && addresses.size() == 1 &&
-           !net::is_loopback_address(*addresses.begin());
 }
 
 // One operator that answers proves port 25 open, but most of them do not.
@@ -154,7 +142,7 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     }
     if (code == VerdictCode::reputation) return Confidence::likely;
     if (code == VerdictCode::ok_direct && most_are_closed(seen)) return Confidence::likely;
-    if (code == VerdictCode::dns_broken && one_address_for_all(seen)) return Confidence::likely;
+    if (code == VerdictCode::dns_broken && names_are_hidden(seen)) return Confidence::likely;
     return Confidence::certain;
 }
 
@@ -176,19 +164,11 @@ HostReport host_of(const Observations& seen) {
     return host;
 }
 
-// Names that are known to exist do not: a resolver that knows nothing, or a portal's.
-bool no_name_known(const Observations& seen) {
-    if (!seen.probe.targets.empty() || seen.ports.empty()) return false;
-    return std::all_of(seen.ports.begin(), seen.ports.end(), [](const PortEvidence& item) {
-        return item.role != ProbeRole::direct || item.result == "no-name";
-    });
-}
-
 // Not even the well-known addresses that need no name.
 bool no_address_answers(const Observations& seen) {
     bool asked = false;
     for (const PortEvidence& item : seen.ports) {
-        if (item.open()) return false;
+        if (item.open() && !net::is_loopback_address(item.address)) return false;
         asked = asked || item.role == ProbeRole::address;
     }
     return asked;
@@ -265,7 +245,7 @@ Report conclude(const Observations& seen) {
         report.smarthosts.push_back(std::move(smarthost));
     }
     decide_whether_mail_leaves(seen, report);
-    report.verdict.code = headline_code(report);
+    report.verdict.code = headline_code(seen, report);
     report.verdict.summary = headline(seen, report, report.verdict.code);
     report.verdict.confidence = confidence_of(seen, report);
     report.cause = find_cause(seen, report);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "diagnose/name_faults.hpp"
+
 namespace diagnose {
 namespace {
 
@@ -88,6 +90,10 @@ std::string direct_words(VerdictCode code) {
         default:
             return "What was seen does not tell whether port 25 is open.";
     }
+}
+
+std::string direct_words(const Observations& seen, VerdictCode code) {
+    return code == VerdictCode::dns_broken ? name_fault_words(seen) : direct_words(code);
 }
 
 std::string family_words(net::Family family, VerdictCode code) {

@@ -17,8 +17,9 @@ struct Asked {
 };
 [[nodiscard]] Asked operators_asked(const Observations& seen);
 
-// The same words for a person wherever the code stands.
+// The same words for a person wherever the code stands; of the whole host, by what was seen.
 [[nodiscard]] std::string direct_words(VerdictCode code);
+[[nodiscard]] std::string direct_words(const Observations& seen, VerdictCode code);
 // Of one family, where the other one showed something else: "IPv6: Nothing connects."
 [[nodiscard]] std::string family_words(net::Family family, VerdictCode code);
 // What the direct code rests on: the headline says the rest.

@@ -28,7 +28,7 @@ void find_more(const Observations& seen, Report& report) {
         const bool unused = report.direct.code == VerdictCode::ok_direct && !seen.direct_path;
         add_finding(report, report.direct.code,
                     unused ? "Outbound port 25 is open, but delivery.path does not use it."
-                           : direct_words(report.direct.code));
+                           : direct_words(seen, report.direct.code));
     }
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         const VerdictCode code = closed_code(report.direct);

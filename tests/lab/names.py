@@ -108,8 +108,9 @@ class Zone:
 
 class NameServer:
     """Answers from `zone`. `mode` is "healthy", "dead" (silence), "servfail", "refused",
-    "nxdomain" (knows nothing), "no-aaaa" (silence about AAAA, as of some home routers), or an IPv4
-    address: the one lie for every name. Names in `failing` (and below them) get SERVFAIL."""
+    "nxdomain" (knows nothing), "internal" (knows hoster.example only), "no-aaaa" (silence about
+    AAAA, as of some home routers), or an IPv4 address: the one lie for every name. Names in
+    `failing` (and below them) get SERVFAIL."""
 
     def __init__(self, zone):
         self.zone, self.mode, self.failing, self.asked = zone, "healthy", set(), []
@@ -145,7 +146,9 @@ class NameServer:
             return REFUSED, []
         if self.mode == "nxdomain":
             return NXDOMAIN, []
-        if self.mode not in ("healthy", "no-aaaa"):
+        if self.mode == "internal" and not ("." + lowered).endswith(".hoster.example"):
+            return NXDOMAIN, []
+        if self.mode not in ("healthy", "internal", "no-aaaa"):
             return NOERROR, [(name, "A", self.mode)] if kind == "A" else []
         return self.zone.look_up(name, kind)
 

@@ -50,6 +50,9 @@ _GOOD = [
     Situation("smarthost-fine-behind-nat", (home, block("isp")),
               fine("outbound-25-dropped", ("isp", "unknown"), 2, public="84.150.10.22"),
               config=config()),
+    Situation("smarthost-fine-internal-names-only", (name_server("internal"),),
+              fine("dns-broken", kind="config", confidence="likely",
+                   summary="smarthost's does"), config=config()),
     # A home router's fault: it never answers about AAAA.
     Situation("smarthost-fine-without-aaaa", (name_server("no-aaaa"),), fine(), config=config()),
 ]
@@ -221,6 +224,9 @@ _SIGNING_IN = [
               (replies("smtp.office365.com", auth="535 5.7.3 Authentication unsuccessful"),),
               bad("smarthost-auth", fix=("January 2026", "SmtpClientAuthenticationDisabled")),
               config=config("smtp.office365.com")),
+    Situation("smarthost-wrong-password-internal-names-only", (name_server("internal"),),
+              bad("smarthost-auth", direct="dns-broken", findings=("dns-broken",)),
+              config=config(password="not-this-one")),
     Situation("smarthost-drops-at-auth", (replies(HOST, auth=DROP),),
               bad("smarthost-auth"), config=config()),
 ]

@@ -55,3 +55,25 @@ TEST_CASE("a recipient's server that is mute is slow until a quorum shows more",
     CHECK(inconclusive == attempt.timed_out);
     if (inconclusive) CHECK_THAT(advice_of(report), Catch::Contains("--timeout 60s"));
 }
+
+TEST_CASE("a smarthost that was reached fails for its own reasons where public names do not resolve",
+          "[diagnose]") {
+    const std::string host = GENERATE("smtp.example.com", "127.0.0.1");
+    const bool wrong_password = GENERATE(true, false);
+    CAPTURE(host, wrong_password);
+    Observations all = seen::network("no-name", "no-name", "no-name");
+    PortEvidence web = seen::port(ProbeRole::address, "1.1.1.1", 443, "open");
+    all.ports.push_back(web);
+    seen::add_smarthost(all, smtp::Stage::auth, wrong_password ? 535 : 235, "5.7.8 bad credentials");
+    all.smarthosts.front().host = host;
+    const Report report = conclude(all);
+    CHECK(report.direct.code == VerdictCode::dns_broken);
+    CHECK_THAT(report.verdict.summary, !Catch::Contains("do not work"));
+    if (wrong_password) {
+        CHECK(report.verdict.code == VerdictCode::smarthost_auth);
+        CHECK_THAT(report.fixes.front().title, Catch::Contains("smtp.example.com"));
+    } else {
+        CHECK(report.verdict.code == VerdictCode::dns_broken);
+        CHECK(report.verdict.confidence == Confidence::likely);
+    }
+}

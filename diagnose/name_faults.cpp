@@ -1,0 +1,66 @@
+#include "diagnose/name_faults.hpp"
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <set>
+
+#include "net/cidr.hpp"
+
+namespace diagnose {
+
+bool one_address_for_all(const Observations& seen) {
+    std::set<std::string> addresses, operators;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || item.family != net::Family::ipv4) continue;
+        if (!item.attempted()) continue;
+        addresses.insert(item.address);
+        operators.insert(item.operator_name);
+    }
+    return operators.size() >= 3 && addresses.size() == 1 &&
+           !net::is_loopback_address(*addresses.begin());
+}
+
+bool no_name_known(const Observations& seen) {
+    if (!seen.probe.targets.empty() || seen.ports.empty()) return false;
+    return std::all_of(seen.ports.begin(), seen.ports.end(), [](const PortEvidence& item) {
+        return item.role != ProbeRole::direct || item.result == "no-name";
+    });
+}
+
+bool smarthost_name_known(const Observations& seen) {
+    if (one_address_for_all(seen)) return false;
+    return std::any_of(
+        seen.smarthosts.begin(), seen.smarthosts.end(), [](const SmarthostStages& stages) {
+            boost::system::error_code no_address;
+            (void)boost::asio::ip::make_address(stages.host, no_address);
+            const bool named = no_address && !stages.host.starts_with("unix:");
+            return named && (stages.ok || stages.stage > smtp::Stage::dns) && !stages.unfinished;
+        });
+}
+
+bool names_are_hidden(const Observations& seen) {
+    return one_address_for_all(seen) || no_name_known(seen) || smarthost_name_known(seen);
+}
+
+bool was_reached(const SmarthostStages& stages) {
+    return !stages.unfinished && (stages.ok || stages.stage > smtp::Stage::connect);
+}
+
+std::string name_fault_words(const Observations& seen) {
+    if (seen.rule_for_dns) return "Names do not resolve: a rule of this host stops look-ups.";
+    if (one_address_for_all(seen)) {
+        return "Names do not resolve: unrelated ones all get the same address, as from a filter or "
+               "a captive portal.";
+    }
+    if (smarthost_name_known(seen)) {
+        return "Public names do not resolve here, while the smarthost's does: the name servers may "
+               "be for internal names only.";
+    }
+    if (no_name_known(seen)) {
+        return "Public names do not resolve here: the name servers answer that well-known ones do "
+               "not exist, as a filter, a captive portal or an internal server does.";
+    }
+    return "Names do not resolve: the name servers of this host do not work.";
+}
+
+}  // namespace diagnose

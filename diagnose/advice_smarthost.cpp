@@ -303,6 +303,12 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.title = fmt::format("Let port {} out of this host, for the smarthost {}", blame.port,
                                 smarthost.name);
         add_local_steps(*signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
+    } else if (blame.who == Blame::config) {
+        fix.title = fmt::format("Give this host what the smarthost {} needs", smarthost.name);
+        if (report.verdict.summary.find(blame.words) == std::string::npos) {
+            fix.steps.push_back(blame.words);
+        }
+        fix.steps.push_back(blame.remedy);
     } else {
         if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
         const bool said = report.verdict.summary.find(blame.words) != std::string::npos;

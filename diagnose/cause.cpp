@@ -252,6 +252,10 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
             cause.name = blame.rule != nullptr ? rule_text(*blame.rule)
                                                : std::string{"this host's own policy"};
             break;
+        case Blame::config:
+            cause.kind = CauseKind::config;
+            cause.name = blame.lacking;
+            break;
         case Blame::path:
             cause = path_cause(seen, direct, blame.port);
             break;

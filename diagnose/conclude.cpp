@@ -62,7 +62,8 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     if (code != report.direct.code) {
         const std::string words = smarthost_words(report.smarthosts.front());
         const SmarthostBlame blame = blame_for(seen, std::size_t{0});
-        const bool said = blame.who == Blame::here || blame.who == Blame::path;
+        const bool said = blame.who == Blame::here || blame.who == Blame::path ||
+                          blame.who == Blame::config;
         return said ? words + " " + blame.words : words;
     }
     std::string text = direct_words(seen, code);
@@ -131,8 +132,8 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         return near || plain ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::smarthost_unreachable && code != report.direct.code) {
-        const bool here = blame_for(seen, std::size_t{0}).who == Blame::here;
-        return here ? Confidence::certain : Confidence::likely;
+        const Blame who = blame_for(seen, std::size_t{0}).who;
+        return who == Blame::here || who == Blame::config ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;
@@ -237,7 +238,10 @@ Report conclude(const Observations& seen) {
     for (std::size_t i = 0; i < seen.smarthosts.size(); ++i) {
         SmarthostReport smarthost = report_of(seen.smarthosts[i]);
         if (i < seen.smarthost_ports.size()) {
+            const bool routed = blame_for(seen, i).who != Blame::config;
             for (const auto& port : seen.smarthost_ports[i].ports) {
+                // Without a route nobody was asked.
+                if (!routed && port.result == "unreachable") continue;
                 const std::string_view state = port_state(port.result);
                 if (!state.empty()) smarthost.ports.push_back({port.port, std::string{state}});
             }

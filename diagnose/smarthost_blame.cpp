@@ -55,8 +55,33 @@ bool denied_here(const Observations& seen, const std::string& name, std::uint16_
     });
 }
 
+// The addresses are all of a family of which this host has no route, which the kernel knew without
+// asking the network.
+bool blame_route(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
+    bool v4 = false, v6 = false;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name &&
+                         item.port == blame.port;
+        if (!its || !item.attempted()) continue;
+        if (item.connect != ConnectResult::no_route) return false;
+        (item.family == net::Family::ipv4 ? v4 : v6) = true;
+    }
+    if (v4 == v6) return false;
+    const std::string_view family = v4 ? "IPv4" : "IPv6";
+    blame.who = Blame::config;
+    blame.lacking = fmt::format("no {} route on this host", family);
+    blame.words = fmt::format("{} has only {} addresses, and this host has no {} route.",
+                              stages.host, family, family);
+    blame.remedy = v4 ? "Give this host IPv4, or have its network translate (NAT64 with DNS64), or "
+                        "take a smarthost that has IPv6 addresses."
+                      : "Give this host IPv6 (`ip -6 route` shows what there is), or take a "
+                        "smarthost that has IPv4 addresses.";
+    return true;
+}
+
 void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& blame) {
     const std::string& name = seen.smarthosts[index].name;
+    if (blame_route(seen, seen.smarthosts[index], blame)) return;
     const LocalSigns* signs =
         index < seen.smarthost_signs.size() ? &seen.smarthost_signs[index] : nullptr;
     if (signs != nullptr && signs->rule) {

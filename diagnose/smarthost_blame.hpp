@@ -11,6 +11,7 @@ namespace diagnose {
 // Who is at fault when a smarthost's port, STARTTLS or certificate fails.
 enum class Blame : std::uint8_t {
     here,    // this host lets the port out to nobody
+    config,  // this host lacks what it takes: a route of the family, a trust store, the right time
     path,    // unrelated operators show the same on the same port
     far,     // they do not: it is the smarthost, its network, or a filter on this one host
     unknown  // nobody else could be asked
@@ -20,6 +21,8 @@ struct SmarthostBlame {
     Blame who = Blame::unknown;
     std::uint16_t port = 0;
     std::string words;                // what that rests on, as a sentence; "" for unknown
+    std::string lacking;              // with config: "no IPv6 route on this host"
+    std::string remedy;               // with config: what to do about it
     const RuleMatch* rule = nullptr;  // of this host, that stops the port
 };
 

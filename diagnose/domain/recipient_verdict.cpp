@@ -18,6 +18,15 @@ bool about_us(const RecipientAttempt& attempt) {
     return attempt.code >= 400 && attempt.stage != "rcpt";
 }
 
+// "IPv6" where all the addresses are of that family, else "".
+std::string only_family(const std::vector<RecipientAttempt>& attempts) {
+    const auto v4 = count(attempts, [](const RecipientAttempt& attempt) {
+        return attempt.evidence.family == net::Family::ipv4;
+    });
+    if (v4 == attempts.size()) return "IPv4";
+    return v4 == 0 ? "IPv6" : "";
+}
+
 Verdict no_connection(const std::vector<RecipientAttempt>& attempts, const std::string& address) {
     const std::size_t all = attempts.size();
     const auto ended = [&](auto... results) {
@@ -38,6 +47,12 @@ Verdict no_connection(const std::vector<RecipientAttempt>& attempts, const std::
     } else if (ended(ConnectResult::no_route) == all) {
         verdict.code = VerdictCode::no_network;
         verdict.summary = "This host has no route to any of the recipient's mail servers.";
+        if (const std::string family = only_family(attempts); !family.empty()) {
+            verdict.confidence = Confidence::certain;
+            verdict.summary = fmt::format(
+                "The mail servers for {} have only {} addresses, and this host has no {} route.",
+                address, family, family);
+        }
     } else if (ended(ConnectResult::dropped) == all) {
         verdict.code = VerdictCode::outbound_25_dropped;
         verdict.summary = fmt::format(
@@ -233,6 +248,18 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
     if (report.verdict.code == VerdictCode::local_firewall) {
         report.cause.kind = CauseKind::local_firewall;
         report.cause.name = "this host's own policy";
+    } else if (asked && report.verdict.code == VerdictCode::no_network &&
+               !only_family(attempts).empty()) {
+        const std::string family = only_family(attempts);
+        report.cause.kind = CauseKind::config;
+        report.cause.name = fmt::format("no {} route on this host", family);
+        report.fixes.push_back(
+            {fmt::format("Reach {} servers from here", family),
+             {family == "IPv6"
+                  ? "Give this host IPv6 (`ip -6 route` shows what there is)."
+                  : "Give this host IPv4, or have its network translate (NAT64 with DNS64).",
+              fmt::format("Or send through a smarthost that has {} as well.", family)},
+             ""});
     } else if (report.verdict.code == VerdictCode::no_network ||
                report.verdict.code == VerdictCode::dns_broken) {
         report.cause.kind = CauseKind::unknown;

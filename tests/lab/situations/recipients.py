@@ -5,7 +5,7 @@ import dataclasses
 from bed import GATEWAY
 from mail import Slow
 from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, name_server,
-                    no_network, record, redirect, replies, rule, vantage)
+                    no_network, only_family, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
 
 _FINE = Expected("ok-direct", status=0, kind="unknown", hop=None)
@@ -48,6 +48,12 @@ _TO = [
               Expected("outbound-25-dropped", status=1, kind="unknown", hop=None,
                        findings=("ok-direct",)),
               to("partner.example")),
+    Situation("to-ipv6-only", (only_family("ipv4"),
+                               record("six.example", "MX", "10 mx.six.example"),
+                               record("mx.six.example", "AAAA", "2606:4700:1::1")),
+              Expected("no-network", status=1, kind="config", name="no IPv6 route", hop=None,
+                       summary="only IPv6 addresses", fix="smarthost"),
+              to("six.example")),
     Situation("to-partner-slow",
               tuple(replies(host, greeting=Slow(20)) for host in _SERVERS),
               Expected("inconclusive", status=1, kind="unknown", hop=None, summary="slow or mute",

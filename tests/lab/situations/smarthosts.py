@@ -3,7 +3,7 @@
 import re
 
 from setups import (block, certificate, failing_name, home, host_blocked, name_server, no_name,
-                    redirect, replies, server)
+                    only_family, record, redirect, replies, server)
 from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE, Slow
 from situation import Expected, Situation, by_nobody
 from world import data
@@ -114,6 +114,12 @@ _REACHING = [
     Situation("smarthost-auto-first-dropped-in-a-hurry",
               (host_blocked(HOST, 587), replies(HOST, 465, greeting="554 5.7.1 not from here")),
               bad("smarthost-rejected"), run=("--timeout", "4s"), config=config(port='"auto"')),
+    # No far side is at fault where this host has no route of the family.
+    Situation("smarthost-has-ipv6-only",
+              (only_family("ipv4"), record("smtp.six.example", "AAAA", "2606:4700:9::12")),
+              bad("smarthost-unreachable", kind="config", name="no IPv6 route", confidence="certain",
+                  summary="only IPv6 addresses", ports={}, fix="IPv4 addresses"),
+              config=config("smtp.six.example")),
     Situation("smarthost-usual-ports-blocked", (block("isp", (25, 465, 587)),),
               blocked("submission-blocked", smarthost="smarthost-unreachable",
                        config="port = 2525"), config=config()),

@@ -77,3 +77,36 @@ TEST_CASE("a smarthost that was reached fails for its own reasons where public n
         CHECK(report.verdict.confidence == Confidence::likely);
     }
 }
+
+TEST_CASE("a family without a route is this host's own matter", "[diagnose]") {
+    Observations all = seen::smarthost_on_587("unreachable", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role != ProbeRole::smarthost) continue;
+        item.family = net::Family::ipv6;
+        item.result = "unreachable";
+        item.connect = ConnectResult::no_route;
+    }
+    all.smarthost_ports[0].ports = {{587, "unreachable"}, {465, "unreachable"}};
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smarthost_unreachable);
+    CHECK(report.cause.kind == CauseKind::config);
+    CHECK(report.cause.name == "no IPv6 route on this host");
+    CHECK_THAT(report.verdict.summary, Catch::Contains("has only IPv6 addresses"));
+    CHECK_THAT(advice_of(report), Catch::Contains("a smarthost that has IPv4 addresses"));
+    CHECK(report.smarthosts.front().ports.empty());
+}
+
+TEST_CASE("a recipient's servers without a route of their family are no broken network",
+          "[diagnose]") {
+    RecipientAttempt attempt;
+    attempt.host = "mx.six.example";
+    attempt.connect = ConnectResult::no_route;
+    attempt.evidence.family = net::Family::ipv6;
+    attempt.evidence.address = "2001:db8::1";
+    Report report;
+    report.verdict = judge_attempts({attempt}, "ada@six.example");
+    find_recipient_cause(nullptr, {attempt}, report);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("only IPv6 addresses"));
+    CHECK(report.cause.kind == CauseKind::config);
+    CHECK_FALSE(report.fixes.empty());
+}

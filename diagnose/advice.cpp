@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "diagnose/advice_smarthost.hpp"
 #include "diagnose/explain.hpp"
+#include "diagnose/large_packets.hpp"
 #include "diagnose/mail_ports.hpp"
 #include "diagnose/name_faults.hpp"
 #include "diagnose/observations.hpp"
@@ -370,7 +371,9 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());
     const bool blocked = direct != VerdictCode::ok_direct;
     const bool unclear = direct == VerdictCode::inconclusive;
-    if (unclear) add(fixes, inconclusive_fix(seen));
+    const bool sized = large_packets_lost(seen);
+    if (sized) add(fixes, packet_size_fix());
+    if (unclear && !sized) add(fixes, inconclusive_fix(seen));
     const bool no_port = direct == VerdictCode::submission_blocked && !works;
     const bool port_offered =
         std::any_of(fixes.begin(), fixes.end(), [](const Fix& fix) { return !fix.config.empty(); });

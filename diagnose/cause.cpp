@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
+#include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
@@ -257,6 +258,10 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
             cause.name = blame.lacking;
             break;
         case Blame::path:
+            if (smarthost.code == VerdictCode::smarthost_tls && large_packets_lost(seen)) {
+                cause.name = large_packets_name;
+                break;
+            }
             cause = path_cause(seen, direct, blame.port);
             break;
         case Blame::far:
@@ -383,6 +388,11 @@ Cause find_cause(const Observations& seen, const Report& report) {
         return cause;
     }
     if (direct == VerdictCode::reputation) return reputation_cause(seen);
+    if (direct == VerdictCode::inconclusive && large_packets_lost(seen)) {
+        Cause cause;
+        cause.name = large_packets_name;
+        return cause;
+    }
     if (closed(direct)) {
         return network_cause(seen, direct == VerdictCode::outbound_25_intercepted, family);
     }

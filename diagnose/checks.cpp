@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
+#include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "net/cidr.hpp"
@@ -232,7 +233,10 @@ Check identity_check(const Observations& seen) {
     check.status = strange.empty() ? CheckStatus::ok
                    : proven        ? CheckStatus::fail
                                    : CheckStatus::warn;
-    if (strange.empty()) {
+    if (strange.empty() && large_packets_lost(seen)) {
+        check.status = CheckStatus::warn;
+        check.summary = "Each greets as itself, but no TLS handshake came to an end.";
+    } else if (strange.empty()) {
         check.summary = clause(genuine, "answered with its own greeting.",
                                "answered with greetings of their own.");
     }

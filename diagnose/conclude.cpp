@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/conclude_words.hpp"
+#include "diagnose/large_packets.hpp"
 #include "diagnose/name_faults.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
@@ -81,6 +82,12 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         text =
             "Port 25 connects to the mail servers themselves, but none had greeted when the time "
             "was over: they are slow, or something holds their words back.";
+    }
+    if (code == VerdictCode::inconclusive && code == report.direct.code &&
+        large_packets_lost(seen)) {
+        text =
+            "Port 25 is open, but no TLS handshake comes to an end: small packets pass on this "
+            "path, large ones do not.";
     }
     const bool nothing_known = code == VerdictCode::inconclusive && !report.smarthosts.empty() &&
                                report.smarthosts.front().code == code;
@@ -216,6 +223,13 @@ DirectVote vote_direct(const Observations& seen) {
         }
     }
     if (vote.code == VerdictCode::outbound_25_intercepted && slow_from_afar(seen)) {
+        for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
+            if (*family == vote.code) *family = VerdictCode::inconclusive;
+        }
+        vote.code = VerdictCode::inconclusive;
+    }
+    // Delivery begins TLS wherever it is offered, and would wait there for ever.
+    if (vote.code == VerdictCode::ok_direct && large_packets_lost(seen)) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
             if (*family == vote.code) *family = VerdictCode::inconclusive;
         }

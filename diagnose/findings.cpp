@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/domain/address_kind.hpp"
+#include "diagnose/large_packets.hpp"
 #include "diagnose/slow_greetings.hpp"
 
 namespace diagnose {
@@ -137,6 +138,11 @@ void find_own_faults(const Observations& seen, Report& report) {
                     "No certificate's issuer could be judged: this host has no trust store. "
                     "Install the package ca-certificates.");
         return;
+    }
+    if (large_packets_lost(seen) && report.verdict.code != VerdictCode::inconclusive) {
+        add_finding(report, VerdictCode::inconclusive,
+                    "The TLS handshakes of unrelated operators do not come to an end: small packets "
+                    "pass, large ones do not.");
     }
     std::set<std::string> stale;
     for (const PortEvidence& item : seen.ports) {

@@ -6,6 +6,8 @@
 #include <array>
 #include <set>
 
+#include "diagnose/large_packets.hpp"
+
 namespace diagnose {
 namespace {
 
@@ -163,6 +165,16 @@ void blame_tls(const Observations& seen, SmarthostBlame& blame) {
     }
 }
 
+// The handshake began, and was never ended.
+void blame_handshake(const Observations& seen, SmarthostBlame& blame) {
+    if (!large_packets_lost(seen)) return;
+    blame.who = Blame::path;
+    blame.words = fmt::format(
+        "The TLS handshakes of {} do not come to an end either: small packets pass on this path, "
+        "large ones do not.",
+        plural(hung_handshakes(seen).size()));
+}
+
 }  // namespace
 
 bool about_certificate(const std::string& problem) {
@@ -188,7 +200,11 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
             blame_starttls(seen, blame);
             break;
         case VerdictCode::smarthost_tls:
-            if (about_certificate(stages.problem)) blame_tls(seen, blame);
+            if (about_certificate(stages.problem)) {
+                blame_tls(seen, blame);
+            } else if (stages.problem.find("timed out") != std::string::npos) {
+                blame_handshake(seen, blame);
+            }
             break;
         default:
             break;

@@ -1,7 +1,7 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
 from mail import Slow
-from setups import every_exchanger, exchangers_by_family, home, operator_replies, redirect
+from setups import every_exchanger, exchangers_by_family, home, operator_replies, redirect, rule
 from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
@@ -39,6 +39,12 @@ SITUATIONS = by_nobody([
               Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,),
                        summary="over IPv6 only", kind=("isp", "unknown"), hop=2,
                        fix="Do not trust port 25", checks={"port-25": "warn"})),
+    # A wrong MTU: what a server says first fits into small packets, its certificate does not.
+    Situation("large-packets-lost",
+              (rule("isp", "forward", "iifname uplink meta length > 500 drop"),),
+              Expected("inconclusive", leaves=False, kind="unknown", name="MTU",
+                       summary="large ones do not", fix="mtu 1400",
+                       checks={"interception": "warn"})),
     # From as far away as the servers are: nobody else shows.
     Situation("exchangers-slow", (every_exchanger(greeting=Slow(20)),),
               Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=3,

@@ -3,7 +3,7 @@
 import re
 
 from setups import (block, certificate, failing_name, home, host_blocked, name_server, no_name,
-                    only_family, record, redirect, replies, server)
+                    only_family, record, redirect, replies, rule, server)
 from mail import DROP, GOOD_PASSWORD, GOOD_USER, SILENCE, Slow
 from situation import Expected, Situation, by_nobody
 from world import data
@@ -203,6 +203,10 @@ _TLS = [
               config=config()),
     Situation("smarthost-own-authority", (certificate(HOST, "foreign"),),
               bad("smarthost-tls", fix="ca_file"), config=config()),
+    Situation("smarthost-large-packets-lost",
+              (rule("isp", "forward", "iifname uplink meta length > 500 drop"),),
+              bad("smarthost-tls", kind="unknown", summary="large ones do not", fix="mtu 1400"),
+              config=config()),
     Situation("smarthost-implicit-on-587", (server(HOST, 587, implicit=True),),
               bad("smarthost-unreachable", kind="config", fix="implicit"), config=config()),
     Situation("smarthost-starttls-wanted-on-465", (),

@@ -110,3 +110,28 @@ TEST_CASE("a recipient's servers without a route of their family are no broken n
     CHECK(report.cause.kind == CauseKind::config);
     CHECK_FALSE(report.fixes.empty());
 }
+
+TEST_CASE("handshakes that hang at unrelated operators are a matter of packet sizes",
+          "[diagnose]") {
+    const bool with_smarthost = GENERATE(false, true);
+    CAPTURE(with_smarthost);
+    Observations all = seen::network("genuine", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role != ProbeRole::direct) continue;
+        item.greeting = Greeting{};
+        item.greeting->starttls.code = 220;
+        item.greeting->certificate.problem = "TLS handshake: timed out after 8 s";
+        item.talk = std::chrono::seconds{8};
+    }
+    if (with_smarthost) {
+        seen::add_smarthost(all, smtp::Stage::tls, 0, "", "TLS handshake: timed out after 12 s");
+    }
+    const Report report = conclude(all);
+    CHECK(report.direct.code == VerdictCode::inconclusive);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("large ones do not"));
+    CHECK_THAT(report.cause.name, Catch::Contains("MTU"));
+    CHECK_THAT(advice_of(report), Catch::Contains("mtu 1400"));
+    // One handshake that was made, or a line so slow, proves otherwise.
+    for (PortEvidence& item : all.ports) item.took = std::chrono::milliseconds{700};
+    CHECK_THAT(conclude(all).cause.name, !Catch::Contains("MTU"));
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "diagnose/observations.hpp"
+
+// A path that loses large packets: a wrong MTU behind a filter of ICMP. Connects, greetings and EHLO
+// fit into small ones; a server's certificates do not. Pure.
+namespace diagnose {
+
+// Operators whose TLS handshake began and was never ended, though there was time for it.
+[[nodiscard]] std::set<std::string> hung_handshakes(const Observations& seen);
+
+// Several unrelated ones, and no handshake came to an end.
+[[nodiscard]] bool large_packets_lost(const Observations& seen);
+
+inline constexpr const char* large_packets_name = "a link that loses large packets (MTU)";
+
+[[nodiscard]] Fix packet_size_fix();
+
+}  // namespace diagnose

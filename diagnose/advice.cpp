@@ -130,6 +130,11 @@ Fix open_here(const Observations& seen) {
     Fix fix;
     fix.title = "Let port 25 out of this host";
     add_local_steps(seen.local, seen.local.rule ? &*seen.local.rule : nullptr, 25, fix);
+    if (redirected_here(seen.local)) {
+        fix.steps.emplace_back(
+            "What wrote the rule writes it anew: switch it off there (cPanel: SMTP Restrictions; "
+            "CSF: SMTP_REDIRECT and SMTP_BLOCK in csf.conf).");
+    }
     return fix;
 }
 
@@ -308,9 +313,16 @@ Fix hopeless_fix() {
     return fix;
 }
 
-Fix intercepted_fix() {
+Fix intercepted_fix(const Observations& seen) {
     Fix fix;
     fix.title = "Do not trust port 25 on this network";
+    const std::optional<PathReading> reading = best_reading(seen);
+    const bool near = reading && reading->finding == PathFinding::intercepted && reading->hop == 1;
+    if (near && !seen.local.rules_read) {
+        fix.steps.emplace_back(
+            "A rule of this host that redirects port 25 (cPanel and CSF have one) would look the "
+            "same; as root it would be seen: `sudo relay diagnose`");
+    }
     fix.steps.push_back(
         "Something on the path answers in the servers' place: never lower TLS "
         "verification and never send a password over it.");
@@ -368,7 +380,7 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
             add(fixes, fix_smarthost(seen, report, smarthost));
         }
     }
-    if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix());
+    if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix(seen));
     const bool blocked = direct != VerdictCode::ok_direct;
     const bool unclear = direct == VerdictCode::inconclusive;
     const bool sized = large_packets_lost(seen);
@@ -398,7 +410,7 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     if (code == VerdictCode::reputation) {
         add(fixes, reputation_fix(seen));
     } else if (code == VerdictCode::outbound_25_intercepted) {
-        add(fixes, intercepted_fix());
+        add(fixes, intercepted_fix(seen));
     } else {
         add(fixes, lift_block(seen, cause));
     }

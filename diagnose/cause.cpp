@@ -110,7 +110,10 @@ Cause cause_by_rule(const RuleMatch& rule, std::string policy) {
 
 Cause local_cause(const Observations& seen) {
     if (seen.local.rule) {
-        return cause_by_rule(*seen.local.rule, "This rule of this host stops port 25.");
+        return cause_by_rule(*seen.local.rule,
+                             redirected_here(seen.local)
+                                 ? "This rule of this host leads port 25 elsewhere."
+                                 : "This rule of this host stops port 25.");
     }
     Cause cause;
     cause.kind = CauseKind::local_firewall;
@@ -185,6 +188,12 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
         cause.kind = CauseKind::cloud;
         cause.name = seen.host.cloud->name;
         cause.policy = policy_of(*seen.host.cloud);
+        return cause;
+    }
+    // A rule of this host that redirects answers as near as the first router does.
+    if (intercepted && hop == 1 && !seen.local.rules_read) {
+        cause.name = "this host or the first router";
+        cause.hop_address.clear();
         return cause;
     }
     if (hop == 0 || hop == 1) {

@@ -211,7 +211,9 @@ DirectVote vote_direct(const Observations& seen) {
     // A reset that comes from no farther than the first router may be that router's.
     const bool here = seen.local.rule.has_value() || dropped_here(seen.local);
     const bool nothing = vote.code == VerdictCode::no_network && (seen.route_v4 || seen.route_v6);
-    if (here && (silent_or_refused(vote.code) || nothing)) {
+    const bool turned =
+        vote.code == VerdictCode::outbound_25_intercepted && redirected_here(seen.local);
+    if (here && (silent_or_refused(vote.code) || nothing || turned)) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
             if (*family == vote.code) *family = VerdictCode::local_firewall;
         }

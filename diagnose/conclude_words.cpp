@@ -93,7 +93,12 @@ std::string direct_words(VerdictCode code) {
 }
 
 std::string direct_words(const Observations& seen, VerdictCode code) {
-    return code == VerdictCode::dns_broken ? name_fault_words(seen) : direct_words(code);
+    if (code == VerdictCode::dns_broken) return name_fault_words(seen);
+    if (code == VerdictCode::local_firewall && redirected_here(seen.local)) {
+        return "A rule of this host leads connections to port 25 elsewhere: none reaches the mail "
+               "server that was asked.";
+    }
+    return direct_words(code);
 }
 
 std::string family_words(net::Family family, VerdictCode code) {

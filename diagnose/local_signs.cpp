@@ -66,6 +66,10 @@ bool dropped_here(const LocalSigns& local) {
            local.failed_retransmissions >= static_cast<long>(local.retransmissions);
 }
 
+bool redirected_here(const LocalSigns& local) {
+    return local.rule && local.rule->verdict == RuleVerdict::redirect;
+}
+
 std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,
                                           const std::vector<std::string>& name_servers) {
     if (!reading.readable) return std::nullopt;

@@ -58,6 +58,9 @@ struct Observations {
 // kernel.
 [[nodiscard]] bool dropped_here(const LocalSigns& local);
 
+// A rule of this host (nat OUTPUT) leads what is meant for the port elsewhere.
+[[nodiscard]] bool redirected_here(const LocalSigns& local);
+
 // From evidence to report: verdict, cause, fixes, findings, checks. Pure.
 [[nodiscard]] Report conclude(const Observations& seen);
 

@@ -184,6 +184,11 @@ asio::awaitable<void> local_task(JobPointer job, std::vector<Suspect> suspects) 
         if (job->over) co_return;
         const auto address = asio::ip::make_address(suspect.item.address);
         FirewallReading reading = *job->firewall;
+        if (suspect.item.open()) {
+            job->seen.local = signs_of_rules(reading, suspect.item.address, suspect.item.family,
+                                             suspect.item.port);
+            continue;
+        }
         LocalSigns signs = co_await look_at_this_host(job->executor, std::move(reading), address,
                                                       suspect.item.port);
         if (suspect.smarthost) {
@@ -220,7 +225,8 @@ void look_for_local_faults(const JobPointer& job) {
     std::vector<Suspect> suspects;
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(job->seen, family);
-        if (suspects.empty() && item != nullptr && !item->open()) suspects.push_back({*item, {}});
+        // What answers in another's name may have been chosen by a rule of this host.
+        if (suspects.empty() && item != nullptr && !item->genuine) suspects.push_back({*item, {}});
     }
     for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
         if (const std::optional<Suspect> suspect = suspect_of(*job, i)) {

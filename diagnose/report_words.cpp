@@ -285,6 +285,11 @@ std::string where_words(const Report& report) {
     const std::string hop = fmt::format(
         "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
         cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
+    if (report.verdict.code == VerdictCode::outbound_25_intercepted && *cause.hop == 1 &&
+        cause.hop_address.empty()) {
+        return "on this host or at the first router: something there answers in the name of the "
+               "mail servers";
+    }
     if (report.verdict.code == VerdictCode::outbound_25_intercepted) {
         return fmt::format("{}: something there answers in the name of the mail servers", hop);
     }

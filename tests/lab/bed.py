@@ -39,6 +39,8 @@ table inet lab {
     }
 }
 table inet translate {
+    chain output { type nat hook output priority -100;
+    }
     chain prerouting { type nat hook prerouting priority -100;
     }
     chain postrouting { type nat hook postrouting priority 100;

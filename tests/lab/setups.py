@@ -39,6 +39,11 @@ def redirect(kind, where="isp", ports=25, match=""):
     return action
 
 
+def redirected_here(stage):
+    """The client's own rule leads port 25 to its own mail server, as cPanel and CSF do."""
+    stage.bed.add_rule("client", "output", "tcp dport 25 redirect to :25", table="translate")
+
+
 def cgroup(how):
     """relay runs in a control group that stops port 25: "drop"s its packets or "deny"s connects."""
     def action(stage):

@@ -1,7 +1,8 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
 from mail import Slow
-from setups import every_exchanger, exchangers_by_family, home, operator_replies, redirect, rule
+from setups import (every_exchanger, exchangers_by_family, home, listening, operator_replies, redirect,
+                    redirected_here, rule)
 from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
@@ -35,6 +36,13 @@ SITUATIONS = by_nobody([
     Situation("proxy-speaks-http", (redirect("http"),), intercepted()),
     Situation("proxy-closes", (redirect("close"),), intercepted()),
     Situation("proxy-at-the-gateway", (home, redirect("own-banner", "gateway")), intercepted(1)),
+    Situation("redirected-here", (redirected_here, listening("0.0.0.0"), listening("::")),
+              Expected(CODE, leaves=False, kind="unknown", name="this host or the first router",
+                       fix="sudo relay diagnose"),
+              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0,
+                    "name": "tcp dport 25 redirect", "fix": ("This is the rule", "SMTP_REDIRECT"),
+                    "checks": {"local-firewall": "fail"}},
+              everyday=("nobody", "root")),
     Situation("proxy-for-ipv4-only", (redirect("own-banner", match="meta nfproto ipv4"),),
               Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,),
                        summary="over IPv6 only", kind=("isp", "unknown"), hop=2,

@@ -135,3 +135,43 @@ TEST_CASE("handshakes that hang at unrelated operators are a matter of packet si
     for (PortEvidence& item : all.ports) item.took = std::chrono::milliseconds{700};
     CHECK_THAT(conclude(all).cause.name, !Catch::Contains("MTU"));
 }
+
+TEST_CASE("a rule of this host that redirects port 25 is no interception by the gateway",
+          "[diagnose]") {
+    const bool root = GENERATE(false, true);
+    CAPTURE(root);
+    Observations all = seen::network("open", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role == ProbeRole::direct) item.identity = Identity::foreign;
+    }
+    Trace::Hop router, server;
+    router.asked = server.asked = true;
+    router.result = ConnectResult::expired;
+    router.icmp = IcmpError{11, 0, "192.0.2.1", false};
+    server.result = ConnectResult::open;
+    PathTrace path;
+    path.direct.port = 25;
+    path.direct.hops = {server};
+    path.control.port = 443;
+    path.control.hops = {router, router, server};
+    all.paths = {path};
+    all.local.rules_read = root;
+    if (root) {
+        all.local.rule.emplace();
+        all.local.rule->verdict = RuleVerdict::redirect;
+        all.local.rule->rule = "tcp dport 25 redirect to :25";
+    }
+    const Report report = conclude(all);
+    CHECK(report.verdict.code ==
+          (root ? VerdictCode::local_firewall : VerdictCode::outbound_25_intercepted));
+    if (root) {
+        CHECK(report.cause.kind == CauseKind::local_firewall);
+        CHECK(report.cause.hop == 0);
+        CHECK_THAT(report.cause.name, Catch::Contains("redirect to :25"));
+        CHECK_THAT(advice_of(report), Catch::Contains("SMTP_REDIRECT"));
+    } else {
+        CHECK(report.cause.name == "this host or the first router");
+        CHECK(report.cause.hop_address.empty());
+        CHECK_THAT(advice_of(report), Catch::Contains("sudo relay diagnose"));
+    }
+}

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
+#include "diagnose/error_catalogue.hpp"
 #include "diagnose/reply_catalogue.hpp"
 #include "diagnose/smarthost_check.hpp"
 
@@ -59,6 +60,19 @@ const ReplyEntry* entry_of(const SmarthostStages& stages) {
     query.provider = stages.provider;
     query.stage = smtp::stage_name(stages.stage);
     return ReplyCatalogue::built_in().explain(query);
+}
+
+// By the code alone, whoever says it. What a refusal of a message means is not said of a sign-in.
+const StandardEntry* standard_of(const SmarthostStages& stages) {
+    const bool about_messages = stages.reply.code >= 540 && stages.stage == smtp::Stage::auth;
+    return ErrorCatalogue::built_in().standard(about_messages ? 0 : stages.reply.code,
+                                               stages.reply.enhanced);
+}
+
+std::string explain_entry(const auto& entry) {
+    const std::string text =
+        fmt::format("{} {} {}", entry.meaning, entry.fix, words_for(entry.who_fixes));
+    return std::string{base::trim(text)};
 }
 
 std::string explain_without_reply(const SmarthostStages& stages) {
@@ -211,11 +225,12 @@ std::string explain_stages(const SmarthostStages& stages) {
         return "In so short a time silence proves nothing: it may work, or not.";
     }
     if (stages.reply.code == 0) return explain_without_reply(stages);
-    const ReplyEntry* entry = entry_of(stages);
-    if (entry == nullptr) return explain_without_reply(stages);
-    std::string text =
-        fmt::format("{} {} {}", entry->meaning, entry->fix, words_for(entry->who_fixes));
-    return std::string{base::trim(text)};
+    if (const ReplyEntry* entry = entry_of(stages)) return explain_entry(*entry);
+    if (const StandardEntry* entry = standard_of(stages)) return explain_entry(*entry);
+    return fmt::format(
+        "The server turned {} down; its own words are all there is to go by.{}",
+        stage_words(stages.stage),
+        stages.reply.transient() ? " It says \"for now\": a later attempt may be taken." : "");
 }
 
 SmarthostReport report_of(const SmarthostStages& stages) {
@@ -239,6 +254,9 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     if (!stages.ok && !stages.unfinished) note_missing_greeting(stages, report);
     const bool no_sign_in =
         stages.stage == smtp::Stage::auth && !stages.auth_offered && stages.reply.code == 0;
+    if (smarthost_code(stages) == VerdictCode::smarthost_no_starttls && stages.reply.code != 0) {
+        report.trouble = "it offers STARTTLS, and then refuses it";
+    }
     if (!stages.ok && no_sign_in) report.trouble = "it offers no sign-in here";
     report.sender = sender_state(stages);
     report.sender_note = sender_note(stages);

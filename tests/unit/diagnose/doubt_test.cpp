@@ -175,3 +175,28 @@ TEST_CASE("a rule of this host that redirects port 25 is no interception by the 
         CHECK_THAT(advice_of(report), Catch::Contains("sudo relay diagnose"));
     }
 }
+
+TEST_CASE("a reply that the catalogue lacks is explained by its code, never by a guess",
+          "[diagnose]") {
+    struct Case {
+        smtp::Stage stage;
+        int code;
+        std::string enhanced, text, untrue;
+    };
+    using smtp::Stage;
+    const Case c = GENERATE(values<Case>(
+        {{Stage::greeting, 421, "4.3.2", "quaint words", "no greeting of a mail server"},
+         {Stage::greeting, 554, "5.3.2", "quaint words", "no greeting of a mail server"},
+         {Stage::starttls, 500, "5.3.3", "quaint words", "does not offer STARTTLS"},
+         {Stage::auth, 550, "5.9.9", "quaint words", "None of the sign-in mechanisms"},
+         {Stage::auth, 504, "5.7.4", "quaint words", "None of the sign-in mechanisms"},
+         {Stage::rcpt, 550, "5.9.9", "quaint words", "mechanisms"}}));
+    CAPTURE(c.code, c.enhanced);
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, c.stage, c.code, c.text);
+    all.smarthosts.front().reply.enhanced = c.enhanced;
+    const Report report = conclude(all);
+    CHECK_FALSE(report.smarthosts.front().explained.empty());
+    CHECK_THAT(report.smarthosts.front().explained, !Catch::Contains(c.untrue));
+    CHECK_THAT(report.verdict.summary, !Catch::Contains(c.untrue));
+}

@@ -315,6 +315,10 @@ Cause smarthost_cause(const Observations& seen, const DirectReport& direct,
             cause.name = "sender address, or what smarthost " + smarthost.name + " allows it";
             break;
         default:
+            if (stages != nullptr && stages->reply.transient()) {
+                cause.kind = CauseKind::remote;
+                break;
+            }
             cause.kind = CauseKind::config;
             cause.name = "sign-in of smarthost " + smarthost.name;
     }

@@ -142,6 +142,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         const Blame who = blame_for(seen, std::size_t{0}).who;
         return who == Blame::here || who == Blame::config ? Confidence::certain : Confidence::likely;
     }
+    if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
+        return Confidence::likely;
+    }
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;
     }

@@ -369,6 +369,12 @@ class Walk {
                 !found_.sender_guessed || wants_sign_in(*reply) || refuses_to_relay(*reply);
             if (proves) {
                 fail(stage, line + " was refused", *reply);
+                const bool later = stage == smtp::Stage::rcpt && reply->transient();
+                if (later && !limit_reached(found_)) {
+                    found_.ok = true;
+                    found_.put_off = reply->one_line();
+                    found_.evidence.back().result = "put off";
+                }
                 co_return false;
             }
             row(smtp::stage_name(stage), "refused").detail = base::printable(reply->one_line());

@@ -36,6 +36,7 @@ struct SmarthostStages {
     bool sender_asked = false;    // MAIL was said and answered
     bool sender_refused = false;  // a guessed one was, which proves nothing
     std::string sender_refusal;   // in these words
+    std::string put_off;          // RCPT was, in these words: delivery would try again
     bool implicit_seen = false;   // a port set to STARTTLS was silent, and took a TLS handshake
     bool plain_seen = false;      // a port set to implicit TLS answered in clear text
     bool said_nothing = false;    // the connection was taken, and ended without a byte of SMTP
@@ -56,6 +57,9 @@ inline constexpr const char* limit_words = "a limit is reached";
 // is left: as long for each of them, with one more share for what comes after the connection. When
 // time is short, long enough for silence to mean something, if that can be had for all. Pure.
 [[nodiscard]] base::Duration connect_time(base::Duration left, std::size_t ports);
+
+// The reply is about a limit of the account, which says nothing about the sender. Pure.
+[[nodiscard]] bool limit_reached(const SmarthostStages& stages);
 
 // The contract's code for where it ended. Pure.
 [[nodiscard]] VerdictCode smarthost_code(const SmarthostStages& stages);

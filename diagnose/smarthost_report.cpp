@@ -119,12 +119,6 @@ std::string explain_without_reply(const SmarthostStages& stages) {
     }
 }
 
-// A limit that is reached says nothing about the sender.
-bool is_limit(const SmarthostStages& stages) {
-    const ReplyEntry* entry = entry_of(stages);
-    return entry != nullptr && entry->verdict.starts_with("quota");
-}
-
 std::string_view sender_state(const SmarthostStages& stages) {
     if (!stages.ok) return "";
     if (stages.sender_refused) return "guess-refused";
@@ -133,6 +127,11 @@ std::string_view sender_state(const SmarthostStages& stages) {
 }
 
 std::string sender_note(const SmarthostStages& stages) {
+    if (!stages.put_off.empty()) {
+        return fmt::format(
+            "the recipient of the test was put off for now (\"{}\"); delivery tries again by itself",
+            base::printable(stages.put_off));
+    }
     const std::string_view state = sender_state(stages);
     if (state == "not-tested") {
         return "the sign-in works, but no sender address is known, so that MAIL FROM was not "
@@ -177,6 +176,11 @@ std::string unfinished_words(const SmarthostStages& stages) {
 
 }  // namespace
 
+bool limit_reached(const SmarthostStages& stages) {
+    const ReplyEntry* entry = entry_of(stages);
+    return entry != nullptr && entry->verdict.starts_with("quota");
+}
+
 bool name_unanswered(const SmarthostStages& stages) {
     using net::DnsStatus;
     const DnsStatus name = stages.name_status;
@@ -203,7 +207,10 @@ VerdictCode smarthost_code(const SmarthostStages& stages) {
         case smtp::Stage::auth:
             return VerdictCode::smarthost_auth;
         case smtp::Stage::mail:
-            if (is_limit(stages)) return VerdictCode::smarthost_rejected;
+            // For now, and so not for its sake.
+            if (limit_reached(stages) || stages.reply.transient()) {
+                return VerdictCode::smarthost_rejected;
+            }
             // 530 here: no sign-in was made, and the server wants one (RFC 4954 section 6).
             return stages.reply.code == 530 ? VerdictCode::smarthost_auth
                                             : VerdictCode::smarthost_sender;
@@ -249,7 +256,10 @@ SmarthostReport report_of(const SmarthostStages& stages) {
         const std::string problem = (named ? "No connection to " : "") + stages.problem;
         report.explained = base::trim(sentence_of(problem) + " " + report.explained);
     }
-    if (is_limit(stages)) report.trouble = limit_words;
+    if (!stages.ok && stages.stage == smtp::Stage::auth && stages.reply.transient()) {
+        report.trouble = "its sign-in does not work just now";
+    }
+    if (!stages.ok && limit_reached(stages)) report.trouble = limit_words;
     if (!stages.ok && name_unanswered(stages)) report.trouble = "its name could not be looked up";
     if (!stages.ok && !stages.unfinished) note_missing_greeting(stages, report);
     const bool no_sign_in =

@@ -252,6 +252,13 @@ _SENDING = [
     Situation("smarthost-relay-denied",
               (replies(HOST, rcpt="554 5.7.1 Relay access denied"),),
               bad("smarthost-rejected"), config=config()),
+    # Temporary: the sign-in works, and delivery tries again.
+    Situation("smarthost-greylists",
+              (replies(HOST, rcpt="450 4.2.0 Recipient address rejected: Greylisted"),),
+              fine(findings=("ok-smarthost",), checks={"smarthost": "warn"}), config=config()),
+    Situation("smarthost-sign-in-fails-for-now",
+              (replies(HOST, auth="454 4.7.0 Temporary authentication failure"),),
+              bad("smarthost-auth", kind="remote", confidence="likely"), config=config()),
     Situation("smarthost-refuses-without-login",
               (replies(HOST, mail="530 5.7.0 Authentication required"),),
               bad("smarthost-auth"),

@@ -200,3 +200,15 @@ TEST_CASE("a reply that the catalogue lacks is explained by its code, never by a
     CHECK_THAT(report.smarthosts.front().explained, !Catch::Contains(c.untrue));
     CHECK_THAT(report.verdict.summary, !Catch::Contains(c.untrue));
 }
+
+TEST_CASE("a temporary reply to the sign-in is the server's trouble, not the configuration's",
+          "[diagnose]") {
+    const int code = GENERATE(421, 454);
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::auth, code, "4.7.0 try again later");
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smarthost_auth);
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK(report.cause.kind == CauseKind::remote);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("just now"));
+}

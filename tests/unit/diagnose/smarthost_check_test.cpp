@@ -211,6 +211,24 @@ TEST_CASE("a greeting that is still arriving is slow, and no other protocol's", 
     CHECK_THAT(report_of(found).trouble, Catch::Contains("was still greeting"));
 }
 
+TEST_CASE("a recipient that is put off for now is no refusal", "[diagnose]") {
+    const bool limit = GENERATE(false, true);
+    CAPTURE(limit);
+    Bench bench;
+    bench.ask.sender = "app@example.com";
+    bench.add_server(
+        "220 mx.example ESMTP\r\n",
+        {"250 mx.example\r\n", "250 ok\r\n",
+         limit ? "550 5.7.1 no\r\n" : "450 4.2.0 Recipient address rejected: Greylisted\r\n"},
+        smtp::ClientTls::none);
+    const SmarthostStages found = bench.check(5s);
+    CHECK(found.ok == !limit);
+    const VerdictCode expected =
+        limit ? VerdictCode::smarthost_rejected : VerdictCode::ok_smarthost;
+    CHECK(smarthost_code(found) == expected);
+    if (!limit) CHECK_THAT(report_of(found).sender_note, Catch::Contains("put off"));
+}
+
 TEST_CASE("why another port is of no use stands in its evidence as well", "[diagnose]") {
     Bench bench;
     bench.add_closed();

@@ -315,13 +315,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
     if (network_trouble(smarthost.code)) add_other_port(seen, smarthost, fix);
-    if (smarthost.code == VerdictCode::smarthost_tls) {
+    if (smarthost.code == VerdictCode::smarthost_tls && blame.who != Blame::config) {
         add_tls_steps(stages_of(seen, smarthost.name), smarthost, blame, fix);
-    }
-    if (smarthost.code == VerdictCode::smarthost_tls && !seen.trust_store) {
-        fix.steps.emplace_back(
-            "This host has no trust store, so that it can verify nobody: `apt-get install "
-            "ca-certificates`");
     }
     add_provider_steps(smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_auth && !smarthost.reply.empty()) {

@@ -149,7 +149,40 @@ void blame_starttls(const Observations& seen, SmarthostBlame& blame) {
     }
 }
 
-void blame_tls(const Observations& seen, SmarthostBlame& blame) {
+// Operators whose certificates are outside their dates by this host's clock.
+std::set<std::string> out_of_date(const Observations& seen) {
+    std::set<std::string> operators;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.greeting && item.greeting->certificate.wrong_time) {
+            operators.insert(item.operator_name);
+        }
+    }
+    return operators;
+}
+
+// This host can judge no certificate: it trusts nobody, or has the wrong date.
+bool blame_judge(const Observations& seen, const std::string& problem, SmarthostBlame& blame) {
+    const auto says = [&](std::string_view words) { return problem.find(words) != problem.npos; };
+    if (!seen.trust_store && says("trust store")) {
+        blame.lacking = "no trust store on this host";
+        blame.words = "This host has no trust store, so that it can verify nobody.";
+        blame.remedy = "Install the authorities that the world trusts: `apt-get install "
+                       "ca-certificates`";
+    } else if ((says("expired on") || says("not valid before")) && out_of_date(seen).size() >= 2) {
+        blame.lacking = "the clock of this host";
+        blame.words = fmt::format(
+            "The certificates of {} are outside their dates as well: this host's clock is wrong.",
+            plural(out_of_date(seen).size()));
+        blame.remedy = "Look at the clock and set it: `timedatectl`, then `timedatectl set-ntp true`";
+    } else {
+        return false;
+    }
+    blame.who = Blame::config;
+    return true;
+}
+
+void blame_tls(const Observations& seen, const std::string& problem, SmarthostBlame& blame) {
+    if (blame_judge(seen, problem, blame)) return;
     const Others others = others_on(seen, blame.port);
     if (!others.other_certificate.empty()) {
         blame.who = Blame::path;
@@ -201,7 +234,7 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
             break;
         case VerdictCode::smarthost_tls:
             if (about_certificate(stages.problem)) {
-                blame_tls(seen, blame);
+                blame_tls(seen, stages.problem, blame);
             } else if (stages.problem.find("timed out") != std::string::npos) {
                 blame_handshake(seen, blame);
             }

@@ -212,3 +212,26 @@ TEST_CASE("a temporary reply to the sign-in is the server's trouble, not the con
     CHECK(report.cause.kind == CauseKind::remote);
     CHECK_THAT(report.verdict.summary, Catch::Contains("just now"));
 }
+
+TEST_CASE("a host that can judge no certificate blames no server", "[diagnose]") {
+    const bool clock = GENERATE(false, true);
+    CAPTURE(clock);
+    Observations all = seen::network("genuine", "open");
+    all.trust_store = clock;
+    for (PortEvidence& item : all.ports) {
+        if (!clock || item.port != 587) continue;
+        item.greeting = Greeting{};
+        item.greeting->certificate.version = "TLSv1.3";
+        item.greeting->certificate.wrong_time = true;
+    }
+    seen::add_smarthost(all, smtp::Stage::tls, 0, "",
+                        clock ? "the certificate of smtp.example.com expired on 2026-01-01"
+                              : "the issuer is not in the system's trust store");
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smarthost_tls);
+    CHECK(report.cause.kind == CauseKind::config);
+    CHECK_THAT(report.verdict.summary,
+               Catch::Contains(clock ? "clock is wrong" : "no trust store"));
+    CHECK_THAT(advice_of(report), Catch::Contains(clock ? "timedatectl" : "ca-certificates"));
+    CHECK_THAT(advice_of(report), !Catch::Contains("antivirus"));
+}

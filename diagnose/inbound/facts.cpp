@@ -103,6 +103,31 @@ Verdict unproven_verdict(const InboundFacts& facts, OutsideView outside) {
     return verdict(VerdictCode::inconclusive, Confidence::unclear, std::move(text));
 }
 
+// What the vantage read on port 25 where it is open: a greeting before anything else.
+std::string outside_banner(const InboundFacts& facts) {
+    std::string banner;
+    for (const VantageView& view : facts.vantage) {
+        const VantagePort* port = view.problem.empty() ? view.port(25) : nullptr;
+        const bool open = port != nullptr && port->result == "open";
+        if (!open || !mail_comes_over(facts, view.family)) continue;
+        if (banner.empty() || port->banner.starts_with('2')) banner = port->banner;
+    }
+    return banner;
+}
+
+bool greeted_outside(const InboundFacts& facts) { return outside_banner(facts).starts_with('2'); }
+
+// It takes the connection, and no mail.
+Verdict unwelcoming_verdict(const InboundFacts& facts) {
+    const std::string banner = outside_banner(facts);
+    return verdict(VerdictCode::inconclusive, Confidence::unclear,
+                   banner.empty()
+                       ? "Port 25 of this host is reached from outside, but nothing greets there."
+                       : fmt::format("Port 25 of this host is reached from outside, but what "
+                                     "answers there takes no mail: \"{}\".",
+                                     banner));
+}
+
 Verdict judge_inbound(const InboundFacts& facts) {
     const MxDirection direction = mx_direction(facts);
     const OutsideView outside = outside_view(facts);
@@ -110,6 +135,7 @@ Verdict judge_inbound(const InboundFacts& facts) {
     if (direction == MxDirection::nowhere || direction == MxDirection::elsewhere) {
         return mx_verdict(facts, direction);
     }
+    if (outside == OutsideView::open && !greeted_outside(facts)) return unwelcoming_verdict(facts);
     if (outside == OutsideView::open) {
         return verdict(VerdictCode::ok_direct, Confidence::certain,
                        fmt::format("Port 25 of this host is reached from outside{}.",
@@ -153,6 +179,11 @@ void name_cause(const InboundFacts& facts, Report& report) {
             return;
         case VerdictCode::inbound_firewalled:
             break;
+        case VerdictCode::inconclusive:
+            if (outside_view(facts) != OutsideView::open) return;
+            cause.kind = CauseKind::config;
+            cause.name = "the mail server on port 25";
+            return;
         default:
             return;
     }

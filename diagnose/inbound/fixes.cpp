@@ -271,6 +271,20 @@ void add_ways_past_filter(const InboundFacts& facts, std::vector<Fix>& fixes) {
     }
 }
 
+// The way in is open; the one who answers does not take mail.
+Fix mend_server(const InboundFacts& facts) {
+    Fix fix;
+    const std::string process = first_process(facts);
+    fix.title = "Have the mail server on port 25 take mail";
+    fix.steps.push_back(fmt::format(
+        "The way from outside is open; look at the log of {}: it has to greet with 220.",
+        process.empty() ? "what listens on port 25" : process));
+    fix.steps.emplace_back(
+        "A greeting that comes late (look-ups of the client's name, a delay against spam) is heard "
+        "by real mail servers, which wait for minutes.");
+    return fix;
+}
+
 }  // namespace
 
 std::vector<std::string> outside_commands(const InboundFacts& facts) {
@@ -300,6 +314,10 @@ std::vector<Fix> inbound_fixes(const InboundFacts& facts, VerdictCode code) {
         case VerdictCode::ok_direct:
             return fixes;
         default:
+            if (outside_view(facts) == OutsideView::open) {
+                fixes.push_back(mend_server(facts));
+                break;
+            }
             fixes.push_back(prove_from_outside(facts));
             if (behind_nat(facts) && facts.host.cloud == nullptr) {
                 fixes.push_back(forward_at_router(facts));

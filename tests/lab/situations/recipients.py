@@ -92,6 +92,10 @@ _INBOUND = [
               _INBOUND_AT),
     Situation("inbound-proven", (*_MX_HERE, *_LISTENING, vantage),
               _FINE, (*_INBOUND_AT, *VANTAGE)),
+    Situation("inbound-refusing", (*_MX_HERE, *(listening(at, greeting=b"554 no service\r\n")
+                                                for at in ("0.0.0.0", "::")), vantage),
+              Expected("inconclusive", status=1, kind="config", hop=None, summary="554 no service"),
+              (*_INBOUND_AT, *VANTAGE)),
     Situation("inbound-vantage-unreachable", (*_MX_HERE, *_LISTENING),
               Expected("inconclusive", status=1, kind="unknown", hop=None),
               (*_INBOUND_AT, *VANTAGE)),

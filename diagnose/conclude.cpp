@@ -148,6 +148,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;
     }
+    const bool closed = code == VerdictCode::outbound_25_dropped ||
+                        code == VerdictCode::outbound_25_rejected;
+    if (closed && !controls_answer(seen)) return Confidence::likely;
     if (code == VerdictCode::outbound_25_dropped && silence_was_brief(seen)) {
         return Confidence::likely;
     }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "diagnose/name_faults.hpp"
 
 namespace diagnose {
@@ -36,6 +38,13 @@ std::string count_words(const Observations& seen) {
 }
 
 }  // namespace
+
+bool controls_answer(const Observations& seen) {
+    return std::any_of(seen.ports.begin(), seen.ports.end(), [](const PortEvidence& item) {
+        const bool control = item.role == ProbeRole::control || item.role == ProbeRole::address;
+        return control && item.open();
+    });
+}
 
 // Who answered on port 25, over either family.
 Asked operators_asked(const Observations& seen) {
@@ -98,7 +107,13 @@ std::string direct_words(const Observations& seen, VerdictCode code) {
         return "A rule of this host leads connections to port 25 elsewhere: none reaches the mail "
                "server that was asked.";
     }
-    return direct_words(code);
+    std::string text = direct_words(code);
+    constexpr std::string_view claim = ", while their other ports answer.";
+    if (text.ends_with(claim) && !controls_answer(seen)) {
+        text.replace(text.size() - claim.size(), claim.size(),
+                     "; nothing but the smarthost answers from this network.");
+    }
+    return text;
 }
 
 std::string family_words(net::Family family, VerdictCode code) {
@@ -117,7 +132,9 @@ std::string evidence_words(const Observations& seen, VerdictCode code) {
     switch (code) {
         case VerdictCode::outbound_25_dropped:
         case VerdictCode::outbound_25_rejected:
-            return count_words(seen) + "; their other ports answer";
+            return count_words(seen) + (controls_answer(seen)
+                                            ? "; their other ports answer"
+                                            : "; nothing but the smarthost answers");
         case VerdictCode::outbound_25_intercepted:
             return count_words(seen) + ", but not in their own voice";
         case VerdictCode::submission_blocked:

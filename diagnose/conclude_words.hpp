@@ -11,6 +11,9 @@ namespace diagnose {
 // Port 25 is closed, or it is not known whether it is.
 [[nodiscard]] bool silent_or_refused(VerdictCode code);
 
+// Some other port of the operators, or of a well-known address, is open.
+[[nodiscard]] bool controls_answer(const Observations& seen);
+
 // Operators by what their port 25 did, over either family.
 struct Asked {
     std::set<std::string> all, open, silent, refused, refusing;

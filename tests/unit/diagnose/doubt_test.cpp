@@ -235,3 +235,14 @@ TEST_CASE("a host that can judge no certificate blames no server", "[diagnose]")
     CHECK_THAT(advice_of(report), Catch::Contains(clock ? "timedatectl" : "ca-certificates"));
     CHECK_THAT(advice_of(report), !Catch::Contains("antivirus"));
 }
+
+TEST_CASE("other ports are said to answer only where they do", "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped", "dropped");
+    all.ports.push_back(seen::port(ProbeRole::smarthost, "smtp.example.com", 587, "open"));
+    seen::add_smarthost(all, smtp::Stage::rcpt, 250, "ok");
+    const Report report = conclude(all);
+    CHECK(report.direct.code == VerdictCode::outbound_25_dropped);
+    CHECK_THAT(report.direct.summary, !Catch::Contains("other ports answer"));
+    CHECK_THAT(report.verdict.summary, Catch::Contains("nothing but the smarthost answers"));
+    CHECK(report.verdict.confidence == Confidence::likely);
+}

@@ -306,6 +306,7 @@ class Walk {
             co_return false;
         }
         found_.tls = shaken->version;
+        found_.verified = ask_.verification.verify || !ask_.verification.fingerprints.empty();
         CertificateView view;
         view.version = shaken->version;
         view.names = shaken->peer_names;

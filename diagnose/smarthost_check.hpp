@@ -27,6 +27,7 @@ struct SmarthostStages {
     std::string problem;                              // in words when no reply explains it
     net::DnsStatus name_status = net::DnsStatus::ok;  // what looking its name up came to
     std::string tls, auth;
+    bool verified = true;         // its certificate was, or its key: not with verify = false alone
     bool unfinished = false;      // it was given too little time for its silence to mean anything
     base::Duration given{};       // the time of the whole diagnosis
     bool auth_offered = false;    // the server named mechanisms

@@ -288,11 +288,13 @@ Check check_of(const SmarthostStages& stages) {
     }
     if (stages.ok) {
         const std::string note = sender_note(stages);
-        if (!note.empty()) check.status = CheckStatus::warn;
+        if (!note.empty() || !stages.verified) check.status = CheckStatus::warn;
         const bool takes = stages.sender_asked && !stages.sender_refused && !stages.sender.empty();
         check.summary = fmt::format(
             "{}:{} answers, {}, {}{}{}.", stages.host, stages.port,
-            stages.tls.empty() ? "without TLS" : stages.tls + " verified",
+            stages.tls.empty()  ? "without TLS"
+            : stages.verified ? stages.tls + " verified"
+                              : stages.tls + " not verified (verify = false)",
             stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
             takes ? ", takes mail from " + stages.sender : "", note.empty() ? "" : "; " + note);
         return check;

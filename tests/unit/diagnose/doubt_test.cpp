@@ -246,3 +246,13 @@ TEST_CASE("other ports are said to answer only where they do", "[diagnose]") {
     CHECK_THAT(report.verdict.summary, Catch::Contains("nothing but the smarthost answers"));
     CHECK(report.verdict.confidence == Confidence::likely);
 }
+
+TEST_CASE("a certificate that nobody looked at is not called verified", "[diagnose]") {
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::rcpt, 250, "ok");
+    all.smarthosts.front().verified = GENERATE(true, false);
+    const bool verified = all.smarthosts.front().verified;
+    const Check check = check_of(all.smarthosts.front());
+    CHECK_THAT(check.summary, Catch::Contains(verified ? "TLSv1.3 verified" : "not verified"));
+    CHECK(check.status == (verified ? CheckStatus::ok : CheckStatus::warn));
+}

@@ -336,6 +336,12 @@ Report report_inbound(const InboundFacts& facts) {
     name_cause(facts, report);
     add_findings(facts, report);
     report.fixes = inbound_fixes(facts, report.verdict.code);
+    const bool by_names = report.verdict.code == VerdictCode::inbound_mx_elsewhere ||
+                          report.verdict.code == VerdictCode::inconclusive;
+    if (by_names && !facts.domain.empty() && facts.exchangers.empty() && !facts.null_mx &&
+        blame_name_servers(facts.names, facts.domain, report)) {
+        report.verdict.inbound = true;
+    }
     report.host.hostname = facts.hostname;
     report.host.platform =
         facts.host.cloud != nullptr ? facts.host.cloud->name : facts.host.container;

@@ -38,6 +38,10 @@ asio::awaitable<void> find_addresses(net::Resolver& resolver, Facts facts, std::
     }
 }
 
+asio::awaitable<void> test_names(net::Resolver& resolver, Facts facts) {
+    facts->names = co_await test_name_servers(resolver);
+}
+
 asio::awaitable<void> find_exchangers(net::Resolver& resolver, Facts facts) {
     constexpr std::size_t most_exchangers = 10;
     if (facts->domain.empty()) co_return;
@@ -230,6 +234,7 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
     gathering.known("listening");
     gathering.known("addresses");
     gathering.add("mx", find_exchangers(resolver, facts));
+    if (!facts->domain.empty()) gathering.add("names", test_names(resolver, facts));
     gathering.add("greeting", greet_self(executor, facts));
     gathering.add("firewall", read_rules(executor, facts));
     if (ask.vantage) {

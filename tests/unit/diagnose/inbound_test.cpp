@@ -113,6 +113,18 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("name servers that know nothing do not say where mail goes", "[diagnose]") {
+    InboundFacts facts = good_host();
+    facts.exchangers.clear();
+    facts.mx_status = GENERATE(net::DnsStatus::no_such_name, net::DnsStatus::timeout);
+    facts.names = facts.mx_status == net::DnsStatus::timeout ? diagnose::NameTrust::silent
+                                                             : diagnose::NameTrust::knows_nothing;
+    const diagnose::Report report = diagnose::report_inbound(facts);
+    CHECK(report.verdict.code == VerdictCode::dns_broken);
+    CHECK(report.verdict.inbound);
+    CHECK_FALSE(report.fixes.empty());
+}
+
 TEST_CASE("a server that is reached and takes no mail is not fine", "[diagnose]") {
     const std::string banner = GENERATE(std::string{}, std::string{"554 no service"});
     InboundFacts facts = good_host();

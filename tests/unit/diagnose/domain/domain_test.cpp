@@ -105,6 +105,29 @@ TEST_CASE("mail servers are judged", "[domain]") {
     CHECK_FALSE(judgement.summary.empty());
 }
 
+TEST_CASE("a domain is not judged by name servers that know nothing", "[domain]") {
+    struct Case {
+        net::DnsStatus status;
+        VerdictCode code;
+    };
+    const Case c = GENERATE(values<Case>({{net::DnsStatus::ok, VerdictCode::recipient_mx},
+                                          {net::DnsStatus::no_such_name, VerdictCode::dns_broken},
+                                          {net::DnsStatus::timeout, VerdictCode::dns_broken}}));
+    FakeZone zone;
+    if (c.status != net::DnsStatus::ok) {
+        for (const char* name : {"gmail.com", "outlook.com", "d.example"}) {
+            zone.failing[name] = c.status;
+        }
+    }
+    const Report found = report(zone, good_ask());
+    CHECK(found.verdict.code == c.code);
+    CHECK_FALSE(found.good);
+    if (c.code != VerdictCode::dns_broken) return;
+    CHECK(found.verdict.confidence == Confidence::likely);
+    CHECK(found.cause.name == "name servers of this host");
+    CHECK(found.fixes.size() == 1);
+}
+
 TEST_CASE("a domain in order", "[domain]") {
     FakeZone zone = good_zone();
     const Report found = report(zone, good_ask());

@@ -22,6 +22,8 @@ using net::RecordType;
 // has no data.
 class FakeZone final : public net::Resolver {
  public:
+    // A domain that everybody knows, by which name servers are tested.
+    FakeZone() { exchanger("gmail.com", 10, "gmail-smtp-in.example"); }
     void address(const std::string& name, const std::string& literal) {
         const auto value = asio::ip::make_address(literal);
         records_[key(name, value.is_v4() ? RecordType::a : RecordType::aaaa)].addresses.push_back(

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/checks.hpp"
 
@@ -155,6 +157,30 @@ asio::awaitable<MxFacts> look_up_mx(net::Resolver& resolver, std::string domain)
     }
     for (MxHost& host : facts.hosts) co_await look_up_mx_host(resolver, host);
     co_return facts;
+}
+
+std::optional<MxJudgement> judge_literal(const std::string& domain) {
+    if (!domain.starts_with('[') || !domain.ends_with(']')) return std::nullopt;
+    std::string inner = domain.substr(1, domain.size() - 2);
+    if (base::starts_with_ignoring_case(inner, "IPv6:")) inner.erase(0, 5);
+    boost::system::error_code failed;
+    const auto address = asio::ip::make_address(inner, failed);
+    MxJudgement judgement;
+    if (failed) {
+        judgement.status = CheckStatus::fail;
+        judgement.summary =
+            fmt::format("{} is no address: write [192.0.2.1] or [IPv6:2001:db8::1].", domain);
+        return judgement;
+    }
+    MxHost host;
+    host.name = address.to_string();
+    host.addresses = {address};
+    judgement.status = CheckStatus::ok;
+    judgement.deliverable = true;
+    judgement.summary = fmt::format("Mail for {} goes to that address; DNS is not asked.", domain);
+    judgement.evidence.push_back(record_evidence(host.name, "literal", ""));
+    judgement.usable = {host};
+    return judgement;
 }
 
 MxJudgement judge_mx(const MxFacts& facts) {

@@ -12,6 +12,7 @@
 #include "diagnose/dialogue.hpp"
 #include "diagnose/domain/checks.hpp"
 #include "diagnose/explain.hpp"
+#include "diagnose/name_trust.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/together.hpp"
 #include "tls/context.hpp"
@@ -234,17 +235,37 @@ asio::awaitable<void> beside_task(std::shared_ptr<RecipientRun> run) {
     if (!run->over) run->here = std::move(here);
 }
 
+// An address that is given for any name is nobody's.
+asio::awaitable<void> distrust_search_page(net::Resolver& resolver, MxFacts& facts) {
+    if (facts.hosts.empty() || !facts.hosts.front().implicit) co_return;
+    const auto& addresses = facts.hosts.front().addresses;
+    if (addresses.empty()) co_return;
+    const std::string page = co_await find_search_page(resolver);
+    const auto is_page = [&](const auto& address) { return address.to_string() == page; };
+    if (!std::all_of(addresses.begin(), addresses.end(), is_page)) co_return;
+    facts.hosts.clear();
+    facts.status = net::DnsStatus::no_such_name;
+    facts.problem = "the name servers give " + page + ", a search page, for names that do not exist";
+}
+
 asio::awaitable<void> delivery_task(std::shared_ptr<RecipientRun> run) {
     const std::string& address = run->ask.address;
     const Progress& progress = run->ask.progress;
     if (progress.began) progress.began(std::string{check_name::mx.title});
     const auto began = std::chrono::steady_clock::now();
-    MxFacts facts = co_await look_up_mx(run->resolver, address.substr(address.rfind('@') + 1));
+    const std::string domain = address.substr(address.rfind('@') + 1);
+    std::optional<MxJudgement> literal = judge_literal(domain);
+    MxFacts facts;
+    facts.domain = domain;
+    if (!literal) {
+        facts = co_await look_up_mx(run->resolver, domain);
+        co_await distrust_search_page(run->resolver, facts);
+    }
     if (run->over) co_return;
     run->looked_up =
         std::chrono::duration_cast<base::Duration>(std::chrono::steady_clock::now() - began);
     run->facts = std::move(facts);
-    run->judgement = judge_mx(run->facts);
+    run->judgement = literal ? std::move(literal) : judge_mx(run->facts);
     if (progress.ended) progress.ended(mx_row(*run->judgement, run->looked_up));
     if (run->judgement->usable.empty()) co_return;
     if (progress.began) progress.began(std::string{check_name::delivery.title});

@@ -9,6 +9,7 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, 
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 LARGEST_DATAGRAM = 1232
+SEARCH_PAGE = "104.99.9.9"
 
 
 def encode_name(name):
@@ -109,7 +110,7 @@ class Zone:
 class NameServer:
     """Answers from `zone`. `mode` is "healthy", "dead" (silence), "servfail", "refused",
     "nxdomain" (knows nothing), "internal" (knows hoster.example only), "no-aaaa" (silence about
-    AAAA, as of some home routers), or an IPv4 address: the one lie for every name. Names in
+    AAAA, as of some home routers), "search" (an address for names that do not exist), or an IPv4 address: the one lie for every name. Names in
     `failing` (and below them) get SERVFAIL."""
 
     def __init__(self, zone):
@@ -148,6 +149,10 @@ class NameServer:
             return NXDOMAIN, []
         if self.mode == "internal" and not ("." + lowered).endswith(".hoster.example"):
             return NXDOMAIN, []
+        if self.mode == "search":
+            code, answers = self.zone.look_up(name, kind)
+            page = [(name, "A", SEARCH_PAGE)] if kind == "A" else []
+            return (NOERROR, page) if code == NXDOMAIN else (code, answers)
         if self.mode not in ("healthy", "internal", "no-aaaa"):
             return NOERROR, [(name, "A", self.mode)] if kind == "A" else []
         return self.zone.look_up(name, kind)

@@ -294,3 +294,18 @@ TEST_CASE("a list that refuses a public resolver could not be asked", "[domain]"
     zone.address("d.example.dbl.spamhaus.org", "127.255.255.254");
     CHECK(status(report(zone, good_ask()), "domain-list") == CheckStatus::skip);
 }
+
+TEST_CASE("an address in brackets is dialled as it stands", "[domain]") {
+    struct Case {
+        const char *domain, *address;
+    };
+    const Case c = GENERATE(values<Case>({{"[192.0.2.1]", "192.0.2.1"},
+                                          {"[IPv6:2001:db8::1]", "2001:db8::1"},
+                                          {"[nonsense]", ""}}));
+    CAPTURE(c.domain);
+    const auto judgement = judge_literal(c.domain);
+    REQUIRE(judgement.has_value());
+    CHECK(judgement->usable.size() == (c.address[0] == '\0' ? 0 : 1));
+    if (c.address[0] != '\0') CHECK(judgement->usable.front().name == c.address);
+    CHECK_FALSE(judge_literal("partner.example").has_value());
+}

@@ -7,6 +7,7 @@
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/large_packets.hpp"
+#include "diagnose/name_faults.hpp"
 #include "diagnose/slow_greetings.hpp"
 
 namespace diagnose {
@@ -113,22 +114,37 @@ void compare_with_catalogue(const Observations& seen, Report& report) {
                             base::join(more, ", "), more.size() == 1 ? "is" : "are"));
 }
 
-// A known provider's name that leads into a private network: split DNS, or a line in /etc/hosts.
+// A name that leads into a private network, by split DNS or a line in /etc/hosts: wrong for a known
+// provider's, and worth a word of any other that does not work.
 void find_odd_addresses(const Observations& seen, Report& report) {
     for (const SmarthostStages& stages : seen.smarthosts) {
-        if (stages.provider.empty()) continue;
+        const bool known = !stages.provider.empty();
+        boost::system::error_code named;
+        (void)boost::asio::ip::make_address(stages.host, named);
+        if (!named || (!known && stages.ok)) continue;
         for (const PortEvidence& item : seen.ports) {
             const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name;
             boost::system::error_code failure;
             const auto address = boost::asio::ip::make_address(item.address, failure);
             if (!its || failure || address_kind(address) != "private") continue;
             add_finding(report, VerdictCode::smarthost_dns,
-                        fmt::format("{} has the private address {} here, which its provider does "
-                                    "not publish: look at /etc/hosts and the name servers.",
-                                    stages.host, item.address));
+                        fmt::format("{} has the private address {} here, which {}: look at "
+                                    "/etc/hosts and the name servers.",
+                                    stages.host, item.address,
+                                    known ? "its provider does not publish"
+                                          : "is right for a server of this network only"));
             break;
         }
     }
+}
+
+void find_search_page_words(const Observations& seen, Report& report) {
+    if (seen.search_page.empty() || one_address_for_all(seen)) return;
+    add_finding(report, VerdictCode::dns_broken,
+                fmt::format("The name servers give {} for names that do not exist, as that of a "
+                            "search page: a misspelt name looks as if it existed. Other name "
+                            "servers, or the provider's settings, end that.",
+                            seen.search_page));
 }
 
 // What this host lacks for a judgement.
@@ -162,6 +178,7 @@ void add_findings(const Observations& seen, Report& report) {
     find_more(seen, report);
     compare_with_catalogue(seen, report);
     find_odd_addresses(seen, report);
+    find_search_page_words(seen, report);
     find_own_faults(seen, report);
 }
 

@@ -38,6 +38,28 @@ bool smarthost_name_known(const Observations& seen) {
         });
 }
 
+void expose_search_page(Observations& seen) {
+    if (seen.search_page.empty() || one_address_for_all(seen)) return;
+    for (PortEvidence& item : seen.ports) {
+        if (item.role == ProbeRole::address || item.address != seen.search_page) continue;
+        item.result = "no-name";
+        item.genuine = false;
+        for (SmarthostStages& stages : seen.smarthosts) {
+            const bool its =
+                item.role == ProbeRole::smarthost && stages.name == item.operator_name;
+            if (!its || stages.ok) continue;
+            stages.stage = smtp::Stage::dns;
+            stages.unfinished = false;
+            stages.reply = {};
+            stages.port = 0;
+            stages.name_status = net::DnsStatus::no_such_name;
+            stages.problem =
+                "the name does not exist: the name servers give " + seen.search_page +
+                ", the address of a search page, for any such name";
+        }
+    }
+}
+
 bool names_are_hidden(const Observations& seen) {
     return one_address_for_all(seen) || no_name_known(seen) || smarthost_name_known(seen);
 }

@@ -51,6 +51,8 @@ struct Observations {
     bool portal_skipped = false;  // it was looked for, and that did not come to an end in time
     std::string portal;  // what answers in the place of a well-known page; "" when it is the page
     std::string name_servers;
+    std::string search_page;  // the address given for names that do not exist; "": none is
+    std::string proxy;        // of the web, as the environment names it, without credentials
     bool trust_store = true;  // this host trusts some issuers; without it no issuer is judged
 };
 
@@ -60,6 +62,9 @@ struct Observations {
 
 // A rule of this host (nat OUTPUT) leads what is meant for the port elsewhere.
 [[nodiscard]] bool redirected_here(const LocalSigns& local);
+
+// Names that lead to the search page only do not exist: their evidence is made to say so.
+void expose_search_page(Observations& seen);
 
 // From evidence to report: verdict, cause, fixes, findings, checks. Pure.
 [[nodiscard]] Report conclude(const Observations& seen);

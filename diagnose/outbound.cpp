@@ -15,6 +15,7 @@
 #include "diagnose/check_names.hpp"
 #include "diagnose/firewall_listing.hpp"
 #include "diagnose/local_signs.hpp"
+#include "diagnose/name_trust.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/portal.hpp"
 #include "diagnose/provider_catalogue.hpp"
@@ -364,6 +365,11 @@ asio::awaitable<void> portal_task(JobPointer job) {
     job->seen.portal_skipped = false;
 }
 
+asio::awaitable<void> search_task(JobPointer job) {
+    std::string page = co_await find_search_page(job->resolver);
+    if (!job->over) job->seen.search_page = std::move(page);
+}
+
 asio::awaitable<void> smarthost_task(JobPointer job, std::size_t index) {
     const SmarthostAsk& ask = job->ask.smarthosts[index];
     // So that what it saw is known before all is over.
@@ -381,6 +387,7 @@ void start_first_phase(const JobPointer& job) {
     if (job->ask.probe.targets.empty()) {
         job->seen.portal_skipped = true;
         spawn(job, check_name::network.title, portal_task(job));
+        spawn(job, check_name::network.title, search_task(job));
     }
     for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
         spawn(job, smarthost_title(job->ask.smarthosts[i].name), smarthost_task(job, i));
@@ -442,6 +449,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     co_await wait_for_all(job);
     job->over = true;
     fill_unfinished(*job);
+    expose_search_page(job->seen);
     Report report = conclude(job->seen);
     note_durations(*job, report);
     report.started = started;

@@ -62,6 +62,9 @@ _REACHING = [
               bad("smarthost-dns", explained=HOST), config=config()),
     Situation("smarthost-name-misspelt", (), bad("smarthost-dns"),
               config=config("smtp.gmial.example")),
+    Situation("smarthost-name-misspelt-with-search-page", (name_server("search"),),
+              bad("smarthost-dns", explained="search page", findings=("dns-broken",)),
+              config=config("smtp.gmial.example")),
     # Nothing is known of a name that is not answered for; others are.
     Situation("smarthost-name-servfail", (failing_name("hoster.example"),),
               bad("smarthost-dns", kind="unknown", confidence="likely", no_fix="check its spelling"),

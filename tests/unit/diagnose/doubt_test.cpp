@@ -256,3 +256,24 @@ TEST_CASE("a certificate that nobody looked at is not called verified", "[diagno
     CHECK_THAT(check.summary, Catch::Contains(verified ? "TLSv1.3 verified" : "not verified"));
     CHECK(check.status == (verified ? CheckStatus::ok : CheckStatus::warn));
 }
+
+TEST_CASE("a smarthost at the address of a search page does not exist", "[diagnose]") {
+    Observations all = seen::smarthost_on_587("rejected", "open");
+    all.search_page = "192.0.2.115";
+    for (PortEvidence& item : all.ports) {
+        if (item.role == ProbeRole::smarthost) item.address = all.search_page;
+    }
+    expose_search_page(all);
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smarthost_dns);
+    CHECK_THAT(advice_of(report), Catch::Contains("search page"));
+    CHECK(finds(report, "search page"));
+}
+
+TEST_CASE("a private address of a smarthost that does not work is named", "[diagnose]") {
+    Observations all = seen::smarthost_on_587("dropped", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role == ProbeRole::smarthost) item.address = "10.1.2.3";
+    }
+    CHECK(finds(conclude(all), "private address 10.1.2.3"));
+}

@@ -162,6 +162,13 @@ Fix no_network_fix(const Observations& seen) {
             "A captive portal answers in place of the web: open any http:// page in "
             "a browser and sign in (" +
             seen.portal + ").");
+    } else if (proxy_only(seen, VerdictCode::no_network)) {
+        fix.title = "Ask this network for a way out for mail";
+        fix.steps.push_back(
+            "Ask whoever runs it to open port 587 (or 465) to the smarthost for this host.");
+        fix.steps.push_back(fmt::format(
+            "Or use the HTTPS API of a sending service from the application, through the proxy {}.",
+            seen.proxy));
     } else if (!seen.route_v4 && !seen.route_v6) {
         fix.title = "Give this host a route to the network";
         fix.steps.push_back("See what is there: `ip address` and `ip route`");

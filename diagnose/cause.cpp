@@ -383,6 +383,9 @@ Cause find_cause(const Observations& seen, const Report& report) {
         } else if (!seen.portal.empty()) {
             cause.kind = CauseKind::gateway;
             cause.name = "a captive portal";
+        } else if (proxy_only(seen, code)) {
+            cause.kind = CauseKind::gateway;
+            cause.name = "a network that lets out only its web proxy " + seen.proxy;
         } else if (!seen.route_v4 && !seen.route_v6) {
             cause.kind = CauseKind::config;
             cause.name = "no default route";

@@ -76,6 +76,9 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
         text = "Nothing connects anywhere: a rule of this host stops everything.";
     } else if (code == VerdictCode::no_network && !seen.portal.empty()) {
         text = "Nothing connects but a captive portal: this network wants a sign-in first.";
+    } else if (proxy_only(seen, code)) {
+        text = "Nothing connects directly: this network seems to let out only its web proxy (" +
+               seen.proxy + "), which carries no mail.";
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     if (code == VerdictCode::inconclusive && code == report.direct.code && slow_from_afar(seen)) {
@@ -156,6 +159,7 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     }
     if (code == VerdictCode::reputation) return Confidence::likely;
     if (code == VerdictCode::ok_direct && most_are_closed(seen)) return Confidence::likely;
+    if (proxy_only(seen, code)) return Confidence::likely;
     if (code == VerdictCode::dns_broken && names_are_hidden(seen)) return Confidence::likely;
     return Confidence::certain;
 }

@@ -38,6 +38,11 @@ bool smarthost_name_known(const Observations& seen) {
         });
 }
 
+bool proxy_only(const Observations& seen, VerdictCode code) {
+    return code == VerdictCode::no_network && !seen.proxy.empty() && !seen.rule_for_all &&
+           seen.portal.empty() && (seen.route_v4 || seen.route_v6);
+}
+
 void expose_search_page(Observations& seen) {
     if (seen.search_page.empty() || one_address_for_all(seen)) return;
     for (PortEvidence& item : seen.ports) {

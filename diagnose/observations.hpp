@@ -66,6 +66,9 @@ struct Observations {
 // Names that lead to the search page only do not exist: their evidence is made to say so.
 void expose_search_page(Observations& seen);
 
+// Nothing connects, and the environment names a web proxy: this network lets out nothing else.
+[[nodiscard]] bool proxy_only(const Observations& seen, VerdictCode code);
+
 // From evidence to report: verdict, cause, fixes, findings, checks. Pure.
 [[nodiscard]] Report conclude(const Observations& seen);
 

@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -365,6 +366,20 @@ asio::awaitable<void> portal_task(JobPointer job) {
     job->seen.portal_skipped = false;
 }
 
+// As curl and most programs take it from the environment; of its URL the host and port only.
+std::string web_proxy() {
+    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"}) {
+        const char* value = std::getenv(name);
+        if (value == nullptr || *value == '\0') continue;
+        std::string_view url{value};
+        if (const auto scheme = url.find("://"); scheme != url.npos) url.remove_prefix(scheme + 3);
+        url = url.substr(0, url.find('/'));
+        if (const auto user = url.rfind('@'); user != url.npos) url.remove_prefix(user + 1);
+        return base::printable(url, 100);
+    }
+    return {};
+}
+
 asio::awaitable<void> search_task(JobPointer job) {
     std::string page = co_await find_search_page(job->resolver);
     if (!job->over) job->seen.search_page = std::move(page);
@@ -439,6 +454,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->seen.route_v4 = has_route(executor, net::Family::ipv4);
     job->seen.route_v6 = has_route(executor, net::Family::ipv6);
     job->seen.name_servers = base::join(name_servers(), ", ");
+    job->seen.proxy = web_proxy();
     job->seen.trust_store = tls::has_trust_store();
     tls::ClientOptions observing;
     observing.observe = true;

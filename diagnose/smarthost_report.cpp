@@ -148,6 +148,9 @@ std::string sender_note(const SmarthostStages& stages) {
 
 // The port opens, so that "cannot be reached" would mislead.
 void note_missing_greeting(const SmarthostStages& stages, SmarthostReport& report) {
+    if (stages.stage == smtp::Stage::ehlo && stages.reply.code == 0) {
+        report.trouble = fmt::format("its port {} greets, and breaks off at EHLO", stages.port);
+    }
     if (stages.stage != smtp::Stage::greeting || stages.reply.code != 0) return;
     std::string_view words = "takes connections, but nobody greets";
     if (stages.implicit_seen) {
@@ -252,9 +255,12 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     report.explained = explain_stages(stages);
     if (stages.unfinished) report.trouble = unfinished_words(stages);
     if (!stages.ok && !stages.unfinished && report.reply.empty() && !stages.problem.empty()) {
-        const bool named = stages.problem.starts_with(stages.host);
+        const bool named =
+            stages.problem.starts_with(stages.host) && stages.stage != smtp::Stage::dns;
         const std::string problem = (named ? "No connection to " : "") + stages.problem;
-        report.explained = base::trim(sentence_of(problem) + " " + report.explained);
+        const bool name_first = stages.problem.starts_with(stages.host) && !named;
+        report.explained = base::trim((name_first ? problem + "." : sentence_of(problem)) + " " +
+                                      report.explained);
     }
     if (!stages.ok && stages.stage == smtp::Stage::auth && stages.reply.transient()) {
         report.trouble = "its sign-in does not work just now";

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from setups import (captive_portal, client_ip, failing_name, name_server, no_network, only_family, rule)
+from setups import (captive_portal, client_ip, environment, failing_name, name_server, no_network,
+                    only_family, rule)
 from bed import RESOLVER, RESOLVER6
 from situation import Expected, Situation, by_nobody
 
@@ -37,6 +38,12 @@ SITUATIONS = by_nobody([
     Situation("firewall-stops-dns-over-tcp-only",
               (rule("client", "output", "tcp dport 53 drop"),),
               Expected("ok-direct", leaves=True, via="direct"), everyday=("root",)),
+    Situation("web-proxy-only",
+              (rule("isp", "forward", "iifname customers tcp dport != 3128 drop"),
+               environment(https_proxy="http://me:secret@proxy.corp.example:3128")),
+              Expected("no-network", leaves=False, kind="gateway", confidence="likely",
+                       name="lets out only its web proxy proxy.corp.example:3128",
+                       fix="open port 587")),
     Situation("nothing-beyond-the-provider",
               (rule("isp", "forward", "iifname customers drop"),), _NONE),
     Situation("only-ipv4", (only_family("ipv4"),),

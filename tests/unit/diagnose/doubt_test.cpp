@@ -277,3 +277,27 @@ TEST_CASE("a private address of a smarthost that does not work is named", "[diag
     }
     CHECK(finds(conclude(all), "private address 10.1.2.3"));
 }
+
+TEST_CASE("a network that lets out only its web proxy is named", "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped", "dropped");
+    all.proxy = "proxy.corp.example:3128";
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::no_network);
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("web proxy"));
+    CHECK_THAT(advice_of(report), Catch::Contains("open port 587"));
+}
+
+TEST_CASE("a smarthost that breaks off at EHLO was reached", "[diagnose]") {
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::ehlo, 0, "", "the server closed the connection");
+    CHECK_THAT(conclude(all).verdict.summary, !Catch::Contains("cannot be reached"));
+}
+
+TEST_CASE("a name without an address is no connection", "[diagnose]") {
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::dns, 0, "", "smtp.example.com has no address");
+    all.smarthosts.front().name_status = net::DnsStatus::no_data;
+    CHECK_THAT(conclude(all).smarthosts.front().explained,
+               !Catch::Contains("No connection to"));
+}

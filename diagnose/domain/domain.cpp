@@ -129,11 +129,22 @@ void blame(const DomainRun& run, Report& report) {
     }
 }
 
+bool exists(const DomainRun& run) {
+    const std::vector<Evidence>& mx = run.results.front().check.evidence;
+    return mx.empty() || mx.front().result != "no-such-name";
+}
+
 Report make_report(DomainRun& run) {
     Report report;
     give_verdict(run, report);
     report.direct.summary = "Not tested: this report is about the domain's DNS.";
+    const bool missing = !exists(run);
     for (CheckOutcome& result : run.results) {
+        // There is nothing to publish records for.
+        if (missing && &result != &run.results.front()) {
+            result.fixes.clear();
+            result.findings.clear();
+        }
         std::move(result.fixes.begin(), result.fixes.end(), std::back_inserter(report.fixes));
         std::move(result.findings.begin(), result.findings.end(),
                   std::back_inserter(report.findings));

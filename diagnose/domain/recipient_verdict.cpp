@@ -174,6 +174,17 @@ void say_others_answer(Report& report) {
                             ""});
 }
 
+void say_names_fail(Report& report) {
+    report.cause.name = "name servers of this host, or those of the recipient's domain";
+    report.fixes.push_back(
+        {"Have the recipient's mail servers looked up",
+         {"See what the name servers say: `getent hosts gmail.com` for addresses, `resolvectl query "
+          "--type=MX gmail.com` or `dig MX gmail.com` for mail servers.",
+          "Some forwarders in routers and filters refuse questions for MX: ask others, or a "
+          "resolver of your own (/etc/resolv.conf)."},
+         ""});
+}
+
 void say_to_wait(Report& report) {
     report.fixes.push_back(
         {"Give the recipient's servers more time",
@@ -264,6 +275,7 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
                report.verdict.code == VerdictCode::dns_broken) {
         report.cause.kind = CauseKind::unknown;
         report.cause.name.clear();
+        if (report.verdict.code == VerdictCode::dns_broken) say_names_fail(report);
     } else if (connected && report.verdict.code == VerdictCode::inconclusive &&
                count(attempts, [](const auto& each) { return each.timed_out; }) > 0) {
         report.cause.kind = CauseKind::unknown;

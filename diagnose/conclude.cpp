@@ -63,8 +63,8 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     if (code != report.direct.code) {
         const std::string words = smarthost_words(report.smarthosts.front());
         const SmarthostBlame blame = blame_for(seen, std::size_t{0});
-        const bool said = blame.who == Blame::here || blame.who == Blame::path ||
-                          blame.who == Blame::config;
+        const bool said =
+            blame.who == Blame::here || blame.who == Blame::path || blame.who == Blame::config;
         return said ? words + " " + blame.words : words;
     }
     std::string text = direct_words(seen, code);
@@ -143,7 +143,8 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     }
     if (code == VerdictCode::smarthost_unreachable && code != report.direct.code) {
         const Blame who = blame_for(seen, std::size_t{0}).who;
-        return who == Blame::here || who == Blame::config ? Confidence::certain : Confidence::likely;
+        return who == Blame::here || who == Blame::config ? Confidence::certain
+                                                          : Confidence::likely;
     }
     if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
         return Confidence::likely;
@@ -151,8 +152,8 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;
     }
-    const bool closed = code == VerdictCode::outbound_25_dropped ||
-                        code == VerdictCode::outbound_25_rejected;
+    const bool closed =
+        code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected;
     if (closed && !controls_answer(seen)) return Confidence::likely;
     if (code == VerdictCode::outbound_25_dropped && silence_was_brief(seen)) {
         return Confidence::likely;

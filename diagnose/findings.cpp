@@ -156,9 +156,10 @@ void find_own_faults(const Observations& seen, Report& report) {
         return;
     }
     if (large_packets_lost(seen) && report.verdict.code != VerdictCode::inconclusive) {
-        add_finding(report, VerdictCode::inconclusive,
-                    "The TLS handshakes of unrelated operators do not come to an end: small packets "
-                    "pass, large ones do not.");
+        add_finding(
+            report, VerdictCode::inconclusive,
+            "The TLS handshakes of unrelated operators do not come to an end: small packets "
+            "pass, large ones do not.");
     }
     std::set<std::string> stale;
     for (const PortEvidence& item : seen.ports) {

@@ -5,8 +5,8 @@
 
 #include "diagnose/observations.hpp"
 
-// A path that loses large packets: a wrong MTU behind a filter of ICMP. Connects, greetings and EHLO
-// fit into small ones; a server's certificates do not. Pure.
+// A path that loses large packets: a wrong MTU behind a filter of ICMP. Connects, greetings and
+// EHLO fit into small ones; a server's certificates do not. Pure.
 namespace diagnose {
 
 // Operators whose TLS handshake began and was never ended, though there was time for it.

@@ -50,17 +50,15 @@ void expose_search_page(Observations& seen) {
         item.result = "no-name";
         item.genuine = false;
         for (SmarthostStages& stages : seen.smarthosts) {
-            const bool its =
-                item.role == ProbeRole::smarthost && stages.name == item.operator_name;
+            const bool its = item.role == ProbeRole::smarthost && stages.name == item.operator_name;
             if (!its || stages.ok) continue;
             stages.stage = smtp::Stage::dns;
             stages.unfinished = false;
             stages.reply = {};
             stages.port = 0;
             stages.name_status = net::DnsStatus::no_such_name;
-            stages.problem =
-                "the name does not exist: the name servers give " + seen.search_page +
-                ", the address of a search page, for any such name";
+            stages.problem = "the name does not exist: the name servers give " + seen.search_page +
+                             ", the address of a search page, for any such name";
         }
     }
 }

@@ -41,21 +41,25 @@ bool blame_name_servers(NameTrust trust, const std::string& asked_about, Report&
     const bool silent = trust == NameTrust::silent;
     report.verdict.code = VerdictCode::dns_broken;
     report.verdict.confidence = Confidence::likely;
-    report.verdict.summary = fmt::format(
-        silent ? "The name servers of this host do not answer about well-known domains either: "
-                 "nothing is known of {}."
-               : "The name servers of this host do not know well-known domains either: what they "
-                 "say of {} proves nothing.",
-        asked_about);
+    report.verdict.summary =
+        silent ? fmt::format(
+                     "The name servers of this host do not answer about well-known domains either: "
+                     "nothing is known of {}.",
+                     asked_about)
+               : fmt::format(
+                     "The name servers of this host do not know well-known domains either: what "
+                     "they say of {} proves nothing.",
+                     asked_about);
     report.cause = {};
     report.cause.kind = CauseKind::config;
     report.cause.name = "name servers of this host";
     Fix fix;
     fix.title = "Mend name resolution";
-    fix.steps = {"See whom this host asks: `cat /etc/resolv.conf`, and with systemd-resolved "
-                 "`resolvectl status`",
-                 "Try `getent hosts gmail.com`; `relay diagnose` tells whether the network works.",
-                 "Run this again when names resolve, or on a host where they do."};
+    fix.steps = {
+        "See whom this host asks: `cat /etc/resolv.conf`, and with systemd-resolved "
+        "`resolvectl status`",
+        "Try `getent hosts gmail.com`; `relay diagnose` tells whether the network works.",
+        "Run this again when names resolve, or on a host where they do."};
     report.fixes = {fix};
     report.findings.clear();
     report.good = false;

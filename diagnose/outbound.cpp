@@ -368,7 +368,8 @@ asio::awaitable<void> portal_task(JobPointer job) {
 
 // As curl and most programs take it from the environment; of its URL the host and port only.
 std::string web_proxy() {
-    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"}) {
+    for (const char* name :
+         {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"}) {
         const char* value = std::getenv(name);
         if (value == nullptr || *value == '\0') continue;
         std::string_view url{value};

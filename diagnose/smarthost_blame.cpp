@@ -166,14 +166,16 @@ bool blame_judge(const Observations& seen, const std::string& problem, Smarthost
     if (!seen.trust_store && says("trust store")) {
         blame.lacking = "no trust store on this host";
         blame.words = "This host has no trust store, so that it can verify nobody.";
-        blame.remedy = "Install the authorities that the world trusts: `apt-get install "
-                       "ca-certificates`";
+        blame.remedy =
+            "Install the authorities that the world trusts: `apt-get install "
+            "ca-certificates`";
     } else if ((says("expired on") || says("not valid before")) && out_of_date(seen).size() >= 2) {
         blame.lacking = "the clock of this host";
         blame.words = fmt::format(
             "The certificates of {} are outside their dates as well: this host's clock is wrong.",
             plural(out_of_date(seen).size()));
-        blame.remedy = "Look at the clock and set it: `timedatectl`, then `timedatectl set-ntp true`";
+        blame.remedy =
+            "Look at the clock and set it: `timedatectl`, then `timedatectl set-ntp true`";
     } else {
         return false;
     }

@@ -129,7 +129,8 @@ std::string_view sender_state(const SmarthostStages& stages) {
 std::string sender_note(const SmarthostStages& stages) {
     if (!stages.put_off.empty()) {
         return fmt::format(
-            "the recipient of the test was put off for now (\"{}\"); delivery tries again by itself",
+            "the recipient of the test was put off for now (\"{}\"); delivery tries again by "
+            "itself",
             base::printable(stages.put_off));
     }
     const std::string_view state = sender_state(stages);
@@ -298,9 +299,9 @@ Check check_of(const SmarthostStages& stages) {
         const bool takes = stages.sender_asked && !stages.sender_refused && !stages.sender.empty();
         check.summary = fmt::format(
             "{}:{} answers, {}, {}{}{}.", stages.host, stages.port,
-            stages.tls.empty()  ? "without TLS"
-            : stages.verified ? stages.tls + " verified"
-                              : stages.tls + " not verified (verify = false)",
+            stages.tls.empty() ? "without TLS"
+            : stages.verified  ? stages.tls + " verified"
+                               : stages.tls + " not verified (verify = false)",
             stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
             takes ? ", takes mail from " + stages.sender : "", note.empty() ? "" : "; " + note);
         return check;

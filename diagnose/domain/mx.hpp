@@ -50,8 +50,8 @@ struct MxJudgement {
 // private targets. Pure.
 [[nodiscard]] MxJudgement judge_mx(const MxFacts& facts);
 
-// Of a domain in brackets, "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3): mail goes
-// to that address, and DNS is not asked. None for any other domain.
+// Of a domain in brackets, "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3): mail
+// goes to that address, and DNS is not asked. None for any other domain.
 [[nodiscard]] std::optional<MxJudgement> judge_literal(const std::string& domain);
 
 // What the domain's owner, or whoever mistyped it, must do; empty steps when all is well.

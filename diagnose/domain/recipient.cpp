@@ -245,7 +245,8 @@ asio::awaitable<void> distrust_search_page(net::Resolver& resolver, MxFacts& fac
     if (!std::all_of(addresses.begin(), addresses.end(), is_page)) co_return;
     facts.hosts.clear();
     facts.status = net::DnsStatus::no_such_name;
-    facts.problem = "the name servers give " + page + ", a search page, for names that do not exist";
+    facts.problem =
+        "the name servers give " + page + ", a search page, for names that do not exist";
 }
 
 asio::awaitable<void> delivery_task(std::shared_ptr<RecipientRun> run) {

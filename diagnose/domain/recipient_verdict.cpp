@@ -178,7 +178,8 @@ void say_names_fail(Report& report) {
     report.cause.name = "name servers of this host, or those of the recipient's domain";
     report.fixes.push_back(
         {"Have the recipient's mail servers looked up",
-         {"See what the name servers say: `getent hosts gmail.com` for addresses, `resolvectl query "
+         {"See what the name servers say: `getent hosts gmail.com` for addresses, `resolvectl "
+          "query "
           "--type=MX gmail.com` or `dig MX gmail.com` for mail servers.",
           "Some forwarders in routers and filters refuse questions for MX: ask others, or a "
           "resolver of your own (/etc/resolv.conf)."},

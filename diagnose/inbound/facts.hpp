@@ -8,8 +8,8 @@
 #include "diagnose/host.hpp"
 #include "diagnose/inbound/listeners.hpp"
 #include "diagnose/inbound/vantage_client.hpp"
-#include "diagnose/report.hpp"
 #include "diagnose/name_trust.hpp"
+#include "diagnose/report.hpp"
 #include "net/resolver.hpp"
 
 // What is known about receiving mail, and what follows from it. Pure.
@@ -40,7 +40,7 @@ struct InboundFacts {
     std::optional<OwnGreeting> greeting;  // none: nothing to connect to
     net::DnsStatus mx_status = net::DnsStatus::ok;
     std::string mx_problem;
-    NameTrust names = NameTrust::unknown;    // of this host's name servers
+    NameTrust names = NameTrust::unknown;   // of this host's name servers
     std::vector<MailExchanger> exchangers;  // by preference; with implicit_mx the domain itself
     bool null_mx = false, implicit_mx = false;
     bool rules_readable = false;

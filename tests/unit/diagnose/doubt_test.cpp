@@ -1,4 +1,5 @@
 #include "diagnose/domain/recipient.hpp"
+#include "diagnose/inbound/facts.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/diagnose/seen.hpp"
@@ -56,15 +57,17 @@ TEST_CASE("a recipient's server that is mute is slow until a quorum shows more",
     if (inconclusive) CHECK_THAT(advice_of(report), Catch::Contains("--timeout 60s"));
 }
 
-TEST_CASE("a smarthost that was reached fails for its own reasons where public names do not resolve",
-          "[diagnose]") {
+TEST_CASE(
+    "a smarthost that was reached fails for its own reasons where public names do not resolve",
+    "[diagnose]") {
     const std::string host = GENERATE("smtp.example.com", "127.0.0.1");
     const bool wrong_password = GENERATE(true, false);
     CAPTURE(host, wrong_password);
     Observations all = seen::network("no-name", "no-name", "no-name");
     PortEvidence web = seen::port(ProbeRole::address, "1.1.1.1", 443, "open");
     all.ports.push_back(web);
-    seen::add_smarthost(all, smtp::Stage::auth, wrong_password ? 535 : 235, "5.7.8 bad credentials");
+    seen::add_smarthost(all, smtp::Stage::auth, wrong_password ? 535 : 235,
+                        "5.7.8 bad credentials");
     all.smarthosts.front().host = host;
     const Report report = conclude(all);
     CHECK(report.direct.code == VerdictCode::dns_broken);
@@ -298,6 +301,40 @@ TEST_CASE("a name without an address is no connection", "[diagnose]") {
     Observations all = seen::network("genuine", "open");
     seen::add_smarthost(all, smtp::Stage::dns, 0, "", "smtp.example.com has no address");
     all.smarthosts.front().name_status = net::DnsStatus::no_data;
-    CHECK_THAT(conclude(all).smarthosts.front().explained,
-               !Catch::Contains("No connection to"));
+    CHECK_THAT(conclude(all).smarthosts.front().explained, !Catch::Contains("No connection to"));
+}
+
+TEST_CASE("a receiving server that is reached and takes no mail is not fine", "[diagnose]") {
+    const std::string banner = GENERATE(std::string{}, std::string{"554 no service"});
+    VantagePort port;
+    port.port = 25;
+    port.result = "open";
+    port.banner = banner;
+    VantageView view;
+    view.address = "203.0.113.5";
+    view.ports = {port};
+    InboundFacts facts;
+    facts.vantage_asked = true;
+    facts.vantage = {view};
+    const Report report = report_inbound(facts);
+    CHECK(report.verdict.code == VerdictCode::inconclusive);
+    CHECK_FALSE(report.good);
+    CHECK_THAT(report.verdict.summary, Catch::Contains(banner.empty() ? "nothing greets" : banner));
+    CHECK_FALSE(report.fixes.empty());
+}
+
+TEST_CASE("name servers that know nothing do not say where mail goes", "[diagnose]") {
+    InboundFacts facts;
+    facts.domain = "example.com";
+    facts.mx_status = GENERATE(net::DnsStatus::no_such_name, net::DnsStatus::timeout);
+    const bool silent = facts.mx_status == net::DnsStatus::timeout;
+    facts.names = silent ? NameTrust::silent : NameTrust::knows_nothing;
+    TcpListener listener;
+    listener.address = "0.0.0.0";
+    listener.port = 25;
+    facts.listeners = {listener};
+    const Report report = report_inbound(facts);
+    CHECK(report.verdict.code == VerdictCode::dns_broken);
+    CHECK(report.verdict.inbound);
+    CHECK_FALSE(report.fixes.empty());
 }

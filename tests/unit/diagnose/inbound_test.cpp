@@ -113,30 +113,6 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("name servers that know nothing do not say where mail goes", "[diagnose]") {
-    InboundFacts facts = good_host();
-    facts.exchangers.clear();
-    facts.mx_status = GENERATE(net::DnsStatus::no_such_name, net::DnsStatus::timeout);
-    facts.names = facts.mx_status == net::DnsStatus::timeout ? diagnose::NameTrust::silent
-                                                             : diagnose::NameTrust::knows_nothing;
-    const diagnose::Report report = diagnose::report_inbound(facts);
-    CHECK(report.verdict.code == VerdictCode::dns_broken);
-    CHECK(report.verdict.inbound);
-    CHECK_FALSE(report.fixes.empty());
-}
-
-TEST_CASE("a server that is reached and takes no mail is not fine", "[diagnose]") {
-    const std::string banner = GENERATE(std::string{}, std::string{"554 no service"});
-    InboundFacts facts = good_host();
-    facts.vantage_asked = true;
-    facts.vantage = {view("203.0.113.5", "open", banner)};
-    const diagnose::Report report = diagnose::report_inbound(facts);
-    CHECK(report.verdict.code == VerdictCode::inconclusive);
-    CHECK_FALSE(report.good);
-    CHECK_THAT(report.verdict.summary, Catch::Contains(banner.empty() ? "nothing greets" : banner));
-    CHECK_FALSE(report.fixes.empty());
-}
-
 TEST_CASE("listeners are read from the kernel's tables", "[inbound]") {
     const std::string table =
         "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"

@@ -299,9 +299,8 @@ TEST_CASE("an address in brackets is dialled as it stands", "[domain]") {
     struct Case {
         const char *domain, *address;
     };
-    const Case c = GENERATE(values<Case>({{"[192.0.2.1]", "192.0.2.1"},
-                                          {"[IPv6:2001:db8::1]", "2001:db8::1"},
-                                          {"[nonsense]", ""}}));
+    const Case c = GENERATE(values<Case>(
+        {{"[192.0.2.1]", "192.0.2.1"}, {"[IPv6:2001:db8::1]", "2001:db8::1"}, {"[nonsense]", ""}}));
     CAPTURE(c.domain);
     const auto judgement = judge_literal(c.domain);
     REQUIRE(judgement.has_value());

@@ -147,6 +147,24 @@ void find_search_page_words(const Observations& seen, Report& report) {
                             seen.search_page));
 }
 
+// Large operators do not share an issuer: where all of them seem to, somebody whose authority this
+// host was told to trust opens their TLS, as company networks do.
+void find_shared_issuer(const Observations& seen, Report& report) {
+    constexpr std::size_t enough = 4;
+    std::set<std::string> issuers, operators;
+    for (const PortEvidence& item : seen.ports) {
+        if (!item.greeting || !item.greeting->certificate.shown()) continue;
+        issuers.insert(item.greeting->certificate.issuer);
+        operators.insert(item.operator_name);
+    }
+    if (issuers.size() != 1 || operators.size() < enough || issuers.begin()->empty()) return;
+    add_finding(report, VerdictCode::inconclusive,
+                fmt::format("{} unrelated operators all show certificates of one issuer ({}): "
+                            "something on the path opens TLS and this host trusts it, as in "
+                            "company networks. It can read what is sent, passwords included.",
+                            operators.size(), base::printable(*issuers.begin(), 120)));
+}
+
 // What this host lacks for a judgement.
 void find_own_faults(const Observations& seen, Report& report) {
     if (!seen.trust_store) {
@@ -180,6 +198,7 @@ void add_findings(const Observations& seen, Report& report) {
     compare_with_catalogue(seen, report);
     find_odd_addresses(seen, report);
     find_search_page_words(seen, report);
+    find_shared_issuer(seen, report);
     find_own_faults(seen, report);
 }
 

@@ -338,3 +338,17 @@ TEST_CASE("name servers that know nothing do not say where mail goes", "[diagnos
     CHECK(report.verdict.inbound);
     CHECK_FALSE(report.fixes.empty());
 }
+
+TEST_CASE("one issuer for all operators is worth a word, though this host trusts it",
+          "[diagnose]") {
+    const bool shared = GENERATE(true, false);
+    CAPTURE(shared);
+    Observations all = seen::network("genuine", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.role != ProbeRole::direct) continue;
+        item.greeting = Greeting{};
+        item.greeting->certificate.version = "TLSv1.3";
+        item.greeting->certificate.issuer = shared ? "CN=Company root" : item.operator_name;
+    }
+    CHECK(finds(conclude(all), "CN=Company root") == shared);
+}

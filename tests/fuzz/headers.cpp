@@ -47,6 +47,21 @@ void check_trace(std::string_view text) {
     }
 }
 
+std::string downgraded(std::string_view message, std::size_t piece) {
+    smtp::DowngradeRun run{smtp::Downgrade{true, true, true}};
+    for (std::string_view rest = message; !rest.empty();) {
+        run.study(rest.substr(0, piece));
+        rest.remove_prefix(std::min(piece, rest.size()));
+    }
+    run.finish_study();
+    std::string out;
+    for (std::string_view rest = message; !rest.empty();) {
+        out += run.rewrite(rest.substr(0, piece));
+        rest.remove_prefix(std::min(piece, rest.size()));
+    }
+    return out + run.finish();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -56,6 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require(whole.starts_with("Received: "), "Received is on top");
     smtp::ContentSurvey survey;
     survey.write(text);
+    fuzz::require(downgraded(text, size + 1) == downgraded(text, 1),
+                  "the split of a message changes nothing in what is rewritten");
     for (const auto place :
          {smtp::WordPlace::text, smtp::WordPlace::comment, smtp::WordPlace::phrase}) {
         for (const char c : smtp::encode_words(text, place)) {

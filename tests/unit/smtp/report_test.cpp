@@ -47,11 +47,26 @@ struct Report {
         REQUIRE(type.value == "multipart/report");
         const auto boundary =
             std::ranges::find(type.parameters, "boundary", [](const auto& p) { return p.first; });
-        const auto body = smtp::split_multipart(top.body, boundary->second);
-        REQUIRE(body.has_value());
-        REQUIRE(body->parts.size() == 3);
-        REQUIRE_FALSE(body->close.empty());
-        for (const auto& part : body->parts) parts.push_back(smtp::split_entity(part.content));
+        split_body(boundary->second);
+        REQUIRE(parts.size() == 3);
+    }
+    void split_body(std::string_view boundary) {
+        smtp::Delimiter last = smtp::Delimiter::none;
+        std::size_t begin = 0;  // of the part in hand
+        for (std::size_t at = 0; last != smtp::Delimiter::close;) {
+            const std::size_t end = top.body.find('\n', at) + 1;
+            REQUIRE(end > 0);  // the closing delimiter comes
+            const smtp::Delimiter kind =
+                smtp::delimiter_kind(top.body.substr(at, end - at), boundary);
+            if (kind != smtp::Delimiter::none) {
+                if (last == smtp::Delimiter::part) {
+                    parts.push_back(smtp::split_entity(top.body.substr(begin, at - begin)));
+                }
+                begin = end;
+                last = kind;
+            }
+            at = end;
+        }
     }
     static std::string field(const MimeEntity& entity, std::string_view name) {
         const smtp::HeaderField* found = smtp::find_field(entity, name);

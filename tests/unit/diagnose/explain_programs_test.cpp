@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "diagnose/error_catalogue.hpp"
 #include "diagnose/explain.hpp"
 #include "tests/support/catch.hpp"
 
@@ -201,4 +202,11 @@ TEST_CASE("a vague word next to the reason is left out", "[explain]") {
     REQUIRE(alone.size() == 1);
     CHECK(alone[0].id == "auth-failed");
     CHECK(alone[0].line == "SMTP Error: Could not authenticate.");
+}
+
+TEST_CASE("no fix names a command that this version has not", "[explain]") {
+    for (const diagnose::ErrorEntry& entry : diagnose::ErrorCatalogue::built_in().entries()) {
+        CAPTURE(entry.id);
+        CHECK(entry.fix.find("relay's sendmail") == std::string::npos);
+    }
 }

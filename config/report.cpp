@@ -12,16 +12,14 @@ namespace config {
 namespace {
 
 constexpr std::string_view secret_words[] = {"password", "token", "client_secret"};
-constexpr std::string_view harmless_endings[] = {"_file", "_env", "_credential", "_url"};
 
-// password and password_command hold a secret; password_file only says where one is.
+// password_file and password_env as well: a password typed there is a common mistake. Who holds the
+// URL of a web hook may post to it.
 bool secret_key(std::string_view key) {
-    for (const std::string_view word : secret_words) {
-        if (!key.starts_with(word)) continue;
-        return std::none_of(std::begin(harmless_endings), std::end(harmless_endings),
-                            [&](std::string_view ending) { return key.ends_with(ending); });
-    }
-    return false;
+    if (key.ends_with("_url")) return false;
+    return key.ends_with("_webhook") ||
+           std::any_of(std::begin(secret_words), std::end(secret_words),
+                       [&](std::string_view word) { return key.starts_with(word); });
 }
 
 // The section's table: "smarthost" for "smarthost[2]".

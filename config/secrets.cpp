@@ -49,7 +49,13 @@ std::string read_all(int descriptor) {
     return text;
 }
 
-base::Result<Found> from_path(const std::string& path, const std::string& source) {
+bool only_of(std::string_view text, std::string_view characters) {
+    return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+// path is named in errors unless it might be the secret itself.
+base::Result<Found> from_path(const std::string& path, const std::string& source,
+                              const std::string& named) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) {
         const int reason = errno;
@@ -57,7 +63,7 @@ base::Result<Found> from_path(const std::string& path, const std::string& source
                              : reason == EACCES ? "; let the user that relay runs as read it"
                                                 : "";
         return base::error(
-            fmt::format("{} cannot be read: {}{}", path, base::errno_text(reason), remedy));
+            fmt::format("{} cannot be read: {}{}", named, base::errno_text(reason), remedy));
     }
     struct stat about{};
     ::fstat(descriptor, &about);
@@ -88,7 +94,13 @@ base::Result<Found> from_inline(const Request& request) {
 
 base::Result<Found> from_file(const Request& request) {
     const std::string path = resolve_path(request.reader.report().folder(), request.value);
-    return from_path(path, fmt::format("{} {}", request.key, path));
+    // A word without a slash may be the password, typed at the wrong key.
+    const bool surely_a_path = request.value.find('/') != std::string::npos;
+    const std::string named = surely_a_path
+                                  ? path
+                                  : fmt::format("the file of this name in {}",
+                                                std::filesystem::path{path}.parent_path().string());
+    return from_path(path, fmt::format("{} {}", request.key, path), named);
 }
 
 base::Result<Found> from_environment(const Request& request) {
@@ -96,9 +108,13 @@ base::Result<Found> from_environment(const Request& request) {
         request.value.starts_with('$') ? request.value.substr(1) : request.value;
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) {
-        return base::error(
-            fmt::format("the environment has no ${}: set it for the process that runs relay",
-                        base::printable(name, 60)));
+        // Anything else than a variable's usual name may be the password itself.
+        const bool usual = only_of(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        return base::error(fmt::format(
+            "the environment has no {}: set it for the process that runs relay{}",
+            usual ? "$" + name : "variable of this name",
+            usual ? ""
+                  : fmt::format("; the {} itself goes into {}", request.thing, request.thing)));
     }
     return Found{base::Secret{value}, "$" + name, {}};
 }
@@ -115,15 +131,19 @@ base::Result<Found> from_credential(const Request& request) {
     if (name.find('/') != std::string::npos || name == "." || name == "..") {
         return base::error("must be the name of a credential, not a path");
     }
+    constexpr std::string_view usual =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    const std::string named = only_of(name, usual) ? name : "NAME";
     const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
     if (folder == nullptr || *folder == '\0') {
         return base::error(
             fmt::format("systemd handed over no credentials: add "
                         "LoadCredential={}:/path/of/the/secret to the unit",
-                        base::printable(name, 60)));
+                        named));
     }
     auto found = from_path((std::filesystem::path{folder} / name).string(),
-                           fmt::format("{} {}", request.key, name));
+                           fmt::format("{} {}", request.key, name),
+                           (std::filesystem::path{folder} / named).string());
     if (found) found->warning.clear();  // systemd guards that folder itself
     return found;
 }

@@ -11,6 +11,7 @@
 #include "base/base64.hpp"
 #include "base/text.hpp"
 #include "config/codecs.hpp"
+#include "config/url.hpp"
 
 namespace config {
 namespace {
@@ -18,7 +19,9 @@ namespace {
 constexpr std::size_t longest_unix_path = 107;  // sun_path with its final zero
 constexpr std::string_view unix_prefix = "unix:";
 
-std::string shown(std::string_view text) { return in_quotes(base::printable(text, 80)); }
+std::string shown(std::string_view text) {
+    return in_quotes(base::printable(without_credentials(text), 80));
+}
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
@@ -104,6 +107,14 @@ base::Result<std::string> unix_socket(const std::string& text) {
             fmt::format("the path of a unix socket has at most {} characters", longest_unix_path));
     }
     return text;
+}
+
+// A URL, or user:password@host, where the name of a host belongs.
+base::Error url_fault(const std::string& text, std::string_view what) {
+    const std::string keys = keys_of_url(text);
+    return base::error(fmt::format(
+        "{} {}: only the host name goes here; port, username and password have keys of their own{}",
+        shown(text), what, keys.empty() ? "" : ": " + keys));
 }
 
 // Bytes of a pin written as hex, with or without colons.
@@ -197,9 +208,7 @@ base::Result<std::string> helo_rule(const std::string& text) {
 
 base::Result<std::string> peer_rule(const std::string& text) {
     if (text.starts_with(unix_prefix)) return unix_socket(text);
-    if (text.find("://") != std::string::npos) {
-        return base::error(fmt::format("{} is a URL: only the host name goes here", shown(text)));
-    }
+    if (text.find("://") != std::string::npos) return url_fault(text, "is a URL");
     const bool bracketed = text.starts_with('[') && text.ends_with(']');
     std::string host = bracketed ? text.substr(1, text.size() - 2) : text;
     if (is_ipv4(host) || is_ipv6(host) || is_host_name(host)) return host;
@@ -208,6 +217,7 @@ base::Result<std::string> peer_rule(const std::string& text) {
         return base::error(fmt::format("the port goes into a key of its own: host = {}, port = {}",
                                        in_quotes(endpoint->host), endpoint->port));
     }
+    if (without_credentials(text) != text) return url_fault(text, "holds more than a host");
     if (is_address(text)) {
         return base::error(fmt::format(
             "{} is a mail address: the provider's server goes here, such as \"smtp.{}\"",

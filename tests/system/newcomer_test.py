@@ -38,7 +38,7 @@ class NewcomerTest(SystemCase):
         relay = self.relay({"host": "localhost", "username": "app", "password_file": "secret"},
                            start=False)
         said = self.refused(relay)
-        self.assertIn(f"{relay.folder}/secret cannot be read", said)
+        self.assertIn(f"the file of this name in {relay.folder} cannot be read", said)
         self.assertIn("create it with the secret as its only line", said)
 
     def test_files_that_can_be_read_but_not_used(self):

@@ -166,7 +166,11 @@ class SecretsTest(SystemCase):
         for broken in (text.replace(f'"{PASSWORD}"', f'"{PASSWORD}'),
                        text.replace(f'"{PASSWORD}"', f'["{PASSWORD}"]'),
                        text.replace("password =", "pasword ="),
-                       text.replace("password =", f'password_file = "/nowhere"\npassword =')):
+                       text.replace("password =", f'password_file = "/nowhere"\npassword ='),
+                       text.replace("password =", "password_env ="),
+                       text.replace("password =", "password_file ="),
+                       text.replace('"localhost"', f'"smtp://{USER}:{PASSWORD}@localhost:587"'),
+                       text.replace('"localhost"', f'"{USER}:{PASSWORD}@127.0.0.1"')):
             self.assertNotEqual(text, broken)
             relay.config.write_text(broken)
             for words in (("check",), ("check", "--json"), ("run",)):

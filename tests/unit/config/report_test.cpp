@@ -108,7 +108,32 @@ TEST_CASE("a quoted line never holds what may be a secret", "[config]") {
         {"host = \"a\"\r\n", 1, "host = \"a\""},
         {"host = \"\x1b[2J\"", 1, "host = \"\\x1b[2J\""},
         {"host", 2, ""},
+        {"host = \"smtp://app:hunter2@smtp.example.com:587\" # x", 1,
+         "host = \"smtp://***@smtp.example.com:587\" # x"},
+        {"host = smtp://app:hun\"ter2@smtp.example.com", 1, "host = smtp://***@smtp.example.com"},
+        {"host = app:hun=ter2@127.0.0.1", 1, "host = ***@127.0.0.1"},
+        {"host = \"app:hun\\\"ter2@127.0.0.1\"", 1, "host = \"***@127.0.0.1\""},
+        {"host = [\"::1\", 'app:hun\"t@er2@a'] # you@example.com", 1,
+         "host = [\"::1\", '***@a'] # you@example.com"},
+        {"  \"smtp://app:hunter2@smtp.example.com\",", 1, "  \"smtp://***@smtp.example.com\","},
     }));
     CAPTURE(c.text);
     CHECK(config::excerpt(c.text, c.line, only_host) == c.shown);
+}
+
+TEST_CASE("no key that a password is typed at by mistake shows it", "[config]") {
+    const std::string line =
+        GENERATE(as<std::string>(), "host = \"smtp://app:hunter2@x.example:587\"",
+                 "host = \"smtp://app:hunter2\"", "host = \"app:hunter2@127.0.0.1\"",
+                 "host = smtp://app:hunter2@x.example", "password_env = \"hunter2\"",
+                 "password_env = \"$hunter2\"", "password_file = \"hunter2\"",
+                 "password_credential = \"hunter2!\"",
+                 "port = 0\n[delivery]\nbounce_webhook = \"https://x/hunter2\"");
+    CAPTURE(line);
+    const test::TemporaryDirectory directory;
+    const config::LoadResult result =
+        config::load_file(directory.write("relay.toml", "[smarthost]\n" + line + "\n"));
+    CHECK_FALSE(result.ok());
+    const std::string shown = relay::check_text(result, false) + relay::check_json(result);
+    CHECK_FALSE(contains(shown, "hunter2"));
 }

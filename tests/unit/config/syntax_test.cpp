@@ -2,6 +2,7 @@
 
 #include "config/syntax.hpp"
 
+#include "config/url.hpp"
 #include "tests/support/catch.hpp"
 
 namespace {
@@ -79,6 +80,32 @@ TEST_CASE("listening addresses", "[config]") {
                                {"127.0.0.1:-1", ""},
                                {"127.0.0.1:25x", ""},
                                {"", ""}})));
+}
+
+TEST_CASE("a URL pasted for a host is told apart into keys, without its password", "[config]") {
+    struct Case {
+        std::string_view text, shown, keys;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"smtp.example.com", "smtp.example.com", ""},
+        {"me@example.com", "me@example.com", ""},
+        {"mailto:me@example.com", "mailto:me@example.com", ""},
+        {"[::1]:587", "[::1]:587", ""},
+        {"smtp://smtp.example.com", "smtp://smtp.example.com", "host = \"smtp.example.com\""},
+        {"smtps://smtp.example.com/", "smtps://smtp.example.com/",
+         "host = \"smtp.example.com\", port = 465"},
+        {"smtp://app%40x.example:hunter2@smtp.example.com:587?auth=login&token=hunter2",
+         "smtp://***@smtp.example.com:587?***",
+         "host = \"smtp.example.com\", port = 587, username = \"app@x.example\""},
+        {"smtp://app:hun@t/er2@[::1]:25", "smtp://***@[::1]:25",
+         "host = \"::1\", port = 25, username = \"app\""},
+        {"app:hunter2@127.0.0.1", "***@127.0.0.1", "host = \"127.0.0.1\", username = \"app\""},
+        {"sendgrid+smtp://hunter2@default", "sendgrid+smtp://***@default", "host = \"default\""},
+        {"smtp://app:hunter2", "smtp://app:***", ""},
+    }));
+    CAPTURE(c.text);
+    CHECK(config::without_credentials(c.text) == c.shown);
+    CHECK(config::keys_of_url(c.text) == c.keys);
 }
 
 TEST_CASE("mail addresses", "[config]") {

@@ -36,6 +36,11 @@ struct SignIn {
     std::string text;         // one line
     std::string advice;       // what to do about it, "" when nothing is known
     std::string fingerprint;  // of the key it presented: "sha256//...", "" without TLS
+
+    void take_key(const tls::HandshakeInfo& handshake) {
+        const std::string& key = handshake.peer_fingerprint;
+        if (!key.empty()) fingerprint = "sha256//" + key;
+    }
 };
 
 struct SignIns {
@@ -54,6 +59,30 @@ std::string describe(const SignIns& all, const smtp::SessionFailure& failure) {
                        smtp::stage_name(failure.stage));
 }
 
+// The same without sign-in and without a look at the certificate.
+delivery::SmarthostOptions only_to_look(delivery::SmarthostOptions options) {
+    options.verification.verify = false;
+    options.verification.fingerprints.clear();
+    options.username.clear();
+    options.password = {};
+    options.auth = smtp::AuthMechanism::none;
+    return options;
+}
+
+// The key behind a certificate that was refused, which the user may want to pin. Seeing it takes no
+// credentials.
+asio::awaitable<void> look_at_key(SignIns& all, std::size_t index) {
+    const delivery::SmarthostOptions options = only_to_look(all.smarthosts[index]);
+    base::Result<tls::ClientContext> context = tls::ClientContext::load(options.verification);
+    if (!context || all.late) co_return;
+    delivery::Connection connection{all.loop.get_executor(), *all.resolver, options, *context};
+    all.open[index] = &connection;
+    static_cast<void>(co_await connection.open(options.ports.front()));
+    all.open[index] = nullptr;
+    all.results[index].take_key(connection.handshake());
+    co_await connection.quit();
+}
+
 asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
     const delivery::SmarthostOptions& options = all.smarthosts[index];
     SignIn& result = all.results[index];
@@ -68,11 +97,14 @@ asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
     const std::optional<smtp::SessionFailure> failure =
         co_await connection.open(options.ports.front());
     all.open[index] = nullptr;
-    const std::string& key = connection.handshake().peer_fingerprint;
-    if (!key.empty()) result.fingerprint = "sha256//" + key;
+    result.take_key(connection.handshake());
     if (failure) {
-        result.text = describe(all, *failure);
-        if (failure->reply.code != 0) result.advice = explain_reply(failure->reply, failure->stage);
+        // It quotes the server, which may say anything.
+        result.text = base::printable(describe(all, *failure), 2000);
+        if (failure->reply.code != 0) {
+            result.advice = base::printable(explain_reply(failure->reply, failure->stage), 2000);
+        }
+        if (failure->stage == smtp::Stage::tls) co_await look_at_key(all, index);
         co_return;
     }
     result.ok = true;
@@ -80,7 +112,7 @@ asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
         connection.handshake().version.empty() ? "no TLS" : connection.handshake().version;
     const std::string auth =
         connection.auth().empty() ? "without sign-in" : "signed in with " + connection.auth();
-    result.text = connection.remote() + ", " + tls + ", " + auth;
+    result.text = base::printable(connection.remote() + ", " + tls + ", " + auth, 2000);
     co_await connection.quit();
 }
 
@@ -129,13 +161,10 @@ bool all_ok(const std::vector<SignIn>& results) {
 // fingerprint of what they present. Seeing that takes no credentials.
 std::vector<delivery::SmarthostOptions> without_verification(const delivery::Options& options) {
     std::vector<delivery::SmarthostOptions> found;
-    for (delivery::SmarthostOptions each : options.smarthosts) {
+    for (const delivery::SmarthostOptions& each : options.smarthosts) {
         if (each.verification.verify || !each.verification.fingerprints.empty()) continue;
         if (each.host.empty()) continue;
-        each.username.clear();
-        each.password = {};
-        each.auth = smtp::AuthMechanism::none;
-        found.push_back(std::move(each));
+        found.push_back(only_to_look(each));
     }
     return found;
 }

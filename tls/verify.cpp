@@ -108,7 +108,10 @@ bool Verification::judge(X509_STORE_CTX* store) {
         if (X509_verify_cert(store) != 1 && problems_.empty()) add_fault(store);
     }
     const X509* leaf = X509_STORE_CTX_get0_cert(store);
-    if (leaf != nullptr) check_pins(*leaf);
+    if (leaf != nullptr && check_pins(*leaf)) {
+        // The configuration vouches for the key itself; no issuer needs to.
+        std::erase_if(problems_, [](const Problem& each) { return each.kind == Kind::trust; });
+    }
     const bool accepted = problems_.empty() || options_.observe;
     // The code chooses the alert that tells the server why.
     X509_STORE_CTX_set_error(store, accepted ? X509_V_OK : problems_.front().code);
@@ -116,7 +119,7 @@ bool Verification::judge(X509_STORE_CTX* store) {
 }
 
 bool Verification::judge_resumed(const X509& certificate) {
-    check_pins(certificate);
+    static_cast<void>(check_pins(certificate));
     return problems_.empty();
 }
 
@@ -140,14 +143,15 @@ void Verification::add(Kind kind, int code, std::string text) {
     problems_.push_back(Problem{kind, code, std::move(text)});
 }
 
-void Verification::check_pins(const X509& certificate) {
-    if (pins_.empty()) return;
+bool Verification::check_pins(const X509& certificate) {
+    if (pins_.empty()) return false;
     const KeyDigest digest = key_digest(certificate);
-    if (std::find(pins_.begin(), pins_.end(), digest) != pins_.end()) return;
+    if (std::find(pins_.begin(), pins_.end(), digest) != pins_.end()) return true;
     add(Kind::pin, X509_V_ERR_APPLICATION_VERIFICATION,
         fmt::format("its key has the fingerprint sha256//{}, which is not {}",
                     base::base64_encode(digest),
                     pins_.size() == 1 ? "the pinned one" : "one of those pinned"));
+    return false;
 }
 
 std::string Verification::trust_text(X509_STORE_CTX* store) const {
@@ -155,17 +159,20 @@ std::string Verification::trust_text(X509_STORE_CTX* store) const {
                                     ? std::string{"the system's trust store"}
                                     : fmt::format("the CA file {}", options_.ca_file);
     const X509* leaf = X509_STORE_CTX_get0_cert(store);
-    if (X509_STORE_CTX_get_error(store) == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT) {
-        return fmt::format(
-            "the certificate is self-signed and not in {}; to trust it, name it as the CA file or "
-            "pin its key's fingerprint sha256//{}",
-            anchors, base::base64_encode(key_digest(*leaf)));
-    }
     const X509* current = X509_STORE_CTX_get_current_cert(store);
     if (current == nullptr) current = leaf;
+    const bool self_signed =
+        X509_STORE_CTX_get_error(store) == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT;
+    const std::string fault =
+        self_signed ? "the certificate is self-signed and"
+                    : fmt::format("its issuer \"{}\" is", name_of(X509_get_issuer_name(current)));
+    // Where a key is pinned already, this is another one: no reason to trust it as well.
+    if (!pins_.empty()) return fmt::format("{} not in {}", fault, anchors);
     return fmt::format(
-        "its issuer \"{}\" is not in {}; to trust it, name the issuer's certificate as the CA file",
-        name_of(X509_get_issuer_name(current)), anchors);
+        "{} not in {}; to trust it, name {} as the CA file or pin its key's fingerprint "
+        "sha256//{}",
+        fault, anchors, self_signed ? "it" : "the issuer's certificate",
+        base::base64_encode(key_digest(*leaf)));
 }
 
 void Verification::add_fault(X509_STORE_CTX* store) {

@@ -21,7 +21,8 @@ class Verification {
     // Makes `ssl` ask for the host and check its certificate. Before the handshake.
     [[nodiscard]] base::Result<> prepare(SSL* ssl) const;
 
-    // Judges the chain in `store`; false when the handshake must end. Called by OpenSSL.
+    // Judges the chain in `store`; false when the handshake must end. Called by OpenSSL. A pinned
+    // key needs no trusted issuer, but the right name, dates and purpose all the same.
     [[nodiscard]] bool judge(X509_STORE_CTX* store);
 
     // A resumed session shows no chain: its kept certificate is held against the pins again.
@@ -42,7 +43,8 @@ class Verification {
     };
 
     void add(Kind kind, int code, std::string text);
-    void check_pins(const X509& certificate);
+    // Whether the key is pinned. Where others are and this one is not, that is a fault.
+    bool check_pins(const X509& certificate);
     [[nodiscard]] std::string trust_text(X509_STORE_CTX* store) const;
 
     const ClientOptions& options_;

@@ -8,11 +8,13 @@ import resource
 import select
 import smtplib
 import socket
+import subprocess
 import threading
 import unittest
 
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
+from support.relay import BINARY
 from support.waiting import SANITIZED, wait_until
 
 # What other servers have taken for the end of a message, or sent on so that the next one did.
@@ -145,6 +147,19 @@ class InjectionTest(SystemCase):
             self.assertNotRegex(line, r"^\S* *error +forged")
         text = relay.command("queue", "list", "--all").stdout
         self.assertNotIn("\x1b", text)
+
+    def test_what_a_smarthost_says_to_check_reaches_no_terminal_raw(self):
+        server = self.fake()
+        marks = "\x1b[31m\x9b31m\u202e"
+        server.faults.replies["auth"] = f"535 5.7.8 No {marks} \udcff such user"
+        relay = self.relay(self.smarthost(server), start=False)
+        for words in (("check", "--online"), ("check", "--online", "--json")):
+            done = subprocess.run([BINARY, *words, "--config", relay.config], capture_output=True,
+                                  timeout=60)
+            shown = (done.stdout + done.stderr).decode()  # UTF-8, or it raises
+            self.assertIn("such user", shown)
+            for mark in "\x1b\x9b\u202e":
+                self.assertNotIn(mark, shown, ascii(mark))
 
     def test_marks_that_turn_or_break_a_line_reach_no_log_and_no_terminal(self):
         marks = ("\u2028\u2029\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

@@ -8,6 +8,7 @@ import unittest
 from unittest import mock
 
 from support.case import SystemCase
+from support.certificates import Authority, public_key_pin
 from support.fake_smarthost import PASSWORD, USER
 from support.relay import BINARY, ROOT
 from support.waiting import wait_until
@@ -222,6 +223,27 @@ class CommandsTest(SystemCase):
         self.assertIn("verify: false would give the password", done.stdout)
         self.assertIn(f"key {pin}", done.stdout)
         self.assertEqual(signed_in, server.sign_ins)
+
+    def test_check_online_names_the_key_of_a_certificate_it_refuses(self):
+        server = self.fake()
+        stranger = Authority(self.scratch.path / "stranger")
+        relay = self.relay(self.smarthost(server, ca_file=stranger.certificate), start=False)
+        done = relay.command("check", "--online", "--json", check=False)
+        answer = json.loads(done.stdout)["online"][0]
+        self.assertFalse(answer["ok"])
+        pin = public_key_pin(self.certificate)
+        self.assertEqual(pin, answer["fingerprint"])
+        self.assertIn(pin, relay.command("check", "--online", check=False).stdout)
+        self.assertEqual(0, server.sign_ins)
+        # The remedy that it names is one.
+        relay.configure([self.smarthost(server, ca_file=stranger.certificate, fingerprint=[pin])])
+        self.assertEqual(0, relay.command("check", "--online").returncode)
+        strange = "sha256//" + "A" * 43 + "="
+        relay.configure([self.smarthost(server, ca_file=stranger.certificate,
+                                        fingerprint=[strange])])
+        done = relay.command("check", "--online", check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("not the pinned one", done.stdout)
 
     def test_faults_of_a_configuration_are_told_with_their_place(self):
         relay = self.relay(self.smarthost(self.fake()), start=False)

@@ -186,7 +186,7 @@ class SmtpSession:
         return bytes(data[:end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
 
     def say(self, text):
-        self.peer.sendall(text.encode() + b"\r\n")
+        self.peer.sendall(text.encode(errors="surrogateescape") + b"\r\n")
 
     # --- steps ---------------------------------------------------------------------------------
 

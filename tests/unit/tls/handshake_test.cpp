@@ -186,10 +186,34 @@ TEST_CASE("a self-signed certificate is refused with the fingerprint to pin", "[
     CHECK_THAT(message, Contains("self-signed"));
     const std::size_t at = message.find("sha256//");
     REQUIRE(at != std::string::npos);
-    success(server, client_context(pinned(message.substr(at, 8 + 44), false)));
-    // With verify = true a pin comes on top of the chain, not instead of it.
-    CHECK_THAT(refusal(server, client_context(pinned(message.substr(at, 8 + 44), true))),
-               Contains("self-signed"));
+    const bool verify = GENERATE(true, false);
+    success(server, client_context(pinned(message.substr(at, 8 + 44), verify)));
+}
+
+TEST_CASE("a pin stands in for a trusted issuer, not for name and dates", "[tls]") {
+    const tls::CertificatePair unknown =
+        tls::make_authority("Another CA", std::chrono::hours{48}).value();
+    const bool self_signed = GENERATE(true, false);
+    const auto issued = [&](const tls::CertificateOptions& options) {
+        return server_context(self_signed ? tls::make_self_signed(options).value()
+                                          : tls::make_certificate(unknown, options).value());
+    };
+    tls::CertificateOptions expired = lasting(-100, -48);
+    expired.names = {"a.example"};
+    const tls::ServerContext sound = issued(for_names({"mx.example"}));
+    const tls::ServerContext bad = issued(expired);
+    tls::ClientOptions unverified;
+    unverified.verify = false;
+    const std::string key = success(sound, client_context(unverified)).peer_fingerprint;
+    const std::string bad_key = success(bad, client_context(unverified)).peer_fingerprint;
+
+    CHECK_THAT(refusal(sound, client_context()),
+               Contains("pin its key's fingerprint sha256//" + key));
+    success(sound, client_context(pinned(key, true)));
+    CHECK_THAT(refusal(sound, client_context(pinned(bad_key, true))),
+               Contains("not the pinned one") && !Contains("to trust it"));
+    CHECK_THAT(refusal(bad, client_context(pinned(bad_key, true))),
+               Contains("expired on") && Contains("not for mx.example") && !Contains("not in"));
 }
 
 TEST_CASE("everything wrong with a certificate is told at once", "[tls]") {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,5 +49,12 @@ struct Refusal {
 // - A request that changes something must come from our own origin if it names one (CSRF).
 [[nodiscard]] std::optional<Refusal> check_access(const RequestFacts& request,
                                                   const ListenFacts& listen);
+
+// Whether the path tells no more than that relay runs and how much waits. Without a token any user
+// of this host reaches the listener, and all else is mail.
+[[nodiscard]] bool open_to_every_user(std::string_view path);
+
+// For the other paths while there is no token: relay's own user and root only, as for the spool.
+[[nodiscard]] std::optional<Refusal> check_user(std::optional<uid_t> user, uid_t own);
 
 }  // namespace admin

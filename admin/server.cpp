@@ -19,6 +19,7 @@
 
 #include "admin/access.hpp"
 #include "admin/listen.hpp"
+#include "admin/peer_user.hpp"
 #include "admin/routes.hpp"
 #include "base/log.hpp"
 
@@ -109,6 +110,11 @@ struct Shared {
 };
 using SharedPointer = std::shared_ptr<Shared>;
 
+// What a connection over TCP came in on, and its two ends.
+struct TcpSide : ListenFacts {
+    tcp::endpoint here, there;
+};
+
 // Keeps a connection among those that stop() closes.
 class Registration {
  public:
@@ -144,7 +150,7 @@ asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
 // One connection, request after request.
 class Session {
  public:
-    Session(SharedPointer shared, Stream stream, std::optional<ListenFacts> listen)
+    Session(SharedPointer shared, Stream stream, std::optional<TcpSide> listen)
         : shared_(std::move(shared)),
           stream_(std::move(stream)),
           listen_(std::move(listen)),
@@ -164,19 +170,28 @@ class Session {
     asio::awaitable<void> finish();
     template <class Body>
     asio::awaitable<bool> write(http::response<Body>& message);
-    std::optional<ApiResponse> refuse(const Request& request) const;
+    std::optional<ApiResponse> refuse(const Request& request);
+    std::optional<uid_t> user();
     void begin_step() { stream_.expires_after(shared_->limits.timeout); }
 
     SharedPointer shared_;
     Stream stream_;
-    std::optional<ListenFacts> listen_;  // none on control.sock
+    std::optional<TcpSide> listen_;  // none on control.sock
+    std::optional<uid_t> user_;      // at the far end, once it was asked for
     Registration registration_;
     beast::flat_buffer buffer_;
     unsigned version_ = 11;
     bool head_ = false;
 };
 
-std::optional<ApiResponse> Session::refuse(const Request& request) const {
+// Looked up where it decides, as that reads a table of all connections.
+std::optional<uid_t> Session::user() {
+    if (user_) return user_;
+    const PeerEnds ends{listen_->there, listen_->here};
+    return user_ = peer_user(ends);
+}
+
+std::optional<ApiResponse> Session::refuse(const Request& request) {
     if (!listen_) return std::nullopt;
     // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
     if (request.count(http::field::host) > 1) {
@@ -189,7 +204,10 @@ std::optional<ApiResponse> Session::refuse(const Request& request) const {
     facts.host = view(request[http::field::host]);
     facts.origin = view(request[http::field::origin]);
     facts.authorization = view(request[http::field::authorization]);
-    const auto refusal = check_access(facts, *listen_);
+    std::optional<Refusal> refusal = check_access(facts, *listen_);
+    if (!refusal && listen_->token.empty() && !open_to_every_user(facts.path)) {
+        refusal = check_user(user(), ::geteuid());
+    }
     if (!refusal) return std::nullopt;
     return error_response(refusal->status, refusal->code, refusal->message);
 }
@@ -300,7 +318,7 @@ asio::awaitable<void> Session::finish() {
 
 asio::awaitable<void> run_session(SharedPointer shared,
                                   asio::generic::stream_protocol::socket socket,
-                                  std::optional<ListenFacts> listen) {
+                                  std::optional<TcpSide> listen) {
     Session session{std::move(shared), Stream{std::move(socket)}, std::move(listen)};
     co_await session.run();
 }
@@ -315,7 +333,7 @@ void log_broken_session(std::exception_ptr failure) {
 }
 
 void start_session(const SharedPointer& shared, asio::generic::stream_protocol::socket socket,
-                   std::optional<ListenFacts> listen) {
+                   std::optional<TcpSide> listen) {
     const auto& streams = listen ? shared->tcp_streams : shared->control_streams;
     if (streams.size() >= shared->limits.connections) {
         base::log_warning("admin connection refused: too many are open",
@@ -339,12 +357,17 @@ asio::awaitable<void> accept_tcp(SharedPointer shared, std::size_t index) {
         if (shared->stopped) co_return;
         boost::system::error_code ignored;
         const tcp::endpoint here = socket.local_endpoint(ignored);
+        boost::system::error_code gone;
+        const tcp::endpoint there = socket.remote_endpoint(gone);
+        if (!error && gone) continue;  // the client left already
         if (error || ignored) {
             co_await pause_accepting(shared->executor);
             continue;
         }
         socket.set_option(tcp::no_delay(true), ignored);
-        ListenFacts facts;
+        TcpSide facts;
+        facts.here = here;
+        facts.there = there;
         facts.configured_host = listener.configured_host;
         facts.local_address = here.address().to_string();
         facts.local_port = here.port();

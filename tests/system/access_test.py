@@ -1,6 +1,9 @@
 """Who may send, on every kind of listener and with every rule."""
 
 import base64
+import http.client
+import json
+import os
 import pathlib
 import socket
 import ssl
@@ -145,6 +148,66 @@ class OpenRelayTest(SystemCase):
         relay = self.relay(self.smarthost(self.fake()))
         self.assertEqual(0o600, stat.S_IMODE((relay.spool / "control.sock").stat().st_mode))
         self.assertEqual(0o700, stat.S_IMODE((relay.spool / "bodies").stat().st_mode))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_without_a_token_mail_is_for_the_user_of_relay_and_root(self):
+        server = self.fake()
+        server.faults.replies["mail"] = "451 4.3.0 later"
+        token = "token-of-the-test"
+        for families in ("127.0.0.1", "[::1]") if has_ipv6_loopback() else ("127.0.0.1",):
+            relay = self.relay(self.smarthost(server), admin={"listen": [f"{families}:0"]},
+                               delivery={"retry": ["1h"]})
+            identifier = self.send(relay)
+            address = relay.wait_for_log(r"admin interface\W.*address=\S*?(\S+:\d+)").group(1)
+            one = f"/api/v1/messages/{identifier}"
+            mail = (("GET", "/api/v1/messages"), ("GET", one), ("GET", one + "/raw"),
+                    ("GET", "/api/v1/%6Dessages"), ("POST", one + "/hold"), ("DELETE", one),
+                    ("POST", "/api/v1/messages/delete"), ("POST", "/api/v1/diagnose"))
+            for method, path in mail:
+                code, answer = self.as_nobody(address, method, path)
+                self.assertEqual(403, code, (method, path, answer))
+                self.assertIn("set admin.token", answer)
+                self.assertNotIn(identifier, answer)
+            for path in ("/", "/healthz", "/readyz", "/metrics", "/api/v1/status"):
+                self.assertEqual(200, self.as_nobody(address, "GET", path)[0], path)
+            self.assertEqual(1, relay.status()["queue"]["queued"])
+            self.assertEqual(200, self.ask(address, "GET", one)[0])  # as root
+            relay.stop()
+        relay = self.relay(self.smarthost(server), delivery={"retry": ["1h"]},
+                           admin={"listen": ["127.0.0.1:0"], "token": token})
+        identifier = self.send(relay)
+        address = relay.wait_for_log(r"admin interface\W.*address=(\S+)").group(1)
+        one = f"/api/v1/messages/{identifier}"
+        self.assertEqual(401, self.as_nobody(address, "GET", one)[0])
+        self.assertEqual(200, self.as_nobody(address, "GET", one, token)[0])
+
+    def ask(self, address, method, path, token=None):
+        """The status and the text of an answer over TCP."""
+        connection = http.client.HTTPConnection(address, timeout=40)
+        try:
+            connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def as_nobody(self, *request):
+        """The same by a child that is another user; another program need not be readable to it."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+                os.write(writing, json.dumps(self.ask(*request)).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as pipe:
+            answer = pipe.read()
+        os.waitpid(child, 0)
+        return json.loads(answer)
 
 
 if __name__ == "__main__":

@@ -152,3 +152,22 @@ TEST_CASE("bytes that are no UTF-8 are replaced one by one", "[admin]") {
     CHECK(valid_utf8("\xE2\x82") == mark + mark);                        // cut short
     CHECK(valid_utf8("\xE2\x82x") == mark + mark + "x");
 }
+
+TEST_CASE("without a token mail is for relay's own user and root", "[admin]") {
+    CHECK_FALSE(check_user(1000, 1000));
+    CHECK_FALSE(check_user(0, 1000));
+    for (const std::optional<uid_t> other : {std::optional<uid_t>{1001}, std::optional<uid_t>{}}) {
+        const auto refusal = check_user(other, 1000);
+        REQUIRE(refusal);
+        CHECK(refusal->status == 403);
+        CHECK_THAT(refusal->message, Catch::Contains("set admin.token"));
+    }
+    for (const char* path : {"/", "/healthz", "/readyz", "/metrics", "/api/v1/status"}) {
+        CHECK(open_to_every_user(path));
+    }
+    for (const char* path : {"/api/v1/messages", "/api/v1/diagnose", "/api/v1/%6Dessages",
+                             "/%61pi/v1/messages", "//api/v1/messages", "/api/v1/events", ""}) {
+        CAPTURE(path);
+        CHECK_FALSE(open_to_every_user(path));
+    }
+}

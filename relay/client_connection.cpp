@@ -13,6 +13,7 @@
 #include "relay/reply_for.hpp"
 #include "smtp/proxy_header.hpp"
 #include "smtp/received.hpp"
+#include "smtp/word_decoder.hpp"
 
 namespace relay {
 namespace asio = boost::asio;
@@ -278,8 +279,8 @@ spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) 
     message.origin.user = session_.authenticated_user();
     message.origin.protocol = session_.protocol();
     message.message_id = content_->editor.message_id();
-    message.subject = content_->editor.subject();
-    message.from = content_->editor.from();
+    message.subject = smtp::decode_words(content_->editor.subject());
+    message.from = smtp::decode_words(content_->editor.from());
     message.body = std::move(content_->body);
     message.take = services_->engine->has_room();
     return message;

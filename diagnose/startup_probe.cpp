@@ -7,6 +7,8 @@
 #include <chrono>
 #include <utility>
 
+#include "net/cidr.hpp"
+
 namespace diagnose {
 namespace {
 
@@ -19,14 +21,50 @@ std::string best_result(const std::vector<PortEvidence>& evidence, const Smartho
     constexpr std::array<std::string_view, 6> order{"open",        "rejected", "dropped",
                                                     "unreachable", "dns",      "no-name"};
     std::size_t best = order.size();
+    std::string other = "not tried";  // nothing is known, or what the list does not have
     for (const PortEvidence& item : evidence) {
         const bool named = item.role == ProbeRole::smarthost && item.host == smarthost.host &&
                            item.operator_name == smarthost.name;
         if (!named || (item.port != port && item.attempted())) continue;
         const auto found = std::find(order.begin(), order.end(), item.result);
+        if (found == order.end()) other = item.result;
         best = std::min(best, static_cast<std::size_t>(found - order.begin()));
     }
-    return best == order.size() ? "dropped" : std::string{order[best]};
+    return best == order.size() ? other : std::string{order[best]};
+}
+
+bool is_here(const PortEvidence& item) { return net::is_loopback_address(item.address); }
+
+// A smarthost on this host: its other ports may be anybody's, relay's own among them.
+bool is_here(const std::vector<PortEvidence>& evidence, const SmarthostTarget& smarthost) {
+    return std::any_of(evidence.begin(), evidence.end(), [&](const PortEvidence& item) {
+        return item.role == ProbeRole::smarthost && item.host == smarthost.host && is_here(item);
+    });
+}
+
+// Names that are known to exist do not: a resolver that knows nothing.
+bool no_name_known(const std::vector<PortEvidence>& evidence, const ProbeOptions& options) {
+    if (!options.targets.empty() || evidence.empty()) return false;
+    return std::all_of(evidence.begin(), evidence.end(), [](const PortEvidence& item) {
+        return item.role != ProbeRole::direct || item.result == "no-name";
+    });
+}
+
+// What tells of the network outside. A smarthost on this host does not, unless all is on this host
+// for a test.
+std::vector<PortEvidence> of_the_network(const std::vector<PortEvidence>& evidence,
+                                         const ProbeOptions& options) {
+    const bool local_lab = std::all_of(
+        evidence.begin(), evidence.end(),
+        [](const PortEvidence& item) { return item.role != ProbeRole::direct || is_here(item); });
+    const bool dns_at_fault = no_name_known(evidence, options);
+    std::vector<PortEvidence> telling;
+    for (const PortEvidence& item : evidence) {
+        if (item.role == ProbeRole::smarthost && is_here(item) && !local_lab) continue;
+        telling.push_back(item);
+        if (dns_at_fault && !item.attempted()) telling.back().result = "dns";
+    }
+    return telling;
 }
 
 // "; smarthost smtp.example.com: 587 open, 465 dropped"
@@ -49,7 +87,8 @@ std::vector<SmarthostPorts> smarthost_results(const std::vector<PortEvidence>& e
     std::vector<SmarthostPorts> results;
     for (const SmarthostTarget& smarthost : smarthosts) {
         SmarthostPorts result{smarthost.name, smarthost.host, {}};
-        for (const std::uint16_t port : smarthost_ports(smarthost)) {
+        const bool here = is_here(evidence, smarthost);
+        for (const std::uint16_t port : here ? smarthost.ports : smarthost_ports(smarthost)) {
             result.ports.push_back({port, best_result(evidence, smarthost, port)});
         }
         results.push_back(std::move(result));
@@ -66,7 +105,8 @@ asio::awaitable<StartupVerdict> run_startup_probe(asio::any_io_executor executor
     ask.options = options;
     ask.smarthosts = smarthosts;
     std::vector<PortEvidence> evidence = co_await survey_ports(executor, resolver, ask);
-    StartupVerdict verdict = judge(std::move(evidence), options);
+    StartupVerdict verdict = judge(of_the_network(evidence, options), options);
+    verdict.evidence = std::move(evidence);
     verdict.smarthosts = smarthost_results(verdict.evidence, smarthosts);
     verdict.summary += smarthost_words(verdict.smarthosts);
     verdict.at = at;

@@ -196,12 +196,9 @@ TEST_CASE("a refusing port with a smarthost that answers is a rejected port 25",
     CHECK((verdict.ipv4 == VerdictCode::outbound_25_rejected));
     REQUIRE(verdict.smarthosts.size() == 1);
     const auto& ports = verdict.smarthosts[0].ports;
-    REQUIRE(ports.size() == 4);
+    REQUIRE(ports.size() == 1);  // on this host the other ports are not the smarthost's
     CHECK(ports[0].port == submission.port());
     CHECK(ports[0].result == "open");
-    CHECK(ports[1].port == 465);
-    CHECK(ports[2].port == 587);
-    CHECK(ports[3].port == 2525);
 }
 
 TEST_CASE("a refusing port alone decides nothing", "[probe]") {
@@ -236,6 +233,31 @@ TEST_CASE("names that do not exist are no fault of DNS", "[probe]") {
     CHECK(verdict.code == VerdictCode::inconclusive);
     REQUIRE_FALSE(verdict.evidence.empty());
     CHECK(verdict.evidence[0].result == "no-name");
+}
+
+TEST_CASE("a smarthost on this host does not hide that no name resolves", "[probe]") {
+    Bench bench;
+    RefusingPort closed{bench.loop};
+    const StartupVerdict verdict = bench.probe({}, {smarthost(closed.port())});
+    CHECK(verdict.code == VerdictCode::dns_broken);
+    CHECK_THAT(verdict.summary, Catch::Contains("names do not resolve"));
+    REQUIRE(verdict.smarthosts.size() == 1);
+    REQUIRE(verdict.smarthosts[0].ports.size() == 1);
+    CHECK(verdict.smarthosts[0].ports[0].result == "rejected");
+}
+
+TEST_CASE("a smarthost without an address is told as such", "[probe]") {
+    Bench bench;
+    Greeter server{bench.loop, "220 mx.example ESMTP\r\n"};
+    diagnose::SmarthostTarget nowhere;
+    nowhere.name = nowhere.host = "nowhere.example";
+    nowhere.ports.push_back(587);
+    const StartupVerdict verdict = bench.probe({server.target()}, {nowhere});
+    REQUIRE(verdict.smarthosts.size() == 1);
+    for (const auto& port : verdict.smarthosts[0].ports) CHECK(port.result == "no-name");
+    const auto unknown = diagnose::smarthost_results({}, {nowhere});
+    REQUIRE_FALSE(unknown.at(0).ports.empty());
+    CHECK(unknown.at(0).ports[0].result == "not tried");
 }
 
 TEST_CASE("name servers that fail or stay silent are told apart from a closed port", "[probe]") {

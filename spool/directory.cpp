@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "base/log.hpp"
 #include "spool/free_space.hpp"
 
 namespace spool {
@@ -35,6 +36,22 @@ Outcome<> make_private_folder(const std::filesystem::path& folder) {
     // A parent that we may not read cannot be synced; the folder is made all the same.
     if (folder.has_parent_path()) static_cast<void>(sync_folder(folder.parent_path()));
     return {};
+}
+
+// Whoever may write to the folder may put another spool into its place.
+void warn_if_open_to_all(const std::filesystem::path& folder) {
+    struct stat status{};
+    if (::stat(folder.c_str(), &status) != 0 || (status.st_mode & S_IWOTH) == 0) return;
+    base::log_warning("every user of this host can write to the spool's folder",
+                      {{"folder", folder.string()}, {"remedy", "chmod 700 " + folder.string()}});
+}
+
+// Through a link the file of a stranger's choice would be emptied.
+SpoolError lock_failure(const Layout& layout, int number) {
+    if (number != ELOOP) return file_failure("open", layout.lock(), number);
+    return {Problem::io,
+            fmt::format("{} is a symbolic link, which relay does not follow: remove it",
+                        layout.lock().string())};
 }
 
 std::string read_owner(int file) {
@@ -115,8 +132,9 @@ SpoolError sync_failure(const std::filesystem::path& file, int number) {
 
 Outcome<Descriptor> claim_directory(const Layout& layout) {
     if (auto made = make_private_folder(layout.directory); !made) return made.error();
-    Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-    if (!lock.open()) return file_failure("open", layout.lock(), errno);
+    warn_if_open_to_all(layout.directory);
+    Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    if (!lock.open()) return lock_failure(layout, errno);
     if (auto locked = take_lock(lock.number(), LOCK_EX, layout); !locked) return locked.error();
     if (auto written = write_owner(lock.number(), layout.lock()); !written) return written.error();
     if (auto made = make_private_folder(layout.bodies()); !made) return made.error();
@@ -124,10 +142,10 @@ Outcome<Descriptor> claim_directory(const Layout& layout) {
 }
 
 Outcome<Descriptor> share_directory(const Layout& layout) {
-    Descriptor lock{::open(layout.lock().c_str(), O_RDONLY | O_CLOEXEC)};
+    Descriptor lock{::open(layout.lock().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!lock.open()) {
         if (errno == ENOENT) return lock;
-        return file_failure("open", layout.lock(), errno);
+        return lock_failure(layout, errno);
     }
     if (auto locked = take_lock(lock.number(), LOCK_SH, layout); !locked) return locked.error();
     return lock;

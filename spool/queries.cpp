@@ -20,7 +20,11 @@ constexpr std::array all_states{MessageState::queued, MessageState::held, Messag
 // The conditions of a query beside the state, with ?1 to ?5 for its texts and bounds.
 std::string conditions(const Query& query) {
     std::string sql = " AND id < ?1";
-    if (!query.from.empty()) sql += " AND relay_glob(?2, reverse_path)";
+    if (query.from == null_sender) {
+        sql += " AND reverse_path = ''";
+    } else if (!query.from.empty()) {
+        sql += " AND relay_glob(?2, reverse_path)";
+    }
     if (!query.to.empty()) {
         sql +=
             " AND EXISTS (SELECT 1 FROM recipient WHERE recipient.message = message.id"
@@ -40,13 +44,20 @@ std::string conditions(const Query& query) {
 // walking all messages, newest first, as those delivered are.
 constexpr std::int64_t few_waiting = 10'000;
 
-std::string walk(MessageState state, std::int64_t waiting) {
+// Since version 2; what only reads leaves an older spool as it is.
+bool has_set_aside(Database& database) { return database.number("PRAGMA user_version") >= 2; }
+
+std::string set_aside(bool indexed) {
+    return indexed ? "message INDEXED BY message_set_aside" : "message";
+}
+
+std::string walk(MessageState state, std::int64_t waiting, bool indexed) {
     const int number = static_cast<int>(state);
     switch (state) {
         case MessageState::held:
         case MessageState::unknown:
         case MessageState::failed:
-            return fmt::format("message INDEXED BY message_set_aside WHERE state = {}", number);
+            return fmt::format("{} WHERE state = {}", set_aside(indexed), number);
         case MessageState::queued:
             if (waiting > few_waiting) break;
             return fmt::format(
@@ -58,14 +69,14 @@ std::string walk(MessageState state, std::int64_t waiting) {
 }
 
 // Each state is walked in its own way, newest first, and the walks are merged.
-std::string find_sql(const Query& query, std::int64_t waiting) {
+std::string find_sql(const Query& query, std::int64_t waiting, bool indexed) {
     const std::string rest = conditions(query);
     std::string sql;
     if (query.states.empty()) sql = "SELECT id FROM message WHERE 1" + rest;
     for (const MessageState state : all_states) {
         if (std::ranges::find(query.states, state) == query.states.end()) continue;
         sql += fmt::format("{}SELECT id FROM {}{}", sql.empty() ? "" : " UNION ALL ",
-                           walk(state, waiting), rest);
+                           walk(state, waiting, indexed), rest);
     }
     return sql + " ORDER BY id DESC LIMIT ?5";
 }
@@ -74,7 +85,8 @@ std::string find_sql(const Query& query, std::int64_t waiting) {
 
 struct Queries::Statements {
     explicit Statements(Database& database)
-        : message(database, fmt::format("SELECT {} FROM message WHERE id = ?", message_columns)),
+        : indexed(has_set_aside(database)),
+          message(database, fmt::format("SELECT {} FROM message WHERE id = ?", message_columns)),
           recipients(database, fmt::format("SELECT {} FROM recipient WHERE message = ?"
                                            " ORDER BY position",
                                            recipient_columns)),
@@ -88,11 +100,14 @@ struct Queries::Statements {
                "SELECT state, in_file, size, body.bytes FROM message"
                " LEFT JOIN body ON body.message = message.id WHERE message.id = ?"),
           oldest(database,
-                 "SELECT min(received) FROM message WHERE id IN ("
-                 "(SELECT min(id) FROM message INDEXED BY message_due WHERE due IS NOT NULL),"
-                 "(SELECT min(id) FROM message INDEXED BY message_set_aside WHERE state = 1),"
-                 "(SELECT min(id) FROM message INDEXED BY message_set_aside WHERE state = 2))") {}
+                 fmt::format(
+                     "SELECT min(received) FROM message WHERE id IN ("
+                     "(SELECT min(id) FROM message INDEXED BY message_due WHERE due IS NOT NULL),"
+                     "(SELECT min(id) FROM {0} WHERE state = 1),"
+                     "(SELECT min(id) FROM {0} WHERE state = 2))",
+                     set_aside(indexed))) {}
 
+    bool indexed;
     Statement message, recipients, attempts, last_attempt, body, oldest;
 };
 
@@ -205,7 +220,7 @@ std::vector<MessageId> Queries::find(const Query& query, bool all) {
     std::int64_t before = std::numeric_limits<std::int64_t>::max();
     if (query.before && !all) before = query.before->value();
     const std::int64_t waiting = database_->number("SELECT queued FROM totals");
-    Statement rows{*database_, find_sql(query, waiting)};
+    Statement rows{*database_, find_sql(query, waiting, statements_->indexed)};
     rows.bind_at(1, before);
     rows.bind_at(2, std::string_view{query.from});
     rows.bind_at(3, std::string_view{query.to});

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "spool/database.hpp"
@@ -10,6 +11,9 @@
 #include "spool/spool.hpp"
 
 namespace spool {
+
+// As Query::from: reports have no sender, which no glob could tell from any.
+inline constexpr std::string_view null_sender = "<>";
 
 // What is read from the spool, on a connection of its own, so that no search however long keeps
 // a message from being accepted. Sees what is committed. One thread.

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/text.hpp"
+#include "spool/queries.hpp"
 #include "spool/rows.hpp"
 
 namespace spool {
@@ -43,7 +44,9 @@ bool matches(const Message& message, const Query& query) {
         std::ranges::find(query.states, message.state) == query.states.end()) {
         return false;
     }
-    if (!query.from.empty() && !base::glob_match(query.from, message.envelope.reverse_path)) {
+    const std::string_view from =
+        query.from == null_sender ? std::string_view{} : std::string_view{query.from};
+    if (!query.from.empty() && !base::glob_match(from, message.envelope.reverse_path)) {
         return false;
     }
     if (!query.to.empty() &&

@@ -91,17 +91,19 @@ DROP INDEX message_state;
 CREATE INDEX message_set_aside ON message (state) WHERE state = 1 OR state = 2 OR state = 4;
 )sql";
 
-Outcome<> apply(Database& database, const Migration& migration, std::size_t version) {
+// One transaction: the database has version first before it and version last after it.
+Outcome<> apply(Database& database, std::span<const Migration> migrations, std::size_t first,
+                std::size_t last) {
     database.execute("BEGIN IMMEDIATE");
-    database.execute(migration.sql);
-    database.execute(fmt::format("PRAGMA user_version = {}", version));
+    for (std::size_t i = first; i < last; ++i) database.execute(migrations[i].sql);
+    database.execute(fmt::format("PRAGMA user_version = {}", last));
     database.execute("COMMIT");
     if (!database.failed()) return {};
     const SpoolError cause = database.take_error();
     sqlite3_exec(database.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     return SpoolError{cause.problem, fmt::format("cannot bring the spool database to version {}: "
                                                  "{}",
-                                                 version, cause.message)};
+                                                 last, cause.message)};
 }
 
 }  // namespace
@@ -122,9 +124,11 @@ Outcome<> migrate(Database& database, std::span<const Migration> migrations) {
                         "what waits first",
                         database.file().string(), present, migrations.size())};
     }
+    // A new database is whole or empty, whenever the process is killed.
+    if (present == 0) return apply(database, migrations, 0, migrations.size());
     for (std::size_t version = present; version < migrations.size(); ++version) {
-        if (auto applied = apply(database, migrations[version], version + 1); !applied) {
-            return applied.error();
+        if (auto applied = apply(database, migrations, version, version + 1); !applied) {
+            return applied;
         }
     }
     return {};

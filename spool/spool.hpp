@@ -93,7 +93,7 @@ struct Report {
 
 struct Query {
     std::vector<MessageState> states;  // empty: all
-    std::string to, from;              // globs, "" any
+    std::string to, from;              // globs, "" any; from "<>": the empty one
     std::string text;                  // substring of address, subject or message-id, "" any
     std::optional<MessageId> before;   // page: only older ids
     std::size_t limit = 100;

@@ -171,6 +171,7 @@ TEST_CASE("lists come newest first, by page, state and text", "[spool]") {
         {"any recipient", {}, "*@C.example", "", "", 0, 9, {4}},
         {"brackets are no class", {}, "[u]1@*", "", "", 0, 9, {}},
         {"sender", {MessageState::queued}, "", "from@*", "", 0, 2, {9, 6}},
+        {"no sender", {}, "", "<>", "", 0, 9, {5}},
         {"text in an address", {}, "", "", "EXTRA@", 0, 9, {4}},
         {"text in a subject", {}, "", "", "[X]*", 0, 9, {6}},
         {"text in a message-id", {}, "", "", "<7@a", 0, 9, {7}},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "spool/database.hpp"
+#include "spool/reading_spool.hpp"
 #include "tests/unit/spool/fixture.hpp"
 
 using namespace spool;
@@ -58,19 +59,82 @@ TEST_CASE("a second opener is told who has the spool", "[spool]") {
     CHECK(open_failure(desk.options) == "opened");
 }
 
+namespace {
+
+void make_version_1(const Options& options) {
+    auto database = Database::open(options.directory / "spool.db", Database::Access::write);
+    (*database)->execute(
+        "DROP INDEX message_set_aside; CREATE INDEX message_state ON message (state);"
+        "PRAGMA user_version = 1");
+    REQUIRE_FALSE((*database)->failed());
+}
+
+}  // namespace
+
+TEST_CASE("the lock is not opened through a link", "[spool]") {
+    const Folder folder;
+    const Options options = Desk::options_for(folder);
+    std::filesystem::create_directories(options.directory);
+    write_file(folder.path() / "target", "kept");
+    std::filesystem::create_symlink(folder.path() / "target", options.directory / "lock");
+    CHECK_THAT(open_failure(options), Contains("lock is a symbolic link"));
+    CHECK(std::filesystem::file_size(folder.path() / "target") == 4);
+}
+
+TEST_CASE("a spool of version 1 is read as it is", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1, "kept").has_value());
+    REQUIRE(desk.add(2, "held").has_value());
+    desk.spool.reset();
+    make_version_1(desk.options);
+    {
+        auto reading = ReadingSpool::open(desk.options, run_at_once);
+        REQUIRE(reading.has_value());
+        ReadingSpool& spool = **reading;
+        const auto list = [&](std::vector<MessageState> states) {
+            Query query;
+            query.states = std::move(states);
+            const auto found =
+                wait<std::vector<Summary>>([&](auto done) { spool.list(query, std::move(done)); });
+            return found ? std::to_string(found->size()) : found.error().message;
+        };
+        CHECK(list({}) == "2");
+        CHECK(list({MessageState::queued}) == "2");
+        CHECK(list({MessageState::queued, MessageState::held, MessageState::unknown}) == "2");
+        CHECK(list({MessageState::failed}) == "0");
+        CHECK(wait<Stats>([&](auto done) { spool.stats(std::move(done)); }).has_value());
+        CHECK(wait<Details>([&](auto done) {
+                  spool.show(MessageId{1}, std::move(done));
+              }).has_value());
+        const auto body =
+            wait<Body>([&](auto done) { spool.load_body(MessageId{1}, std::move(done)); });
+        REQUIRE(body.has_value());
+        CHECK(*body->bytes == "kept");
+    }
+    auto database = Database::open(desk.options.directory / "spool.db", Database::Access::read);
+    CHECK((*database)->number("PRAGMA user_version") == 1);
+}
+
+TEST_CASE("a new database has all of its versions or none", "[spool]") {
+    const Folder folder;
+    const std::span<const Migration> known = known_migrations();
+    std::vector<Migration> broken{known.begin(), known.end()};
+    broken.push_back({"CREATE nonsense"});
+    const Options options = Desk::options_for(folder);
+    CHECK_THAT(open_failure(options, {nullptr, broken}),
+               Contains("CREATE nonsense") || Contains("syntax error"));
+    auto database = Database::open(options.directory / "spool.db", Database::Access::read);
+    CHECK((*database)->number("PRAGMA user_version") == 0);
+    CHECK((*database)->number("SELECT count(*) FROM sqlite_master") == 0);
+}
+
 TEST_CASE("a spool of version 1 is taken over with its mail", "[spool]") {
     const Folder folder;
     Desk desk{folder};
     REQUIRE(desk.add(1, "kept").has_value());
     desk.spool.reset();
-    {
-        auto database =
-            Database::open(desk.options.directory / "spool.db", Database::Access::write);
-        (*database)->execute(
-            "DROP INDEX message_set_aside; CREATE INDEX message_state ON message (state);"
-            "PRAGMA user_version = 1");
-        REQUIRE_FALSE((*database)->failed());
-    }
+    make_version_1(desk.options);
     desk.open();
     CHECK(desk.take_ids(start + 1h) == std::vector<std::int64_t>{1});
     CHECK(*desk.load_body(1)->bytes == "kept");

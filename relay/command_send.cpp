@@ -172,7 +172,8 @@ smtp::Envelope write_envelope(const MailDraft& draft, const std::vector<std::str
 }
 
 bool arrived(const SendResult& result) {
-    return result.outcome == "delivered" || result.outcome == "accepted";
+    return result.outcome == "delivered" || result.outcome == "accepted" ||
+           result.outcome == "left";
 }
 
 // The first recipient who did not get it; the first of all when everybody did.
@@ -283,19 +284,26 @@ std::vector<SendResult> tell_replies(const std::vector<smtp::Reply>& replies,
     return results;
 }
 
+// Of whom nothing is known any more: somebody deleted the message, or no record is ever kept.
+SendResult without_record(std::string address, const Sending& sending) {
+    const bool none_kept = sending.settings->spool.keep_delivered == base::Duration::zero();
+    if (none_kept) {
+        return {
+            std::move(address), "left",
+            "it left the queue; how it ended is in relay's log only (spool.keep_delivered is 0)"};
+    }
+    return {std::move(address), "gone", "it left the queue and no record is kept of it"};
+}
+
 // Puts what came of those whom relay accepted in the place of "accepted".
-void take_over(const std::vector<SendResult>& followed, std::vector<SendResult>& results) {
+void take_over(const std::vector<SendResult>& followed, const Sending& sending,
+               std::vector<SendResult>& results) {
     for (SendResult& result : results) {
         if (result.outcome != "accepted") continue;
         const auto found =
             std::find_if(followed.begin(), followed.end(),
                          [&](const SendResult& each) { return each.address == result.address; });
-        if (found != followed.end()) {
-            result = *found;
-        } else {
-            result.outcome = "gone";
-            result.reply = "it left the queue and no record is kept of it";
-        }
+        result = found != followed.end() ? *found : without_record(result.address, sending);
     }
 }
 
@@ -321,10 +329,13 @@ ExitStatus send_and_follow(const SendOptions& options, const Context& context, S
         SendFollower follower{*sending.channel, id, begin, sending.wait, tell};
         const auto followed = follower.follow();
         if (!followed) return fail(followed.error().message);
-        take_over(*followed, results);
-        if (results.size() > 1) {
+        // Another server's message is none of our spool's: all that is known is that it was taken.
+        const bool elsewhere = followed->empty() && !options.server.empty();
+        if (!elsewhere) {
+            take_over(*followed, sending, results);
             for (const SendResult& result : results) {
                 if (result.outcome == "refused") continue;  // told already
+                if (results.size() == 1 && result.outcome != "left") continue;
                 tell({since(), result.outcome, result.address + ": " + result.reply,
                       state_style(result.outcome)});
             }
@@ -352,6 +363,10 @@ ExitStatus send(const SendOptions& options, const Context& context) {
     return send_and_follow(options, context, sending);
 }
 
+std::string sender_problem(const std::string& text) {
+    return text.empty() ? "must not be empty; without --from the usual sender is taken" : "";
+}
+
 }  // namespace
 
 void add_send_command(CLI::App& root, Context& context) {
@@ -366,7 +381,8 @@ void add_send_command(CLI::App& root, Context& context) {
         ->add_option("--from", options->from,
                      "Sender (the smarthost's username if it is an address, else this user at "
                      "server.hostname)")
-        ->type_name("ADDRESS");
+        ->type_name("ADDRESS")
+        ->check(sender_problem);
     command->add_option("--subject", options->subject, "Subject")->type_name("TEXT");
     command->add_option("--body", options->body, "Text; - reads standard input")->type_name("TEXT");
     command->add_option("--attach", options->attach, "File to attach; may be repeated")

@@ -20,8 +20,9 @@ struct SendStep {
 // Where a followed message ended for one recipient, or stands when there is no more waiting.
 struct SendResult {
     std::string address;
-    std::string outcome;  // "delivered", "failed", "deferred", "unknown", "held", "queued", "gone"
-    std::string reply;    // the far side's last word
+    // "delivered", "failed", "deferred", "unknown", "held", "queued", "gone", "left"
+    std::string outcome;
+    std::string reply;  // the far side's last word
 };
 
 // Watches one message through the API until it is delivered, given up, or its next attempt lies

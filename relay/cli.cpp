@@ -199,7 +199,10 @@ int run_cli(int argc, char** argv) {
     root.require_subcommand(1);
     add_all_commands(root, context);
     accept_config_in_front(root, context);
-    return static_cast<int>(run_words(root, context, {argv + 1, argv + argc}));
+    const ExitStatus status = run_words(root, context, {argv + 1, argv + argc});
+    const std::string problem = output_problem();
+    if (problem.empty() || status != ExitStatus::done) return static_cast<int>(status);
+    return static_cast<int>(fail(problem));
 }
 
 }  // namespace relay

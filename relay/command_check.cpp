@@ -187,9 +187,9 @@ std::string with_sign_ins(const std::string& report, const std::vector<SignIn>& 
 void print_sign_ins(const std::vector<SignIn>& results) {
     for (const SignIn& result : results) {
         const std::string key = result.fingerprint.empty() ? "" : ", key " + result.fingerprint;
-        std::printf("%s %s: %s%s\n", result.ok ? "ok    " : "FAILED", result.name.c_str(),
-                    result.text.c_str(), key.c_str());
-        if (!result.advice.empty()) std::printf("       %s\n", result.advice.c_str());
+        print(fmt::format("{} {}: {}{}\n", result.ok ? "ok    " : "FAILED", result.name,
+                          result.text, key));
+        if (!result.advice.empty()) print("       " + result.advice + "\n");
     }
 }
 
@@ -206,9 +206,9 @@ ExitStatus check(const Context& context, bool online) {
     }
     if (context.json) {
         const std::string report = check_json(loaded);
-        std::fputs(online ? with_sign_ins(report, results).c_str() : report.c_str(), stdout);
+        print(online ? with_sign_ins(report, results) : report);
     } else {
-        std::fputs(check_text(loaded, standard_output(context.color).color).c_str(), stdout);
+        print(check_text(loaded, standard_output(context.color).color));
         print_sign_ins(results);
     }
     if (!loaded.ok()) return ExitStatus::config;

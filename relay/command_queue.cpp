@@ -107,18 +107,19 @@ void add_show(CLI::App& queue, Context& context) {
 struct Verb {
     const char* name;
     const char* description;
-    const char* past;    // "3 messages WORD"
-    const char* method;  // for one message
-    const char* suffix;  // of its target
+    const char* past;          // "3 messages WORD"
+    const char* past_offline;  // the same when no server runs
+    const char* method;        // for one message
+    const char* suffix;        // of its target
 };
 
 constexpr Verb verbs[] = {
-    {"retry", "Try to deliver now, also when a smarthost is paused", "will be tried now", "POST",
-     "/retry"},
-    {"hold", "Keep messages back until they are released", "held", "POST", "/hold"},
-    {"release", "Let held messages go", "released", "POST", "/release"},
-    {"delete", "Delete messages for good, without a report to their senders", "deleted", "DELETE",
-     ""},
+    {"retry", "Try to deliver now, also when a smarthost is paused", "will be tried now",
+     "will be tried as soon as relay runs", "POST", "/retry"},
+    {"hold", "Keep messages back until they are released", "held", "held", "POST", "/hold"},
+    {"release", "Let held messages go", "released", "released", "POST", "/release"},
+    {"delete", "Delete messages for good, without a report to their senders", "deleted", "deleted",
+     "DELETE", ""},
 };
 
 struct Changed {
@@ -155,8 +156,14 @@ Changed change_selection(ControlChannel& channel, const Verb& verb,
     return changed;
 }
 
+// A script that does not say --yes may have selected more than it meant, and nobody can be asked.
+bool unasked(const Verb& verb, const SelectionOptions& options) {
+    return std::string_view{verb.name} == "delete" && options.ids.empty() && !options.yes &&
+           ::isatty(STDIN_FILENO) != 1;
+}
+
 bool confirmed(const SelectionOptions& options) {
-    if (options.yes || ::isatty(STDIN_FILENO) != 1) return true;
+    if (options.yes) return true;
     const std::string question =
         "Delete every message " + options.words() + "? This cannot be undone. [y/N] ";
     std::fputs(question.c_str(), stderr);
@@ -171,6 +178,7 @@ ExitStatus change(ControlChannel& channel, const Context& context, const Verb& v
     if (options.ids.empty() && deletes && !confirmed(options)) {
         return fail("nothing was deleted");
     }
+    const char* past = channel.online() ? verb.past : verb.past_offline;
     const Changed changed = options.ids.empty() ? change_selection(channel, verb, options)
                                                 : change_ids(channel, verb, options.ids);
     if (context.json) {
@@ -179,7 +187,7 @@ ExitStatus change(ControlChannel& channel, const Context& context, const Verb& v
         print(json::serialize(object) + "\n");
     } else if (changed.count > 0 || !changed.failed) {
         const std::string noun = changed.count == 1 ? " message " : " messages ";
-        print(std::to_string(changed.count) + noun + verb.past + "\n");
+        print(std::to_string(changed.count) + noun + past + "\n");
     }
     return changed.failed ? ExitStatus::bad : ExitStatus::done;
 }
@@ -189,6 +197,12 @@ void add_verb(CLI::App& queue, Context& context, const Verb& verb) {
     CLI::App* command = add_command(
         queue, context, verb.name, verb.description, {.json = true}, [options, &context, &verb] {
             if (const auto problem = options->problem()) return fail(*problem, ExitStatus::usage);
+            if (unasked(verb, *options)) {
+                return fail("deleting every message " + options->words() +
+                                " needs --yes, as there "
+                                "is no terminal to ask on",
+                            ExitStatus::usage);
+            }
             return with_channel(context, Purpose::change, [&](ControlChannel& channel) {
                 return change(channel, context, verb, *options);
             });

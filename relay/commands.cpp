@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/text.hpp"
 #include "relay/loaded_files.hpp"
 
 namespace relay {
@@ -30,9 +31,14 @@ CLI::App* add_command_group(CLI::App& parent, const char* name, const char* desc
     return parent.add_subcommand(name, description)->require_subcommand(1);
 }
 
+// It may quote an argument or a server: no escape sequence may reach the terminal.
 ExitStatus fail(std::string_view message, ExitStatus status) {
-    const std::string line = "relay: " + std::string(message) + "\n";
-    std::fputs(line.c_str(), stderr);
+    constexpr std::size_t longest_line = std::size_t{64} * 1024;
+    std::string text = "relay: ";
+    for (const std::string_view line : base::split(message, '\n')) {
+        text += base::printable(line, longest_line) + "\n";
+    }
+    std::fputs(text.c_str(), stderr);
     return status;
 }
 

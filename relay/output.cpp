@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/result.hpp"
 #include "base/text.hpp"
 
 namespace relay {
@@ -15,6 +17,8 @@ namespace {
 
 constexpr std::size_t gap = 2;    // blanks between columns
 constexpr std::size_t least = 8;  // no column is cut below this
+
+int first_failure = 0;  // errno of the first write to standard output that failed
 
 std::size_t terminal_width(int descriptor) {
     winsize size{};
@@ -132,8 +136,14 @@ std::string Table::text(const Terminal& terminal) const {
 }
 
 void print(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+    if ((std::fflush(stdout) != 0 || !written) && first_failure == 0) first_failure = errno;
+}
+
+std::string output_problem() {
+    print("");  // what other functions of stdio have left there
+    if (first_failure == 0 || first_failure == EPIPE) return {};
+    return "cannot write to standard output: " + base::errno_text(first_failure);
 }
 
 }  // namespace relay

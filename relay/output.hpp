@@ -60,7 +60,11 @@ class Table {
     std::vector<std::vector<Cell>> rows_;
 };
 
-// Writes to standard output; a closed pipe or full disk is not an error of ours to explain.
+// Writes to standard output.
 void print(std::string_view text);
+
+// What kept the output from being written whole, "" when nothing did. A reader that went away
+// ("relay queue list | head") has what it wanted.
+[[nodiscard]] std::string output_problem();
 
 }  // namespace relay

@@ -1,37 +1,49 @@
 #include "relay/queue_export.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include "admin/target.hpp"
+#include "base/draft_file.hpp"
 #include "relay/output.hpp"
 
 namespace relay {
 
 namespace {
 
-// Mail is private: the file is its owner's only.
-base::Result<void> write_file(const std::string& path, std::string_view content) {
-    const auto failure = [&] {
-        return base::error("cannot write " + path + ": " + base::errno_text(errno));
-    };
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (descriptor < 0) return failure();
-    while (!content.empty()) {
-        const ssize_t count = ::write(descriptor, content.data(), content.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) {
-            const base::Error error = failure();
-            ::close(descriptor);
-            return error;
-        }
-        content.remove_prefix(static_cast<std::size_t>(count));
-    }
-    if (::close(descriptor) != 0) return failure();
+base::Error cannot_write(const std::string& path) {
+    return base::error("cannot write " + path + ": " + base::errno_text(errno));
+}
+
+bool is_device(const std::string& path) { return path.starts_with("/dev/"); }
+
+base::Result<void> write_device(const std::string& path, std::string_view content) {
+    std::FILE* file = std::fopen(path.c_str(), "we");
+    if (file == nullptr) return cannot_write(path);
+    const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size();
+    if (std::fclose(file) != 0 || !written) return cannot_write(path);
     return {};
+}
+
+// Mail is private: the file is a new one, its owner's only. In a folder like /tmp a stranger may
+// have put a link or a readable file of that name there before.
+base::Result<void> write_file(const std::string& path, std::string_view content) {
+    struct stat present{};
+    const bool exists = ::lstat(path.c_str(), &present) == 0;
+    if (exists && !S_ISREG(present.st_mode) && !S_ISLNK(present.st_mode)) {
+        return base::error(path + " is in the way: it is no file; name another one");
+    }
+    base::DraftFile draft{path};
+    if (!draft.open() || !draft.write(content) || !draft.place()) return cannot_write(path);
+    return {};
+}
+
+base::Result<void> make_directory(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+    return base::error("cannot make the folder " + path + ": " + base::errno_text(errno));
 }
 
 base::Result<std::string> fetch(ControlChannel& channel, const std::string& id) {
@@ -54,7 +66,10 @@ base::Result<void> export_one(ControlChannel& channel, const std::string& id,
         if (written) print(path + "\n");
         return written;
     }
-    if (!where.file.empty() && where.file != "-") return write_file(where.file, *content);
+    if (!where.file.empty() && where.file != "-") {
+        return is_device(where.file) ? write_device(where.file, *content)
+                                     : write_file(where.file, *content);
+    }
     print(*content);
     return {};
 }
@@ -78,6 +93,11 @@ ExitStatus export_messages(ControlChannel& channel, const SelectionOptions& opti
     if (!ids) return fail(ids.error().message);
     if (ids->size() > 1 && where.directory.empty()) {
         return fail("several messages need --directory DIR", ExitStatus::usage);
+    }
+    if (!ids->empty() && !where.directory.empty()) {
+        if (const auto made = make_directory(where.directory); !made) {
+            return fail(made.error().message);
+        }
     }
     bool failed = false;
     for (const std::string& id : *ids) {

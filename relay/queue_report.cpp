@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "base/units.hpp"
 
@@ -22,12 +24,33 @@ std::string next_attempt(const ApiView& message, base::Time now) {
     return *due <= now ? "now" : "in " + short_duration(*due - now);
 }
 
-std::string recipients_text(const ApiView& message) {
+// The recipient who makes the message's state what it is: the first who failed, or who waits.
+std::optional<ApiView> telling_recipient(const ApiView& message) {
     const std::vector<ApiView> recipients = objects(message.list("recipients"));
-    if (recipients.empty()) return "-";
-    std::string text = recipients.front().text("address");
-    if (recipients.size() > 1) text += " +" + std::to_string(recipients.size() - 1);
+    const std::string state = message.text("state");
+    const std::string_view wanted =
+        state == "failed" || state == "delivered" ? std::string_view{state} : "pending";
+    const auto found = std::find_if(recipients.begin(), recipients.end(), [&](const ApiView& each) {
+        return each.text("state") == wanted;
+    });
+    if (found != recipients.end()) return *found;
+    if (recipients.empty()) return std::nullopt;
+    return recipients.front();
+}
+
+std::string recipients_text(const ApiView& message) {
+    const auto telling = telling_recipient(message);
+    if (!telling) return "-";
+    std::string text = telling->text("address");
+    const std::size_t count = message.list("recipients").size();
+    if (count > 1) text += " +" + std::to_string(count - 1);
     return text;
+}
+
+// What the far side said of a recipient, or what we say.
+std::string word_of(const ApiView& recipient) {
+    const std::string reply = recipient.text("reply");
+    return reply.empty() ? recipient.text("problem") : reply;
 }
 
 std::string sender_text(const ApiView& message) {
@@ -35,14 +58,12 @@ std::string sender_text(const ApiView& message) {
     return from.empty() ? "<>" : from;
 }
 
-// What the far side said last of who still waits, or what we say of it.
 std::string last_word(const ApiView& message) {
+    const auto telling = telling_recipient(message);
+    const std::string word = telling ? word_of(*telling) : std::string{};
+    if (!word.empty()) return word;
     const auto attempt = message.object("last_attempt");
-    if (attempt) return attempt->text("reply");
-    for (const ApiView recipient : objects(message.list("recipients"))) {
-        if (!recipient.text("problem").empty()) return recipient.text("problem");
-    }
-    return "";
+    return attempt ? attempt->text("reply") : std::string{};
 }
 
 std::string line(std::string_view name, const std::string& value) {
@@ -73,8 +94,7 @@ std::string recipient_lines(const ApiView& message, const Terminal& terminal) {
     std::string text = "\nRecipients\n";
     for (const ApiView recipient : objects(message.list("recipients"))) {
         const std::string state = recipient.text("state");
-        std::string said = recipient.text("reply");
-        if (said.empty()) said = recipient.text("problem");
+        const std::string said = word_of(recipient);
         text += "  " + styled(terminal, state_style(state), fmt::format("{:<10}", state)) +
                 base::printable(recipient.text("address"));
         text += said.empty() ? "\n" : ": " + base::printable(said, 2000) + "\n";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
+#include "admin/selection.hpp"
 #include "admin/target.hpp"
 
 namespace relay {
@@ -14,6 +15,17 @@ namespace {
 
 constexpr std::size_t page_size = 1000;
 constexpr const char* waiting_states = "queued,held,unknown";
+
+std::string state_problem(const std::string& text) {
+    const auto states = admin::parse_states(text);
+    return states ? std::string{} : states.error().message;
+}
+
+// Taken for no condition at all, an empty value would select everything.
+std::string glob_problem(const std::string& text) {
+    if (!text.empty()) return {};
+    return "must not be empty; the empty sender of reports is written <>";
+}
 
 }  // namespace
 
@@ -59,12 +71,17 @@ std::string SelectionOptions::query() const {
 void add_selection_options(CLI::App& command, SelectionOptions& options, const char* all_means) {
     command.add_flag("--all", options.all, all_means);
     command.add_option("--to", options.to, "Recipient; * and ? stand for anything")
-        ->type_name("GLOB");
-    command.add_option("--from", options.from, "Envelope sender; likewise")->type_name("GLOB");
+        ->type_name("GLOB")
+        ->check(glob_problem);
+    command
+        .add_option("--from", options.from, "Envelope sender; likewise, and <> for the empty one")
+        ->type_name("GLOB")
+        ->check(glob_problem);
     command
         .add_option("--state", options.state,
                     "queued, held, unknown, delivered, failed (commas between), or all")
-        ->type_name("STATE");
+        ->type_name("STATE")
+        ->check(state_problem);
 }
 
 base::Result<void> for_each_page(ControlChannel& channel, const SelectionOptions& options,

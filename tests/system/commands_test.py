@@ -7,7 +7,7 @@ import sys
 import unittest
 from unittest import mock
 
-from support.case import SystemCase
+from support.case import SystemCase, message
 from support.certificates import Authority, public_key_pin
 from support.fake_smarthost import PASSWORD, USER
 from support.relay import BINARY, ROOT
@@ -190,6 +190,122 @@ class CommandsTest(SystemCase):
         self.assertEqual(200, relay.api("GET", "/readyz")[0])
         metrics = relay.api("GET", "/metrics")[1].decode()
         self.assertIn("relay_", metrics)
+
+    def waiting_relay(self):
+        relay = self.relay(self.smarthost(self.fake(), port=1), delivery={"retry": ["1h"]})
+        return relay, self.send(relay)
+
+    def test_export_writes_files_of_its_own(self):
+        relay, identifier = self.waiting_relay()
+        shared = self.scratch.path / "shared"
+        shared.mkdir()
+        other = shared / "other"
+        other.write_text("another's\n")
+        place = shared / f"{identifier}.eml"
+        for before in ("a link", "a readable file"):
+            with self.subTest(before):
+                if before == "a link":
+                    place.symlink_to(other)
+                else:
+                    place.write_text("old\n")
+                    place.chmod(0o644)
+                relay.command("queue", "export", "--all", "--directory", str(shared))
+                self.assertIn("Subject: hello", place.read_text())
+                self.assertEqual(0o100600, place.lstat().st_mode)
+                self.assertEqual("another's\n", other.read_text())
+                place.unlink()
+        os.mkfifo(place)
+        for words in (("--all", "--directory", str(shared)), (identifier, "-o", str(place))):
+            done = relay.command("queue", "export", *words, check=False, timeout=20)
+            self.assertEqual(1, done.returncode)
+            self.assertIn("is in the way", done.stderr)
+        self.assertEqual(["other", place.name], sorted(f.name for f in shared.iterdir())[::-1])
+
+    def test_export_makes_its_folder_and_writes_to_devices(self):
+        relay, identifier = self.waiting_relay()
+        fresh = self.scratch.path / "fresh"
+        relay.command("queue", "export", identifier, "--directory", str(fresh))
+        self.assertEqual(0o40700, fresh.stat().st_mode)
+        self.assertEqual([f"{identifier}.eml"], [f.name for f in fresh.iterdir()])
+        for output in ("-", "/dev/stdout"):
+            done = relay.command("queue", "export", identifier, "-o", output)
+            self.assertIn("Subject: hello", done.stdout)
+        done = relay.command("queue", "export", identifier, "-o", "/dev/full", check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn("/dev/full", done.stderr)
+
+    def test_deleting_a_selection_without_a_terminal_needs_yes(self):
+        relay, identifier = self.waiting_relay()
+
+        def delete(*words):
+            return subprocess.run([BINARY, "queue", "delete", *words, "--config", relay.config],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = delete("--all")
+        self.assertEqual(2, done.returncode)
+        self.assertIn("--yes", done.stderr)
+        self.assertEqual(1, relay.status()["queue"]["queued"])
+        self.assertEqual(0, delete("--all", "-y").returncode)
+        self.assertEqual(0, relay.status()["queue"]["queued"])
+
+    def test_values_that_no_option_takes_are_usage_errors(self):
+        relay, _ = self.waiting_relay()
+        for words in (("queue", "list", "--state", "foo"), ("queue", "hold", "--state", "held,x"),
+                      ("queue", "list", "--from", ""), ("queue", "delete", "-y", "--to", ""),
+                      ("send", "--to", "ada@dest.example", "--from", "")):
+            with self.subTest(words=words):
+                done = relay.command(*words, check=False)
+                self.assertEqual(2, done.returncode, done.stdout + done.stderr)
+        self.assertEqual(1, relay.status()["queue"]["queued"])
+
+    def test_mail_without_a_sender_is_found(self):
+        relay, identifier = self.waiting_relay()
+        report = self.send(relay, "report", sender="")
+        self.assertEqual([report], [m["id"] for m in
+                                    self.queue(relay, "list", "--from", "<>")["messages"]])
+        relay.stop()
+        self.assertEqual([report], [m["id"] for m in
+                                    self.queue(relay, "list", "--from", "<>")["messages"]])
+        self.assertIn("will be tried as soon as relay runs",
+                      relay.command("queue", "retry", identifier).stdout)
+
+    def test_a_subject_is_found_as_people_read_it(self):
+        relay, _ = self.waiting_relay()
+        octets = message("x").replace(b"Subject: x", b"Subject: =?UTF-8?B?UsOpaW5p?=\r\n =?UTF-8?Q?_=E2=82=AC?=")
+        identifier = self.send(relay, octets=octets)
+        found = self.queue(relay, "list", "--search", "r\u00e9ini")["messages"]
+        self.assertEqual([[identifier, "R\u00e9ini \u20ac"]],
+                         [[m["id"], m["subject"]] for m in found])
+        raw = relay.api("GET", f"/api/v1/messages/{identifier}/raw")[1]
+        self.assertTrue(raw.endswith(octets), raw)
+
+    def test_output_that_cannot_be_written_is_a_failure(self):
+        relay, identifier = self.waiting_relay()
+        for words in (("queue", "list", "--json"), ("queue", "show", identifier), ("check",)):
+            with self.subTest(words=words), open("/dev/full", "wb") as full:
+                done = subprocess.run([BINARY, *words, "--config", relay.config], stdout=full,
+                                      stderr=subprocess.PIPE, text=True)
+                self.assertEqual(1, done.returncode)
+                self.assertIn("cannot write to standard output: no space left", done.stderr)
+
+    def test_send_to_another_server_ends_with_its_acceptance(self):
+        server = self.fake()
+        other = self.relay(self.smarthost(server))
+        here = self.relay(self.smarthost(server))
+        words = ("send", "--to", "ada@dest.example", "--from", "app@example.com", "--server",
+                 f"127.0.0.1:{other.port}")
+        done = here.command(*words)
+        self.assertEqual("", done.stderr)
+        self.assertIn("queued as", done.stdout)
+        answer = json.loads(here.command(*words, "--json").stdout)
+        self.assertEqual("accepted", answer["outcome"])
+
+    def test_send_where_no_record_is_kept_says_that_the_message_left(self):
+        relay = self.relay(self.smarthost(self.fake()), spool={"keep_delivered": "0s"})
+        words = ("send", "--to", "ada@dest.example", "--from", "app@example.com")
+        done = relay.command(*words)
+        self.assertEqual("", done.stderr)
+        self.assertIn("left the queue", done.stdout)
+        self.assertEqual("left", json.loads(relay.command(*words, "--json").stdout)["outcome"])
 
     def test_check_online_signs_in_without_sending(self):
         server = self.fake()

@@ -54,7 +54,32 @@ TEST_CASE("a row of the queue says what waits, for what, and why", "[relay]") {
     json::array messages;
     messages.push_back(message("queued"));
     CHECK(message_table(messages, Terminal{}, now) ==
-          "35bt20v96png  queued  5m  2.0 KiB  <>  a@example.org +1  in 30s  450 4.2.1 Busy\n");
+          "35bt20v96png  queued  5m  2.0 KiB  <>  a@example.org +1  in 30s  450 4.2.1 "
+          "Busy\\x1b[31m\n");
+}
+
+TEST_CASE("a row of the queue quotes the recipient who makes the state what it is", "[relay]") {
+    const auto row = [](const std::string& state, const char* recipients) {
+        json::object object = message(state);
+        object["recipients"] = json::parse(recipients);
+        json::array messages;
+        messages.push_back(object);
+        return message_table(messages, Terminal{}, now);
+    };
+    const char* finished_first = R"([
+        {"address":"a@example.org","state":"failed","reply":"550 No such user","problem":null},
+        {"address":"b@example.org","state":"pending","reply":"450 Busy","problem":null}])";
+    CHECK_THAT(row("queued", finished_first),
+               Catch::Contains("b@example.org +1") && Catch::EndsWith("  450 Busy\n"));
+    CHECK_THAT(row("failed", finished_first),
+               Catch::Contains("a@example.org +1") && Catch::EndsWith("  550 No such user\n"));
+    const char* expired = R"([
+        {"address":"a@example.org","state":"failed","reply":null,
+         "problem":"given up after 5 days: 450 Busy"}])";
+    CHECK_THAT(row("failed", expired), Catch::EndsWith("  given up after 5 days: 450 Busy\n"));
+    const char* silent = R"([
+        {"address":"a@example.org","state":"pending","reply":null,"problem":null}])";
+    CHECK_THAT(row("queued", silent), Catch::EndsWith("  450 4.2.1 Busy\n"));
 }
 
 TEST_CASE("a message's story names everyone, every attempt and what comes next", "[relay]") {
@@ -91,7 +116,9 @@ TEST_CASE("a message's story names everyone, every attempt and what comes next",
 TEST_CASE("mail that only waits says for what", "[relay]") {
     json::object waiting = message("queued");
     waiting["last_attempt"] = nullptr;
-    waiting["recipients"].as_array()[0].as_object()["problem"] = "no route to the smarthost";
+    json::object& recipient = waiting["recipients"].as_array()[0].as_object();
+    recipient["reply"] = nullptr;
+    recipient["problem"] = "no route to the smarthost";
     json::array messages;
     messages.push_back(waiting);
     CHECK_THAT(message_table(messages, Terminal{}, now),

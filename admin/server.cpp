@@ -184,6 +184,26 @@ class Session {
     bool head_ = false;
 };
 
+// A transfer coding that is not undone would leave the body to be taken for the next request, and
+// of two answers to one question a parser elsewhere may read the other one.
+std::optional<ApiResponse> unclear(const Request& request) {
+    const bool codings = request.count(http::field::transfer_encoding) > 0;
+    const bool chunked = request.count(http::field::transfer_encoding) == 1 &&
+                         beast::iequals(request[http::field::transfer_encoding], "chunked");
+    if (codings && !chunked) {
+        return error_response(501, "not_implemented",
+                              "the only Transfer-Encoding taken here is chunked");
+    }
+    // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
+    for (const http::field field : {http::field::host, http::field::origin}) {
+        if (request.count(field) < 2) continue;
+        return error_response(
+            400, "bad_request",
+            "the request has more than one " + std::string(view(http::to_string(field))));
+    }
+    return std::nullopt;
+}
+
 // Looked up where it decides, as that reads a table of all connections.
 std::optional<uid_t> Session::user() {
     if (user_) return user_;
@@ -193,10 +213,6 @@ std::optional<uid_t> Session::user() {
 
 std::optional<ApiResponse> Session::refuse(const Request& request) {
     if (!listen_) return std::nullopt;
-    // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
-    if (request.count(http::field::host) > 1) {
-        return error_response(400, "bad_request", "the request has more than one Host");
-    }
     RequestFacts facts;
     const std::string_view target = view(request.target());
     facts.method = view(request.method_string());
@@ -228,6 +244,8 @@ asio::awaitable<bool> Session::serve_request() {
     }
     version_ = parser.get().version();
     head_ = parser.get().method() == http::verb::head;
+    std::optional<ApiResponse> unclear_request = unclear(parser.get());
+    if (unclear_request) co_return co_await respond(std::move(*unclear_request), false);
     std::optional<ApiResponse> refused = refuse(parser.get());
     if (refused) {
         const bool keep = parser.keep_alive() && parser.is_done();

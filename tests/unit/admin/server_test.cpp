@@ -122,6 +122,32 @@ TEST_CASE("Host and Origin are checked over TCP and not over the control socket"
               .starts_with("HTTP/1.1 400"));
 }
 
+TEST_CASE("a request that others may read otherwise is refused and the connection closed",
+          "[admin]") {
+    Served served;
+    served.add();
+    const std::string next = "GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n";
+    for (const std::string& coding :
+         {std::string{"Transfer-Encoding: xchunked"}, std::string{"Transfer-Encoding: gzip"},
+          std::string{"Transfer-Encoding: gzip\r\nTransfer-Encoding: identity"}}) {
+        CAPTURE(coding);
+        for (const bool over_tcp : {true, false}) {
+            const std::string bytes =
+                "POST /api/v1/messages/delete HTTP/1.1\r\nHost: " + served.host() + "\r\n" +
+                coding + "\r\n\r\n" + next;
+            const std::string answer = over_tcp
+                                           ? served.talk(served.endpoint(), bytes)
+                                           : served.talk(local::endpoint{served.control()}, bytes);
+            CHECK(answer.starts_with("HTTP/1.1 501"));
+            CHECK(count(answer, "HTTP/1.1") == 1);
+        }
+    }
+    const std::string origins = "Content-Length: 12\r\nOrigin: http://" + served.host() +
+                                "\r\nOrigin: http://evil.example\r\n";
+    CHECK(served.ask("POST /api/v1/messages/delete", origins, "{\"all\":true}")
+              .starts_with("HTTP/1.1 400"));
+}
+
 TEST_CASE("a token is asked for over TCP and not over the control socket", "[admin]") {
     admin::Options options = Served::loopback();
     options.token = base::Secret{"hunter2"};

@@ -1,9 +1,11 @@
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -154,6 +156,11 @@ spdlog::sink_ptr open_sink(const std::string& file) {
     std::error_code failed;
     const std::filesystem::path folder = std::filesystem::absolute(file, failed).parent_path();
     if (!std::filesystem::is_directory(folder, failed)) return nullptr;
+    // It holds addresses: a file that is not there yet is made for the owner and group alone.
+    const int made =
+        ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    if (made < 0) return nullptr;
+    ::close(made);
     try {
         return std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
     } catch (const spdlog::spdlog_ex&) {

@@ -1,6 +1,7 @@
 #include "base/log.hpp"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -88,6 +89,16 @@ TEST_CASE("nobody can forge a line through a value", "[base]") {
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK(text.find('\r') == std::string::npos);
     CHECK(text.find('\xff') == std::string::npos);
+}
+
+TEST_CASE("a new log file is no business of all users", "[base]") {
+    const mode_t before = ::umask(0022);
+    const LogFile file;
+    file.open(base::LogLevel::info, base::LogFormat::text);
+    ::umask(before);
+    struct stat status{};
+    REQUIRE(::stat(file.path().c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0640);
 }
 
 TEST_CASE("lines below the level are not written", "[base]") {

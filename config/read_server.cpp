@@ -205,6 +205,12 @@ void read_server(Report& report, const Table& root, Settings& settings) {
     reader.optional("tls_listen", settings.listener.tls_listen, endpoints);
     if (!reader.given("hostname")) settings.server.hostname = system_hostname();
     reader.optional("hostname", settings.server.hostname, Text{hostname_rule});
+    if (reader.given("hostname") && reader.sound("hostname") &&
+        settings.server.hostname.find('.') == std::string::npos) {
+        reader.warn("hostname",
+                    "has no dot: relay says it in EHLO, where some smarthosts refuse it; give the "
+                    "full name, as in \"mail.example.com\"");
+    }
     settings.delivery.hostname = settings.server.hostname;
     read_limits(reader, settings);
     read_access(reader, settings);

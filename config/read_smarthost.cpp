@@ -153,11 +153,15 @@ void check_encryption(TableReader& reader, const SmarthostOptions& options) {
         reader.warn("tls",
                     "port 465 is TLS from the first byte almost everywhere: \"auto\" knows that");
     }
-    const bool credentials = reader.given("username") || !options.password.empty();
-    if (options.tls == TlsMode::none && credentials && !is_local_peer(options.host)) {
+    if (options.tls != TlsMode::none || is_local_peer(options.host)) return;
+    if (reader.given("username") || !options.password.empty()) {
         reader.fault("tls",
                      "\"none\" would send the password unencrypted: remove tls, or username and "
                      "password (only on this host itself is it allowed)");
+    } else if (!on_465) {
+        reader.warn("tls",
+                    "\"none\" sends all mail over the network unencrypted: remove it if the "
+                    "smarthost offers STARTTLS");
     }
 }
 

@@ -95,8 +95,9 @@ base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
         addresses_.push_back(socket.address);
         if (implicit_tls) tls_addresses_.push_back(socket.address);
         if (!socket.unix_path.empty()) unix_paths_.push_back(socket.unix_path);
-        base::log_info("listening", {{"address", socket.address},
-                                     {"tls", implicit_tls ? "implicit" : "starttls or none"}});
+        const char* plain = services_->tls ? "starttls or none" : "none";
+        base::log_info("listening",
+                       {{"address", socket.address}, {"tls", implicit_tls ? "implicit" : plain}});
         asio::co_spawn(executor_, accept_loop(std::move(acceptor), implicit_tls), log_bug);
     }
     return {};

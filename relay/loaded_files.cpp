@@ -37,7 +37,9 @@ struct PairKeys {
 // A message about the pair names the file that is to blame, or with it the other as well.
 void add_pair(config::LoadResult& loaded, const PairKeys& keys, const std::string& certificate,
               const std::string& key, const base::Error& error) {
-    const bool of_key = key != certificate && error.message.find(key) != std::string::npos;
+    // Both may be in one file.
+    const bool of_key = key == certificate ? error.message.find("PRIVATE KEY") != std::string::npos
+                                           : error.message.find(key) != std::string::npos;
     add(loaded, of_key ? keys.key : keys.certificate, error.message);
 }
 

@@ -301,7 +301,10 @@ ServerSession::State::Next ServerSession::State::on_expn(std::string_view) {
 }
 
 ServerSession::State::Next ServerSession::State::on_help(std::string_view) {
-    answer(214, "2.0.0", "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH HELP QUIT");
+    const char* tls = context.tls_available && !tls_active ? " STARTTLS" : "";
+    const char* auth = auth_offer().empty() ? "" : " AUTH";
+    answer(214, "2.0.0",
+           fmt::format("EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY{}{} HELP QUIT", tls, auth));
     return std::nullopt;
 }
 

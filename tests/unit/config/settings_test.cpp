@@ -225,6 +225,8 @@ TEST_CASE("what is allowed but unwise is remarked", "[config]") {
         {"[server]\nmax_recipients = 99\n",
          "2:18: server.max_recipients: RFC 5321 expects at least 100"},
         {"[server]\nmax_recipients = 100\n", ""},
+        {"[server]\nhostname = \"mail\"\n", "2:12: server.hostname: has no dot"},
+        {"[server]\nhostname = \"mail.example.com\"\n", ""},
         {"[delivery]\nbounce_to = \"none\"\n", "delivery.bounce_to: senders will not hear"},
         {"[delivery]\nmax_age = \"4h\"\nwarn_after = \"4h\"\n",
          "3:14: delivery.warn_after: comes no sooner than max_age (4h)"},
@@ -254,7 +256,7 @@ TEST_CASE("what is unwise about a smarthost is remarked", "[config]") {
          ""},
         {"tls = \"starttls\"\nport = 465\n", "port 465 is TLS from the first byte"},
         {"port = 465\n", ""},
-        {"port = 25\ntls = \"none\"\n", ""},  // nothing secret crosses the network
+        {"port = 25\ntls = \"none\"\n", "sends all mail over the network unencrypted"},
     }));
     const std::string warnings = warnings_of(std::string{plain_smarthost} + std::string{c.keys});
     CAPTURE(c.keys, warnings);

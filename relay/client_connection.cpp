@@ -336,12 +336,39 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
 }
 
 // Wrong commands tell more of the client than of its mail: those are not counted.
+namespace {
+
+// What would make relay take a command that its settings leave out.
+std::string_view remedy_for(const smtp::RefusedCommand& refused) {
+    if (refused.code != 502) return {};
+    if (refused.verb == "AUTH") {
+        return "server.auth = \"accept-any\" takes any sign-in, or turn it off in the application";
+    }
+    if (refused.verb == "STARTTLS") {
+        return "set server.certificate and server.private_key, or turn encryption off in the "
+               "application";
+    }
+    return {};
+}
+
+}  // namespace
+
 void ClientConnection::note_refused() {
     for (const smtp::RefusedCommand& each : session_.take_refused()) {
         const bool mail = each.verb == "MAIL" || each.verb == "DATA" || each.verb == "BDAT";
         if (mail && (each.code < 500 || each.code > 504)) ++services_->counters->messages_refused;
         if (!may_log_refusal()) continue;
-        base::log(each.verb == "AUTH" ? base::LogLevel::warning : base::LogLevel::info, "refused",
+        const bool sign_in = each.verb == "AUTH";
+        const auto level = sign_in ? base::LogLevel::warning : base::LogLevel::info;
+        if (const std::string_view remedy = remedy_for(each); !remedy.empty()) {
+            base::log(level, "refused",
+                      {{"client", caller_.address},
+                       {"command", each.verb},
+                       {"reply", each.reply},
+                       {"remedy", remedy}});
+            continue;
+        }
+        base::log(level, "refused",
                   {{"client", caller_.address},
                    {"command", each.verb},
                    {"arguments", each.arguments},

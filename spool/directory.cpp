@@ -31,7 +31,11 @@ Outcome<> make_private_folder(const std::filesystem::path& folder) {
         std::filesystem::create_directories(folder.parent_path(), failure);
     }
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-        return file_failure("make the folder", folder, errno);
+        SpoolError fault = file_failure("make the folder", folder, errno);
+        if (fault.problem == Problem::io) {
+            fault.message += "; let spool.directory name a place where one can be made";
+        }
+        return fault;
     }
     // A parent that we may not read cannot be synced; the folder is made all the same.
     if (folder.has_parent_path()) static_cast<void>(sync_folder(folder.parent_path()));

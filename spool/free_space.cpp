@@ -28,9 +28,10 @@ Outcome<> check_free(std::uint64_t free, std::uint64_t min_free, std::uint64_t s
     if (free >= size && free - size >= min_free) return {};
     return SpoolError{
         Problem::full,
-        fmt::format("only {} free on the disk of {}: a message of {} needs to leave "
+        fmt::format("only {} free on the disk of {}: {} needs to leave "
                     "spool.min_free = {} free; delete something there or lower spool.min_free",
-                    base::human_size(free), folder.string(), base::human_size(size),
+                    base::human_size(free), folder.string(),
+                    size > 1 ? "a message of " + base::human_size(size) : "any message",
                     base::human_size(min_free))};
 }
 

@@ -12,6 +12,7 @@ import subprocess
 import unittest
 
 from support.case import SystemCase
+from support.raw_client import RawClient
 from support.relay import BINARY
 
 
@@ -143,6 +144,16 @@ class OpenRelayTest(SystemCase):
             refused = relay.command("run", check=False)
             self.assertEqual(78, refused.returncode, refused.stderr)
             self.assertIn("allow_clients", refused.stderr)
+
+    def test_the_log_tells_what_would_take_a_sign_in_or_starttls(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        for command, setting in (("AUTH PLAIN AGFsaWNlAHNlY3JldA==", r"server\.auth = .*accept-any"),
+                                 ("STARTTLS", r"server\.certificate")):
+            with RawClient(relay.port) as client:
+                client.expect("EHLO client.example", 250)
+                client.expect(command, 502)
+            relay.wait_for_log(f"refused .*command={command.split()[0]}.*{setting}")
+        self.assertNotIn("AGFsaWNl", relay.log())
 
     def test_sockets_are_their_owners(self):
         relay = self.relay(self.smarthost(self.fake()))

@@ -71,6 +71,12 @@ void make_version_1(const Options& options) {
 
 }  // namespace
 
+TEST_CASE("a folder that cannot be made is told with the setting", "[spool]") {
+    Options options;
+    options.directory = "/proc/nowhere";
+    CHECK_THAT(open_failure(options), Contains("/proc/nowhere") && Contains("spool.directory"));
+}
+
 TEST_CASE("the lock is not opened through a link", "[spool]") {
     const Folder folder;
     const Options options = Desk::options_for(folder);

@@ -13,7 +13,7 @@
 namespace delivery {
 namespace {
 
-constexpr std::size_t piece_size = 256 * 1024;
+constexpr std::size_t piece_size = 256UL << 10;
 
 // Without a name from the start. Where the file system has none of that kind, with a name for a
 // moment, and one that the spool takes for an unfinished body when it opens.

@@ -10,7 +10,8 @@ boost::asio::awaitable<Turns::Turn> Turns::take() {
     if (free_ > 0) {
         --free_;
     } else {
-        auto wait = [this](std::function<void(bool)> done) { waiting_.push_back(std::move(done)); };
+        std::function<void(std::function<void(bool)>)> wait =
+            [this](std::function<void(bool)> done) { waiting_.push_back(std::move(done)); };
         static_cast<void>(co_await net::await_callback<bool>(std::move(wait)));
     }
     const auto end = [self = shared_from_this()](void*) { self->give_back(); };

@@ -17,6 +17,8 @@ boost::asio::awaitable<NameTrust> test_name_servers(net::Resolver& resolver) {
         ++asked;
         const auto answer = co_await resolver.mx(target.mx_domain);
         if (answer.status == net::DnsStatus::ok) co_return NameTrust::good;
+        // A second silence would not end before the diagnosis does.
+        if (answer.status == net::DnsStatus::timeout) co_return NameTrust::silent;
         const bool denied = answer.status == net::DnsStatus::no_such_name ||
                             answer.status == net::DnsStatus::no_data;
         trust = denied || trust == NameTrust::knows_nothing ? NameTrust::knows_nothing

@@ -28,8 +28,8 @@ smtp::RecipientResult needs_smtputf8() {
     return result;
 }
 
-// A recipient whose address needs SMTPUTF8 is refused for itself when its RCPT would be written: the
-// content is made for the others.
+// A recipient whose address needs SMTPUTF8 is refused for itself when its RCPT would be written:
+// the content is made for the others.
 smtp::Envelope envelope_for(const spool::Message& message, const smtp::Extensions& server) {
     smtp::Envelope envelope = message.envelope;
     std::vector<smtp::Recipient> able;

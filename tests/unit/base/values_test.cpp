@@ -112,6 +112,10 @@ void* operator new(std::size_t size) {
     if (memory == nullptr) throw std::bad_alloc{};
     return memory;
 }
+// Under AddressSanitizer this one would not come to the one above.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return std::malloc(size > 0 ? size : 1);
+}
 void operator delete(void* memory) noexcept { give_back(memory); }
 void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
 

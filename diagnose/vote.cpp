@@ -245,8 +245,8 @@ std::string summarize(const StartupVerdict& verdict, const Tally& all, std::size
                 "is back",
                 plural(all.resolved, "connection"));
         case VerdictCode::dns_broken:
-            return "names do not resolve: mail waits in the queue; check the name servers of this "
-                   "host (/etc/resolv.conf)";
+            return "names do not resolve: mail for a smarthost that is found by name waits in the "
+                   "queue; check the name servers of this host (/etc/resolv.conf)";
         default:
             return inconclusive_summary(all, configured);
     }

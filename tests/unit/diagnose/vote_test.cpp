@@ -266,8 +266,8 @@ TEST_CASE("the summary says what was seen and what relay does", "[probe]") {
          "network "
          "is back"},
         {asked(3, "dns", ""),
-         "names do not resolve: mail waits in the queue; check the name servers of this host "
-         "(/etc/resolv.conf)"},
+         "names do not resolve: mail for a smarthost that is found by name waits in the queue; "
+         "check the name servers of this host (/etc/resolv.conf)"},
         {asked(3, "open", "open"),
          "outbound port 25 is intercepted: it connects, but what answers is not the server asked "
          "(Google); relay keeps to its smarthost"},

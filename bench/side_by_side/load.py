@@ -11,7 +11,12 @@ import time
 from .processes import wait_for
 from .systems import PEERS
 
-ENVIRONMENT = {**os.environ, "LD_LIBRARY_PATH": str(PEERS / "usr/lib/postfix")}
+# smtp-source frees and takes two 128 KiB buffers with each connection: without these it gives the
+# pages back to the system each time, and spends four times the time of its work on page faults.
+KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+                     "MALLOC_TOP_PAD_": str(1 << 26)}
+ENVIRONMENT = {**os.environ, **KEEP_FREED_MEMORY,
+               "LD_LIBRARY_PATH": str(PEERS / "usr/lib/postfix")}
 AS_NOBODY = ["-u", "nobody"] if os.geteuid() == 0 else []
 
 

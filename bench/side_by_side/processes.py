@@ -1,7 +1,9 @@
 """What a tree of processes has used, from /proc: no privileges, no sampling."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import threading
 import time
 
@@ -40,6 +42,12 @@ def tree(root):
         found.append(pid)
         todo += children.get(pid, [])
     return found
+
+
+def kill_tree(root):
+    for pid in tree(root):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def cpu_seconds(root):

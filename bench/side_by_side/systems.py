@@ -27,6 +27,7 @@ class Smarthost:
 class System:
     name = ""
     sessions_are_processes = False  # thousands of idle sessions are no use case of it
+    tracer = ()                     # the words of a command that runs it
 
     def __init__(self, folder, smarthost):
         self.folder = pathlib.Path(folder)
@@ -50,7 +51,7 @@ class System:
 
     def spawn(self, command, **options):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.tracer, *command], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, **options)
 
     @property

@@ -44,7 +44,7 @@ asio::awaitable<base::Result<std::string_view>> BodySource::next() {
         offset_ = body_.size;
         co_return rest;
     }
-    base::Result<std::string> piece = co_await read_elsewhere(offset_, chunk_size);
+    base::Result<std::string> piece = co_await read_elsewhere(offset_, chunk_size, std::move(chunk_));
     if (!piece) co_return piece.error();
     chunk_ = std::move(*piece);
     offset_ += chunk_.size();
@@ -53,26 +53,27 @@ asio::awaitable<base::Result<std::string_view>> BodySource::next() {
 
 asio::awaitable<base::Result<std::string>> BodySource::head(std::size_t limit) {
     if (body_.bytes) co_return body_.bytes->substr(0, limit);
-    co_return co_await read_elsewhere(0, limit);
+    co_return co_await read_elsewhere(0, limit, {});
 }
 
 asio::awaitable<base::Result<std::string>> BodySource::read_elsewhere(std::uint64_t offset,
-                                                                      std::size_t limit) {
+                                                                      std::size_t limit,
+                                                                      std::string old) {
     const asio::any_io_executor home = co_await asio::this_coro::executor;
     co_await asio::post(asio::bind_executor(files_, asio::use_awaitable));
-    base::Result<std::string> piece = read_now(offset, limit);
+    base::Result<std::string> piece = read_now(offset, limit, std::move(old));
     co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
     co_return piece;
 }
 
-base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t limit) {
+base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t limit,
+                                                std::string bytes) {
     if (descriptor_ < 0) descriptor_ = ::open(body_.file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) {
         return base::error(fmt::format("the spool's file {} cannot be opened: {}",
                                        body_.file.string(), base::errno_text(errno)));
     }
-    std::string bytes(std::min<std::uint64_t>(limit, body_.size - std::min(body_.size, offset)),
-                      '\0');
+    bytes.resize(std::min<std::uint64_t>(limit, body_.size - std::min(body_.size, offset)));
     std::size_t have = 0;
     while (have < bytes.size()) {
         const ssize_t count = ::pread(descriptor_, bytes.data() + have, bytes.size() - have,

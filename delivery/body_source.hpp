@@ -33,12 +33,14 @@ class BodySource {
     void rewind() { offset_ = 0; }
     [[nodiscard]] bool in_memory() const { return body_.bytes != nullptr; }
     [[nodiscard]] const std::filesystem::path& file() const { return body_.file; }
-    // Of a file, for the thread that may wait for disks: blocks.
-    [[nodiscard]] base::Result<std::string> read_now(std::uint64_t offset, std::size_t limit);
+    // Of a file, for the thread that may wait for disks: blocks. The old string's memory is used.
+    [[nodiscard]] base::Result<std::string> read_now(std::uint64_t offset, std::size_t limit,
+                                                     std::string bytes = {});
 
  private:
     boost::asio::awaitable<base::Result<std::string>> read_elsewhere(std::uint64_t offset,
-                                                                     std::size_t limit);
+                                                                     std::size_t limit,
+                                                                     std::string old);
 
     boost::asio::any_io_executor files_;
     spool::Body body_;

@@ -19,7 +19,10 @@ namespace relay {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t buffer_size = 16 * 1024;
+constexpr std::size_t buffer_size = 64 * 1024;
+
+// After so many full buffers in a row a connection lets the others have their turn.
+constexpr unsigned most_full_reads = 8;
 
 // RFC 5321 section 6.3 asks for a hundred; half of it catches a loop sooner and no real path is as
 // long.
@@ -45,7 +48,7 @@ class BufferPool {
     }
 
  private:
-    static constexpr std::size_t most_kept = 64;
+    static constexpr std::size_t most_kept = 4;
     std::vector<Buffer> free_;
 };
 
@@ -191,13 +194,19 @@ asio::awaitable<bool> ClientConnection::read() {
     const bool within_line = session_.within_line();
     if (!within_line || !line_begun_) stream_.expires_after(services_->idle_timeout);
     line_begun_ = within_line;
-    if (session_.idle()) {
+    // Behind a full buffer there is more content: to wait for it would cost two calls of the system.
+    const bool more_waits = full_reads_ > 0 && full_reads_ < most_full_reads;
+    if (!more_waits) {
+        full_reads_ = 0;
         const base::Result<> ready = co_await stream_.wait_readable();
         if (!ready) co_return answer_silence();
     }
     BufferPool::Buffer buffer = buffers().borrow();
     const base::Result<std::size_t> count = co_await stream_.read_some(std::span<char>{*buffer});
-    if (count) session_.receive({buffer->data(), *count});
+    if (count) {
+        session_.receive({buffer->data(), *count});
+        full_reads_ = *count == buffer_size ? full_reads_ + 1 : 0;
+    }
     buffers().give_back(std::move(buffer));
     if (count) co_return true;
     co_return answer_silence();
@@ -258,9 +267,12 @@ void ClientConnection::begin_content(const smtp::Envelope& envelope) {
 }
 
 asio::awaitable<void> ClientConnection::take_chunk(std::string_view bytes) {
-    content_->scratch.clear();
-    content_->editor.write(bytes, content_->scratch);
-    if (content_->body->write(content_->scratch)) co_return;
+    if (content_->editor.in_header()) {
+        content_->scratch.clear();
+        content_->editor.write(bytes, content_->scratch);
+        bytes = content_->scratch;
+    }
+    if (content_->body->write(bytes)) co_return;
     // The disk is behind: stop reading until it has caught up.
     spool::BodyWriter* const body = content_->body.get();
     std::function<void(std::function<void(bool)>)> wait = [body](std::function<void(bool)> done) {

@@ -89,6 +89,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     bool implicit_tls_;
     bool line_begun_ = false;  // and the deadline for its end is set
     bool draining_ = false;
+    unsigned full_reads_ = 0;  // in a row
     std::uint32_t refusals_ = 0;
     bool cut_ = false;  // the grace is over, also for a transaction
     Caller caller_;

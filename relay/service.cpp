@@ -407,6 +407,9 @@ base::Result<> run_service(config::Settings settings) {
     std::signal(SIGPIPE, SIG_IGN);
     // Two arenas are enough for one busy thread and its helpers, and keep the process small.
     ::mallopt(M_ARENA_MAX, 2);
+    // Pieces of large content would else come fresh from the system each time, page by page.
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    ::mallopt(M_TRIM_THRESHOLD, 1 << 20);
     log_remarks(settings);
     Service service{std::move(settings)};
     if (base::Result<> started = service.start(); !started) return started;

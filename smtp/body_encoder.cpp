@@ -6,6 +6,8 @@ namespace smtp {
 namespace {
 
 constexpr std::string_view crlf = "\r\n";
+// Content that needs more of them costs another allocation.
+constexpr std::size_t room_for_repairs = 512;
 
 const char* find(const char* begin, const char* end, char c) {
     const void* found = std::memchr(begin, c, static_cast<std::size_t>(end - begin));
@@ -29,6 +31,7 @@ void append_repaired(std::string_view text, bool stuff, std::string& out) {
 
 void BodyEncoder::write(std::string_view piece, std::string& out) {
     if (piece.empty()) return;
+    out.reserve(out.size() + piece.size() + room_for_repairs);
     if (framing_ == BodyFraming::raw) {
         out += piece;
         return;

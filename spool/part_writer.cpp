@@ -28,13 +28,16 @@ bool PartWriter::write(std::string_view bytes) {
         if (!part_) part_ = files_->new_part();
     }
     bool room = true;
+    buffer_.reserve(piece_size);
     while (!bytes.empty()) {
         // Never more than a piece at once, however much the caller brings.
         const std::size_t space = piece_size - std::min(buffer_.size(), piece_size);
         const std::size_t count = std::min(space, bytes.size());
         buffer_.append(bytes.substr(0, count));
         bytes.remove_prefix(count);
-        if (buffer_.size() >= piece_size) room = send_piece();
+        if (buffer_.size() < piece_size) break;
+        room = send_piece();
+        buffer_.reserve(std::min(piece_size, bytes.size()));
     }
     return room;
 }

@@ -13,6 +13,7 @@ using std::chrono::steady_clock;
 
 // Bounds the time others wait for one transaction, and the pages it dirties.
 constexpr std::size_t most_in_batch = 1000;
+constexpr milliseconds patience{2};
 constexpr milliseconds idle_after{100};          // quiet for so long is idle
 constexpr milliseconds between_cleanings{1000};  // under load
 constexpr milliseconds between_steps{10};        // while more is left to clean
@@ -42,11 +43,14 @@ Committer::~Committer() {
 }
 
 void Committer::submit(Operation operation) {
+    bool wake = false;
     {
         const std::lock_guard lock{mutex_};
+        urgent_ = urgent_ || !operation.patient;
         waiting_.push_back(std::move(operation));
+        wake = urgent_ || waiting_.size() == 1;
     }
-    wake_.notify_one();
+    if (wake) wake_.notify_one();
 }
 
 Progress Committer::progress() const {
@@ -72,14 +76,22 @@ bool Committer::next_batch(Batch& batch) {
     const auto due = [this] { return stopping_ || !waiting_.empty(); };
     const Moment idle = steady_clock::now() + idle_after;
     wake_.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
+    if (!waiting_.empty()) {
+        wake_.wait_for(lock, patience, [this] { return stopping_ || urgent_; });
+    }
+    take_waiting(batch);
+    return !batch.empty() || !stopping_;
+}
+
+void Committer::take_waiting(Batch& batch) {
     if (waiting_.size() <= most_in_batch) {
         batch.swap(waiting_);
+        urgent_ = false;
     } else {
         const auto end = waiting_.begin() + most_in_batch;
         batch.assign(std::move_iterator{waiting_.begin()}, std::move_iterator{end});
         waiting_.erase(waiting_.begin(), end);
     }
-    return !batch.empty() || !stopping_;
 }
 
 void Committer::commit_batch(Batch& batch) {

@@ -216,6 +216,7 @@ void SqliteSpool::finish_reports(const std::shared_ptr<RecordJob>& job) {
 void SqliteSpool::submit_record(const std::shared_ptr<RecordJob>& job) {
     Operation operation;
     operation.synced = !job->drafts.empty();
+    operation.patient = !operation.synced;
     operation.pending = job->pending;
     operation.apply = [this, job](Store& store) {
         return store.record(job->report, job->drafts, clock_.now());
@@ -235,6 +236,7 @@ void SqliteSpool::release(MessageId id) {
 
 void SqliteSpool::mark_dot(MessageId id) {
     Operation operation;
+    operation.patient = true;
     operation.apply = [id](Store& store) { return store.mark_dot(id); };
     committer_->submit(std::move(operation));
 }

@@ -155,7 +155,6 @@ void accept_config_in_front(CLI::App& app, Context& context) {
 }
 
 ExitStatus run_words(CLI::App& root, Context& context, std::vector<std::string> words) {
-    accept_habits(words);
     if (words.empty()) {
         std::fputs(root.help().c_str(), stderr);
         return ExitStatus::usage;
@@ -197,9 +196,11 @@ int run_cli(int argc, char** argv) {
     Context context;
     CLI::App root{"Takes an application's mail and sees it out through a smarthost.", "relay"};
     root.require_subcommand(1);
-    add_all_commands(root, context);
+    std::vector<std::string> words{argv + 1, argv + argc};
+    accept_habits(words);
+    add_commands(root, context, words.empty() ? "" : words.front());
     accept_config_in_front(root, context);
-    const ExitStatus status = run_words(root, context, {argv + 1, argv + argc});
+    const ExitStatus status = run_words(root, context, std::move(words));
     const std::string problem = output_problem();
     if (problem.empty() || status != ExitStatus::done) return static_cast<int>(status);
     return static_cast<int>(fail(problem));

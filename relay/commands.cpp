@@ -89,14 +89,23 @@ std::optional<config::Settings> load_sections(const Context& context,
     return std::move(loaded->settings);
 }
 
-void add_all_commands(CLI::App& root, Context& context) {
-    // In the order of relay --help.
-    static constexpr void (*rows[])(CLI::App&, Context&) = {
-        add_run_command,     add_diagnose_command, add_explain_command, add_check_command,
-        add_send_command,    add_queue_command,    add_status_command,  add_sink_command,
-        add_vantage_command, add_user_command,     add_version_command,
+void add_commands(CLI::App& root, Context& context, std::string_view first_word) {
+    struct Row {
+        std::string_view name;
+        void (*add)(CLI::App&, Context&);
     };
-    for (const auto add : rows) add(root, context);
+    // In the order of relay --help.
+    static constexpr Row rows[] = {
+        {"run", add_run_command},         {"diagnose", add_diagnose_command},
+        {"explain", add_explain_command}, {"check", add_check_command},
+        {"send", add_send_command},       {"queue", add_queue_command},
+        {"status", add_status_command},   {"sink", add_sink_command},
+        {"vantage", add_vantage_command}, {"user", add_user_command},
+        {"version", add_version_command},
+    };
+    const auto* named = std::ranges::find(rows, first_word, &Row::name);
+    if (named != std::end(rows)) return named->add(root, context);
+    for (const Row& row : rows) row.add(root, context);
 }
 
 }  // namespace relay

@@ -103,12 +103,20 @@ class Service {
     base::Time started_{};
     std::uint64_t descriptor_limit_ = 0;
     bool ready_ = false;
+    std::jthread openssl_;
 };
+
+bool uses_tls(const config::Settings& settings) {
+    return !settings.listener.tls.certificate.empty() ||
+           std::ranges::any_of(settings.delivery.smarthosts, [](const auto& smarthost) {
+               return smarthost.tls != delivery::TlsMode::none;
+           });
+}
 
 base::Result<> Service::start() {
     started_ = clock_.now();
     descriptor_limit_ = raise_descriptor_limit();
-    const std::jthread tls{tls::prepare_library};  // while the spool opens
+    if (uses_tls(settings_)) openssl_ = std::jthread{tls::prepare_library};
     resolver_ = net::make_resolver(loop_.get_executor());
     if (base::Result<> opened = open_spool(); !opened) return opened;
     if (base::Result<> delivering = start_delivery(); !delivering) return delivering;

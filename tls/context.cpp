@@ -168,6 +168,18 @@ int keep_session(SSL* ssl, SSL_SESSION* session) {
     return 1;  // the session is ours now
 }
 
+std::shared_ptr<SSL_CTX> new_client_context() {
+    std::shared_ptr<SSL_CTX> made = new_context(TLS_client_method());
+    if (!made) return made;
+    SSL_CTX* const context = made.get();
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_cert_verify_callback(context, judge_chain, nullptr);
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, keep_session);
+    return made;
+}
+
 }  // namespace
 
 ClientSession::ClientSession(ClientContext context_used, const std::string& host,
@@ -179,7 +191,10 @@ ClientSession::ClientSession(ClientContext context_used, const std::string& host
     if (std::exchange(state.system_anchors_wanted, false)) load_system_anchors(context.native());
 }
 
-SSL_CTX* ClientContext::native() const { return state_->context.get(); }
+SSL_CTX* ClientContext::native() const {
+    if (!state_->context) state_->context = new_client_context();
+    return state_->context.get();
+}
 
 base::Result<ServerContext> ServerContext::load(const ServerOptions& options) {
     ServerContext made;
@@ -200,23 +215,19 @@ base::Result<ClientContext> ClientContext::load(const ClientOptions& options) {
     base::Result<std::vector<KeyDigest>> pins = parse_fingerprints(options.fingerprints);
     if (!pins) return pins.error();
     made.state_->pins = *std::move(pins);
-    made.state_->context = new_context(TLS_client_method());
+    made.state_->system_anchors_wanted = options.ca_file.empty();
+    const bool pair_named = !options.certificate.empty() || !options.private_key.empty();
+    if (options.ca_file.empty() && !pair_named) return made;
     SSL_CTX* context = made.native();
     if (context == nullptr) return no_context();
-    if (options.ca_file.empty()) {
-        made.state_->system_anchors_wanted = true;
-    } else if (const auto anchors = load_anchors(context, options.ca_file); !anchors) {
-        return anchors.error();
+    if (!options.ca_file.empty()) {
+        const base::Result<> anchors = load_anchors(context, options.ca_file);
+        if (!anchors) return anchors.error();
     }
-    if (!options.certificate.empty() || !options.private_key.empty()) {
+    if (pair_named) {
         const base::Result<> pair = load_pair(context, options.certificate, options.private_key);
         if (!pair) return pair.error();
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_cert_verify_callback(context, judge_chain, nullptr);
-    SSL_CTX_set_session_cache_mode(context,
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
-    SSL_CTX_sess_set_new_cb(context, keep_session);
     return made;
 }
 

@@ -28,11 +28,11 @@ class ServerContext {
 
 // Holds the trust anchors and the session cache. Sessions are kept by host name, port and
 // verification settings: a session is never resumed for another name (a resumed handshake shows
-// no certificate to verify).
+// no certificate to verify). OpenSSL is loaded when files are named, or with the first handshake.
 class ClientContext {
  public:
     [[nodiscard]] static base::Result<ClientContext> load(const ClientOptions& options);
-    [[nodiscard]] SSL_CTX* native() const;
+    [[nodiscard]] SSL_CTX* native() const;  // nullptr when OpenSSL has no memory
 
     struct State;
     [[nodiscard]] State& state() const { return *state_; }

@@ -14,7 +14,7 @@ struct ClientContext::State {
     ClientOptions options;
     std::vector<KeyDigest> pins;
     SessionCache sessions;
-    std::shared_ptr<SSL_CTX> context;
+    std::shared_ptr<SSL_CTX> context;  // none until it is needed: OpenSSL takes 3 MiB
     // The system's trust store is loaded with the first handshake: many never make one.
     bool system_anchors_wanted = false;
 };

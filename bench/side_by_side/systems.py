@@ -12,6 +12,8 @@ from support.relay import toml_text
 from support.sandbox import PEERS, Sandbox, why_not
 from support.waiting import free_port
 
+from .processes import kill_tree
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HARAKA = ROOT / "build/bench/haraka/node_modules/Haraka/bin/haraka"
 MSMTPD = ROOT / "build/bench/msmtpd/usr/bin/msmtpd"
@@ -57,6 +59,15 @@ class System:
     @property
     def pid(self):
         return self.process.pid
+
+    def end(self):
+        """As at a shutdown: the queue stays."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            kill_tree(self.pid)
+            self.process.wait()
 
     def stop(self):
         if self.process:

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from side_by_side import measure, report, systems  # noqa: E402
+from side_by_side import report, systems  # noqa: E402
 from side_by_side.rows import ROWS, fewer_for, loads_of  # noqa: E402
 
 WORK = systems.ROOT / "build/bench/run"
@@ -43,7 +43,7 @@ def usable(names):
 def measure_once(row, system, load):
     folder = WORK / system
     if system == "limit":
-        return measure.straight(folder, **load)
+        return row.limit(folder, **load)
     return row.measure(systems.ALL[system], folder, **load)
 
 
@@ -84,6 +84,7 @@ def main():
         if options.messages and "messages" in load:
             load["messages"] = options.messages
         results["rows"].append({"name": row.name, "title": row.title, "load": load,
+                                "limit": row.limit_title if row.limit else None,
                                 "systems": run_row(row, names, runs, load)})
         results["load_average_at_end"] = os.getloadavg()[0]
         report.write(results, {r.name: r.key for r in ROWS}, options.results)

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "spool/database.hpp"
@@ -51,6 +52,31 @@ class Queries {
 
  public:
     ~Queries();
+};
+
+// Queries on a connection that is opened with the first question: many a start sees none. One
+// thread.
+class LateQueries {
+ public:
+    LateQueries(Layout layout, std::shared_ptr<Damage> damage)
+        : layout_(std::move(layout)), damage_(std::move(damage)) {}
+
+    // What a member function of Queries answers, or why the connection cannot be opened.
+    template <class Answer, class... Asked, class... Words>
+    [[nodiscard]] Answer ask(Answer (Queries::*question)(Asked...), Words&&... words) {
+        if (!queries_) {
+            auto opened = Queries::open(layout_, damage_);
+            if (!opened) return opened.error();
+            queries_ = std::move(*opened);
+        }
+        return (*queries_.*question)(std::forward<Words>(words)...);
+    }
+    void close() { queries_.reset(); }
+
+ private:
+    Layout layout_;
+    std::shared_ptr<Damage> damage_;
+    std::unique_ptr<Queries> queries_;
 };
 
 }  // namespace spool

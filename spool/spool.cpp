@@ -29,11 +29,6 @@ Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Interna
         parts.files, parts.clock->now());
     if (!store) return store.error();
     parts.store = std::move(*store);
-    for (auto* queries : {&parts.loads, &parts.searches}) {
-        auto opened = Queries::open(parts.layout, parts.damage);
-        if (!opened) return opened.error();
-        *queries = std::move(*opened);
-    }
     parts.options = std::move(options);
     parts.post = std::move(post);
     return parts;

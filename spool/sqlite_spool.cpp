@@ -63,8 +63,8 @@ SqliteSpool::SqliteSpool(Parts parts)
       damage_(std::move(parts.damage)),
       free_space_(layout_.directory),
       files_(std::move(parts.files)),
-      loads_(std::move(parts.loads)),
-      searches_(std::move(parts.searches)),
+      loads_(layout_, damage_),
+      searches_(layout_, damage_),
       committer_(std::make_unique<Committer>(std::move(parts.store), post_,
                                              Housekeeping{options_.keep_delivered, &clock_})),
       load_thread_(std::make_unique<Worker>()),
@@ -74,8 +74,8 @@ SqliteSpool::~SqliteSpool() {
     pending_.wait();
     search_thread_.reset();
     load_thread_.reset();
-    searches_.reset();
-    loads_.reset();
+    searches_.close();
+    loads_.close();
     // The last connection to close moves the log into the database.
     committer_.reset();
     files_->stop();
@@ -174,7 +174,7 @@ void SqliteSpool::take_due(base::Time now, std::size_t limit, Done<Due> done) {
 void SqliteSpool::load_taken(Store::Taken taken, Done<Due> done, std::shared_ptr<void> pending) {
     load_thread_->submit(
         [this, taken = std::move(taken), done = std::move(done), pending = std::move(pending)] {
-            Outcome<std::vector<Leased>> messages = loads_->load(taken.ids);
+            Outcome<std::vector<Leased>> messages = loads_.ask(&Queries::load, taken.ids);
             if (!messages) {
                 for (const MessageId id : taken.ids) release(id);
                 post<Due>(done, messages.error());
@@ -185,7 +185,8 @@ void SqliteSpool::load_taken(Store::Taken taken, Done<Due> done, std::shared_ptr
 }
 
 void SqliteSpool::load_body(MessageId id, Done<Body> done) {
-    read<Body>(*load_thread_, std::move(done), [this, id] { return loads_->load_body(id); });
+    read<Body>(*load_thread_, std::move(done),
+               [this, id] { return loads_.ask(&Queries::load_body, id); });
 }
 
 void SqliteSpool::record(Report report, Done<> done) {
@@ -267,13 +268,14 @@ void SqliteSpool::move_received(base::Time from, base::Time to, base::Duration b
 }
 
 void SqliteSpool::list(Query query, Done<std::vector<Summary>> done) {
-    read<std::vector<Summary>>(*search_thread_, std::move(done),
-                               [this, query = std::move(query)] { return searches_->list(query); });
+    read<std::vector<Summary>>(*search_thread_, std::move(done), [this, query = std::move(query)] {
+        return searches_.ask(&Queries::list, query);
+    });
 }
 
 void SqliteSpool::show(MessageId id, Done<Details> done) {
     search_thread_->submit([this, id, done = std::move(done), pending = pending_.begin()] {
-        Outcome<Details> details = searches_->show(id);
+        Outcome<Details> details = searches_.ask(&Queries::show, id);
         if (!details) return post<Details>(done, std::move(details));
         add_lease(std::move(*details), done, pending);
     });
@@ -296,7 +298,7 @@ void SqliteSpool::add_lease(Details details, Done<Details> done, std::shared_ptr
 
 void SqliteSpool::stats(Done<Stats> done) {
     read<Stats>(*search_thread_, std::move(done), [this]() -> Outcome<Stats> {
-        auto oldest = searches_->oldest_waiting();
+        auto oldest = searches_.ask(&Queries::oldest_waiting);
         if (!oldest) return oldest.error();
         const Progress progress = committer_->progress();
         Stats stats;
@@ -371,7 +373,7 @@ void SqliteSpool::search(const std::shared_ptr<SelectionJob>& job) {
     operation.pending = job->pending;
     operation.finish = [this, job](const Outcome<>&, Store&, Completions&) {
         search_thread_->submit([this, job] {
-            auto ids = searches_->select(*job->selection.query);
+            auto ids = searches_.ask(&Queries::select, *job->selection.query);
             if (!ids) {
                 post<std::uint64_t>(job->done, ids.error());
                 return;

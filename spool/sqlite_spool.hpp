@@ -26,7 +26,6 @@ class SqliteSpool final : public Spool {
         std::shared_ptr<Damage> damage;
         std::shared_ptr<BodyFiles> files;
         std::unique_ptr<Store> store;
-        std::unique_ptr<Queries> loads, searches;
     };
     explicit SqliteSpool(Parts parts);
     ~SqliteSpool() override;
@@ -81,7 +80,7 @@ class SqliteSpool final : public Spool {
     std::shared_ptr<Damage> damage_;
     FreeSpace free_space_;
     std::shared_ptr<BodyFiles> files_;
-    std::unique_ptr<Queries> loads_, searches_;
+    LateQueries loads_, searches_;
     Pending pending_;
     std::unique_ptr<Committer> committer_;
     std::unique_ptr<Worker> load_thread_, search_thread_;

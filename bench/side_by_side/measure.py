@@ -46,21 +46,6 @@ def control(system, path):
         connection.close()
 
 
-def straight(folder, messages, sessions, size, reuse):
-    """The limit: smtp-source into smtp-sink, nothing between."""
-    port = free_port()
-    sink = Sink(port)
-    try:
-        wait_listening(port)
-        before = cpu_seconds(sink.process.pid)
-        seconds = send(port, messages, sessions, size, reuse)
-        used = cpu_seconds(sink.process.pid) - before
-    finally:
-        sink.stop()
-    return {"accepted_per_s": messages / seconds, "end_to_end_per_s": messages / seconds,
-            "cpu_s_per_10k": used / messages * 1e4}
-
-
 def throughput(kind, folder, messages, sessions, size, reuse):
     port = free_port()
     sink = Sink(port, messages)

@@ -63,7 +63,7 @@ def table(results):
                 cells.append("" if value is None else number(value["median"]) + (
                     f" ({number(value['low'])}-{number(value['high'])})"
                     if value["runs"] > 1 else ""))
-            name = "source straight into sink" if system == "limit" else system
+            name = row["limit"] if system == "limit" else system
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines.append("")
     return "\n".join(lines)

@@ -44,7 +44,8 @@ asio::awaitable<base::Result<std::string_view>> BodySource::next() {
         offset_ = body_.size;
         co_return rest;
     }
-    base::Result<std::string> piece = co_await read_elsewhere(offset_, chunk_size, std::move(chunk_));
+    base::Result<std::string> piece =
+        co_await read_elsewhere(offset_, chunk_size, std::move(chunk_));
     if (!piece) co_return piece.error();
     chunk_ = std::move(*piece);
     offset_ += chunk_.size();
@@ -67,7 +68,7 @@ asio::awaitable<base::Result<std::string>> BodySource::read_elsewhere(std::uint6
 }
 
 base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t limit,
-                                                std::string bytes) {
+                                               std::string bytes) {
     if (descriptor_ < 0) descriptor_ = ::open(body_.file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) {
         return base::error(fmt::format("the spool's file {} cannot be opened: {}",

@@ -194,7 +194,8 @@ asio::awaitable<bool> ClientConnection::read() {
     const bool within_line = session_.within_line();
     if (!within_line || !line_begun_) stream_.expires_after(services_->idle_timeout);
     line_begun_ = within_line;
-    // Behind a full buffer there is more content: to wait for it would cost two calls of the system.
+    // Behind a full buffer there is more content: to wait for it would cost two calls of the
+    // system.
     const bool more_waits = full_reads_ > 0 && full_reads_ < most_full_reads;
     if (!more_waits) {
         full_reads_ = 0;

@@ -64,8 +64,8 @@ void add_user_command(CLI::App& root, Context& context);
 void add_vantage_command(CLI::App& root, Context& context);
 void add_version_command(CLI::App& root, Context& context);
 
-// All of them in the order of `relay --help`, or only the one that the line begins with: the options
-// of all take a tenth of a start.
+// All of them in the order of `relay --help`, or only the one that the line begins with: the
+// options of all take a tenth of a start.
 void add_commands(CLI::App& root, Context& context, std::string_view first_word);
 
 }  // namespace relay

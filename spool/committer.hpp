@@ -41,9 +41,9 @@ struct Housekeeping {
 };
 
 // The committing thread: takes all operations that wait, does them in one transaction, and
-// answers them with one Post (group commit). While one commit syncs, the next batch gathers; patient
-// operations alone begin none for two milliseconds.
-// When there is nothing to do it cleans up.
+// answers them with one Post (group commit). While one commit syncs, the next batch gathers;
+// patient operations alone begin none for two milliseconds. When there is nothing to do it cleans
+// up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);

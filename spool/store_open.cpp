@@ -15,8 +15,10 @@ namespace spool {
 namespace {
 
 void configure(Database& database, Durability durability) {
-    database.execute("PRAGMA page_size = 4096");
-    database.execute("PRAGMA auto_vacuum = INCREMENTAL");
+    if (database.number("PRAGMA user_version") == 0) {  // to a database in use the second writes
+        database.execute("PRAGMA page_size = 4096");
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL");
+    }
     database.execute("PRAGMA journal_mode = WAL");
     // Debian's build wipes freed pages unless told otherwise, which costs a quarter.
     database.execute("PRAGMA secure_delete = OFF");

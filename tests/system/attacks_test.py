@@ -251,7 +251,7 @@ class OtherProtocolsTest(SystemCase):
                     self.assertEqual(0, client.reply()[0])
                 except ConnectionResetError:
                     pass  # what it sent on was not read
-        self.assertEqual(3, relay.log().count("the client speaks HTTP"))
+        wait_until(lambda: relay.log().count("the client speaks HTTP") == 3, "a line for each")
         self.send(relay)
         wait_until(lambda: smarthost.messages, "the message of a client of mail")
         self.assertNotIn(b"from a web page", b"".join(m.data for m in smarthost.messages))

@@ -144,7 +144,7 @@ class VantageTest(unittest.TestCase):
                 status, _, answer = vantage.ask("/probe?ports=25", headers=headers)
                 self.assertEqual((200, ASKER), (status, answer["address"]))
                 self.assertEqual("220 own", answer["ports"][0]["banner"])
-        self.assertEqual(4, len(own.connections))
+        wait_until(lambda: len(own.connections) == 4, "a connection for each")
         self.assertEqual([], other.connections)
 
     def test_a_trusted_proxy_names_the_asker(self):

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 std::set<std::string> command_names() {
     CLI::App root;
     relay::Context context;
-    relay::add_all_commands(root, context);
+    relay::add_commands(root, context, "");
     std::set<std::string> names;
     for (const CLI::App* command : root.get_subcommands({})) names.insert(command->get_name());
     return names;

@@ -49,6 +49,18 @@ TEST_CASE("the spool is for its user alone", "[spool]") {
     CHECK(mode_of(directory / "bodies" / MessageId{1}.text()) == 0600);
 }
 
+// A write would cost each start three syncs.
+TEST_CASE("opening writes nothing into a database in use", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    desk.reopen();
+    std::error_code none;
+    const auto log = std::filesystem::file_size(desk.options.directory / "spool.db-wal", none);
+    CHECK((none || log == 0));
+    CHECK(desk.stats().queued == 1);
+}
+
 TEST_CASE("a second opener is told who has the spool", "[spool]") {
     const Folder folder;
     Desk desk{folder};

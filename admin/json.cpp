@@ -155,7 +155,8 @@ json::object attempt_json(const spool::Attempt& attempt) {
     object["tls"] = text_or_null(attempt.tls);
     object["stage"] = text_json(smtp::stage_name(attempt.stage));
     object["outcome"] = text_json(attempt.outcome);
-    object["reply"] = text_json(attempt.reply);
+    object["reply"] = text_or_null(attempt.reply);
+    object["problem"] = text_or_null(attempt.problem);
     object["ms"] = attempt.took.count();
     return object;
 }

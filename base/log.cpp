@@ -97,6 +97,7 @@ void append_text_line(std::string& line, LogLevel level, std::string_view messag
     line.append(level_width - level_name(level).size() + 1, ' ');
     append_printable(line, message, longest_value);
     for (const LogField& field : fields) {
+        if (field.left_out) continue;
         line += ' ';
         line += field.name;
         line += '=';
@@ -117,6 +118,7 @@ void append_json_line(std::string& line, LogLevel level, std::string_view messag
     line += R"(","message":)";
     append_quoted(line, message);
     for (const LogField& field : fields) {
+        if (field.left_out) continue;
         line += ",\"";
         line += field.name;
         line += "\":";

@@ -35,12 +35,21 @@ class LogField {
     LogField(std::string_view field_name, std::integral auto number)
         : name(field_name), bare(true), own_(std::to_string(number)) {}
 
+    // Left out of the line when there is nothing to say.
+    [[nodiscard]] static LogField unless_empty(std::string_view field_name,
+                                               const std::string& text) {
+        LogField field{field_name, text};
+        field.left_out = text.empty();
+        return field;
+    }
+
     [[nodiscard]] std::string_view value() const {
         return own_.empty() ? text_ : std::string_view{own_};
     }
 
     std::string_view name;
     bool bare = false;  // a number or truth value: JSON writes it without quotes
+    bool left_out = false;
 
  private:
     std::string_view text_;

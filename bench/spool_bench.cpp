@@ -56,7 +56,8 @@ spool::Report make_report(std::int64_t id) {
                                     smtp::Stage::final_dot,
                                     "delivered",
                                     "250 2.0.0 Ok: queued as 4711",
-                                    base::Duration{40}};
+                                    base::Duration{40},
+                                    ""};
     report.changes.push_back({0, spool::RecipientState::delivered, {250, "2.0.0", "Ok"}, ""});
     return report;
 }

@@ -99,6 +99,13 @@ smtp::Transaction make_transaction(const spool::Message& message,
     return transaction;
 }
 
+const smtp::RecipientResult& worst_result(const std::vector<RecipientOutcome>& outcomes) {
+    const auto better = [](const RecipientOutcome& a, const RecipientOutcome& b) {
+        return a.result.outcome < b.result.outcome;
+    };
+    return std::max_element(outcomes.begin(), outcomes.end(), better)->result;
+}
+
 std::string result_text(const smtp::RecipientResult& result) {
     return result.reply.code != 0 ? result.reply.one_line() : result.problem;
 }
@@ -117,7 +124,10 @@ void log_attempt(const Job& job, base::Time now) {
         }
         std::string to = message.recipients[job.outcomes[i].recipient].recipient.address;
         if (others > 0) to += fmt::format(" (and {} more)", others);
-        const std::string text = result_text(result);
+        const bool answered = result.reply.code != 0;
+        const std::string reply = answered ? result.reply.one_line() : "";
+        const base::LogField said = base::LogField::unless_empty("reply", reply);
+        const base::LogField problem = base::LogField::unless_empty("problem", result.problem);
         const auto delay = (now - message.received).count();
         if (job.attempt.remote.empty()) {  // deferred without a connection of its own
             const bool news = says_something_new(job, job.outcomes[i]);
@@ -127,7 +137,8 @@ void log_attempt(const Job& job, base::Time now) {
                        {"to", to},
                        {"smarthost", job.attempt.smarthost},
                        {"stage", smtp::stage_name(result.stage)},
-                       {"reply", text},
+                       said,
+                       problem,
                        {"delay_ms", delay}});
             continue;
         }
@@ -138,7 +149,8 @@ void log_attempt(const Job& job, base::Time now) {
                    {"remote", job.attempt.remote},
                    {"tls", job.attempt.tls.empty() ? "none" : job.attempt.tls},
                    {"stage", smtp::stage_name(result.stage)},
-                   {"reply", text},
+                   said,
+                   problem,
                    {"took_ms", job.attempt.took.count()},
                    {"delay_ms", delay}});
     }

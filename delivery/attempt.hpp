@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "delivery/job.hpp"
@@ -25,6 +26,14 @@ void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
 [[nodiscard]] smtp::Transaction make_transaction(const spool::Message& message,
                                                  const std::vector<std::size_t>& pending,
                                                  std::size_t first, std::size_t count);
+
+// RFC 6531 section 3.5, where relay itself says that the server lacks SMTPUTF8.
+inline constexpr std::string_view needs_smtputf8_status = "5.6.7";
+
+// What an attempt came to for its recipients may differ: the record quotes the first of those who
+// fared worst, as "failed ... 250 Ok" would explain nothing.
+[[nodiscard]] const smtp::RecipientResult& worst_result(
+    const std::vector<RecipientOutcome>& outcomes);
 
 // The words of a result: the server's reply, or ours when it gave none.
 [[nodiscard]] std::string result_text(const smtp::RecipientResult& result);

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "delivery/attempt.hpp"
 #include "delivery/schedule.hpp"
 
 namespace delivery {
@@ -120,21 +119,6 @@ void Engine::put_back(JobPtr job) {
     dispatch();
 }
 
-bool Engine::acceptable(const Pool& pool, const Job& job) const {
-    if (!pool.usable() || job.tried(&pool)) return false;
-    // Only when every smarthost of a better priority is out of the question.
-    return std::none_of(pools_.begin(), pools_.end(), [&](const auto& other) {
-        const bool on_trial = other->health().on_trial() && other->opening();
-        return other->priority() < pool.priority() && other->usable() && !on_trial &&
-               !job.tried(other.get());
-    });
-}
-
-bool Engine::any_hope(const Job& job) const {
-    return std::any_of(pools_.begin(), pools_.end(),
-                       [&](const auto& pool) { return pool->usable() && !job.tried(pool.get()); });
-}
-
 JobPtr Engine::next_job(Pool& pool) {
     if (stopping_ || ready_.empty()) return nullptr;
     const auto end = last_candidate();
@@ -202,62 +186,6 @@ Pool* Engine::best_pool() {
 bool Engine::wanted(const Pool& pool) {
     return std::any_of(ready_.begin(), last_candidate(),
                        [&](const JobPtr& job) { return acceptable(pool, *job); });
-}
-
-void Engine::give_up_waiting(const Pool* failed) {
-    const bool usable =
-        std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) { return pool->usable(); });
-    if (usable && tried_ready_ == 0) return;
-    std::vector<JobPtr> hopeless;
-    for (std::size_t i = 0; i < ready_.size();) {
-        if (any_hope(*ready_[i])) {
-            ++i;
-        } else {
-            hopeless.push_back(take_out(ready_.begin() + static_cast<std::ptrdiff_t>(i)));
-        }
-    }
-    for (JobPtr& job : hopeless) {
-        ++under_way_;
-        defer(std::move(job), failed);
-    }
-}
-
-// No smarthost can take it. That is an attempt if one was tried for it, or with it waiting.
-void Engine::defer(JobPtr job, const Pool* failed) {
-    const bool was_tried = !job->attempt.remote.empty();
-    const bool paused = std::any_of(pools_.begin(), pools_.end(), [](const auto& pool) {
-        return pool->health().state() == Health::paused;
-    });
-    job->attempted = was_tried || failed != nullptr;
-    job->keep_for_ever = job->keep_for_ever || paused;
-    job->attempt.at = surroundings_.clock->now();
-    Pool* reason = nullptr;
-    for (const auto& pool : pools_) {
-        const SmarthostHealth& health = pool->health();
-        // Not usable(): a rest may end while many are deferred.
-        if (!health.next_attempt()) continue;  // it was tried, job->outcomes tells what came of it
-        if (reason == nullptr || pool.get() == failed) reason = pool.get();
-        if (job->not_before == base::Time{} || *health.next_attempt() < job->not_before) {
-            job->not_before = *health.next_attempt();
-        }
-    }
-    if (!was_tried && reason != nullptr) {
-        const SmarthostHealth& health = reason->health();
-        job->outcomes = same_for_all(job->message(), deferral(health.stage(), health.problem()));
-        job->attempt.smarthost = reason->options().name;
-        reason->count(job->outcomes);
-    }
-    finished(std::move(job));
-}
-
-// Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
-// waits.
-void Engine::connection_ended(const Pool& pool, bool failed) {
-    const bool in_use = std::any_of(pools_.begin(), pools_.end(),
-                                    [&](const auto& each) { return each.get() == &pool; });
-    std::erase_if(retired_, [](const auto& retired) { return retired->connections() == 0; });
-    dispatch(failed && in_use ? &pool : nullptr);
-    wake_stopper();
 }
 
 // Mail waits by the wall clock, which may be set while it waits, or between two runs. Set back, it

@@ -65,6 +65,8 @@ class Engine final : private Dispatcher {
     void dispatch(const Pool* failed = nullptr);
     void give_up_waiting(const Pool* failed);  // defers what no smarthost can take now
     void defer(JobPtr job, const Pool* failed);
+    void note_fail_over(const Pool& failed);
+    void spare_smtputf8(Job& job) const;
     [[nodiscard]] std::size_t coming() const;
     [[nodiscard]] Pool* best_pool();
     [[nodiscard]] bool wanted(const Pool& pool);

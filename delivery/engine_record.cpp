@@ -1,7 +1,6 @@
 // What follows from an attempt: the decision, the reports owed, and the spool's record of both.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -33,18 +32,9 @@ std::string words_of(const std::exception_ptr& problem) {
     }
 }
 
-// Trouble that says nothing about this message, so that another smarthost may do better (DESIGN 5).
-bool calls_for_fail_over(const Job& job) {
-    return std::all_of(
-        job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& outcome) {
-            return outcome.result.outcome == smtp::Outcome::deferred &&
-                   outcome.result.reply.code == 0 && outcome.result.stage < smtp::Stage::data;
-        });
-}
-
 // log_attempt() told what the attempt said; this is the last that is heard of the message.
 void log_given_up(const Job& job, const Decision& decision) {
-    std::string to, reason;
+    std::string to, reason, reply;
     std::size_t others = 0;
     for (std::size_t i = 0; i < decision.changes.size(); ++i) {
         const bool given_up = decision.changes[i].state == spool::RecipientState::failed &&
@@ -56,40 +46,17 @@ void log_given_up(const Job& job, const Decision& decision) {
         }
         to = job.message().recipients[decision.changes[i].recipient].recipient.address;
         reason = decision.changes[i].problem;
+        if (decision.changes[i].reply.code != 0) reply = decision.changes[i].reply.one_line();
     }
     if (to.empty()) return;
     if (others > 0) to += fmt::format(" (and {} more)", others);
-    base::log_warning("failed", {{"id", job.message().id}, {"to", to}, {"reply", reason}});
-}
-
-// What an attempt came to for its recipients may differ: the record quotes the first of those who
-// fared worst, as "failed ... 250 Ok" would explain nothing.
-const smtp::RecipientResult& worst_result(const std::vector<RecipientOutcome>& outcomes) {
-    const auto better = [](const RecipientOutcome& a, const RecipientOutcome& b) {
-        return a.result.outcome < b.result.outcome;
-    };
-    return std::max_element(outcomes.begin(), outcomes.end(), better)->result;
+    base::log_warning("failed", {{"id", job.message().id},
+                                 {"to", to},
+                                 {"problem", reason},
+                                 base::LogField::unless_empty("reply", reply)});
 }
 
 }  // namespace
-
-void Engine::finished(JobPtr job) {
-    if (!stopping_ && calls_for_fail_over(*job) && job->attempt.remote.size() > 0) {
-        for (const auto& pool : pools_) {
-            if (pool->options().name == job->attempt.smarthost)
-                job->tried_pools.push_back(pool.get());
-        }
-        if (any_hope(*job)) {
-            base::log_info("trying another smarthost",
-                           {{"id", job->message().id},
-                            {"smarthost", job->attempt.smarthost},
-                            {"problem", result_text(worst_result(job->outcomes))}});
-            put_back(std::move(job));
-            return;
-        }
-    }
-    record(std::move(job));
-}
 
 Decision Engine::decide_for(const Job& job) const {
     DecisionInput input;
@@ -151,8 +118,10 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
         report.attempt->outcome = decision.outcome;
         const smtp::RecipientResult& worst = worst_result(job.outcomes);
         report.attempt->stage = worst.stage;
-        report.attempt->reply = result_text(worst);
+        report.attempt->reply = worst.reply.code != 0 ? worst.reply.one_line() : "";
+        report.attempt->problem = worst.problem;
     }
+    report.earlier = job.passed_over;
     report.changes = decision.changes;
     report.state = decision.state;
     report.due = decision.due;

@@ -27,6 +27,8 @@ class SmarthostHealth {
         return !next_attempt_ || now >= *next_attempt_ || *next_attempt_ - now > rest_ * 2;
     }
     [[nodiscard]] bool on_trial() const { return next_attempt_.has_value(); }
+    // It worked, or was not tried, before the failure that its rest is for.
+    [[nodiscard]] bool first_in_a_row() const { return rest_ == first_rest_; }
 
     void succeeded(base::Time now);
     // Connection, TLS, greeting, EHLO.

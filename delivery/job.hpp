@@ -31,7 +31,8 @@ struct Job {
     spool::Leased leased;
     base::Duration age_when_leased, leased_at;
     std::vector<const Pool*>
-        tried_pools;          // fail-over: they had connection trouble for this message
+        tried_pools;  // fail-over: they had connection trouble for this message
+    std::vector<spool::Attempt> passed_over;  // what is to be told of them
     bool suspect = false;     // was in the spool when relay ended without closing it
     bool went_stale = false;  // was once on a connection that the server had closed
     bool dot_marked = false;  // the present attempt got as far as a final dot

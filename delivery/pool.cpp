@@ -184,6 +184,7 @@ asio::awaitable<bool> Pool::open(Connection& connection) {
         co_return false;
     }
     good_port_ = connection.port();
+    lacks_smtputf8_ = !connection.extensions().smtputf8;
     counters_.tls = connection.handshake().version;
     counters_.auth = connection.auth();
     ++counters_.sessions;
@@ -242,7 +243,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
         base::log_error("sign-in refused: mail is kept until it works",
                         {{"smarthost", options_.name},
                          {"problem", problem},
-                         {"advice", advice},
+                         base::LogField::unless_empty("advice", advice),
                          {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
         return;
     }
@@ -251,7 +252,7 @@ void Pool::note_failure(const smtp::SessionFailure& failure) {
                       {{"smarthost", options_.name},
                        {"stage", smtp::stage_name(failure.stage)},
                        {"problem", problem},
-                       {"advice", advice},
+                       base::LogField::unless_empty("advice", advice),
                        {"next_attempt", base::format_iso8601(*health_.next_attempt())}});
 }
 

@@ -79,6 +79,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     [[nodiscard]] const SmarthostOptions& options() const { return options_; }
     [[nodiscard]] const SmarthostHealth& health() const { return health_; }
     [[nodiscard]] SmarthostStatus status() const;
+    // Known from its last session.
+    [[nodiscard]] bool lacks_smtputf8() const { return lacks_smtputf8_; }
     void go_on_counting(const Pool& before);  // the same smarthost, before a reload
 
  private:
@@ -116,6 +118,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     base::Duration crowd_until_{};  // by the clock's uptime
     std::uint64_t refused_sign_ins_ = 0;
     bool refuses_unsigned_ = false;  // takes sessions without a sign-in, but refused their mail
+    bool lacks_smtputf8_ = false;
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

@@ -47,12 +47,6 @@ std::string recipients_text(const ApiView& message) {
     return text;
 }
 
-// What the far side said of a recipient, or what we say.
-std::string word_of(const ApiView& recipient) {
-    const std::string reply = recipient.text("reply");
-    return reply.empty() ? recipient.text("problem") : reply;
-}
-
 std::string sender_text(const ApiView& message) {
     const std::string from = message.text("from");
     return from.empty() ? "<>" : from;
@@ -63,7 +57,7 @@ std::string last_word(const ApiView& message) {
     const std::string word = telling ? word_of(*telling) : std::string{};
     if (!word.empty()) return word;
     const auto attempt = message.object("last_attempt");
-    return attempt ? attempt->text("reply") : std::string{};
+    return attempt ? word_of(*attempt) : std::string{};
 }
 
 std::string line(std::string_view name, const std::string& value) {
@@ -109,11 +103,12 @@ std::string attempt_line(const ApiView& attempt, const Terminal& terminal) {
     if (!attempt.text("tls").empty()) where += " " + attempt.text("tls");
     std::string text = "  " + attempt.text("at") + "  " +
                        styled(terminal, state_style(outcome), fmt::format("{:<10}", outcome)) +
-                       base::printable(where) + " at " + attempt.text("stage") + " after " +
-                       base::human_duration(base::Duration{attempt.number("ms")});
-    if (!attempt.text("reply").empty()) {
-        text += ": " + base::printable(attempt.text("reply"), 2000);
-    }
+                       base::printable(where) + " at " + attempt.text("stage");
+    const base::Duration took{attempt.number("ms")};
+    if (took > base::Duration::zero()) text += " after " + base::human_duration(took);
+    const std::string word = word_of(attempt);
+    if (!word.empty()) text += ": " + base::printable(word, 2000);
+    if (outcome == "failover") text += "; the next one was tried at once";
     return text + "\n";
 }
 
@@ -137,11 +132,17 @@ std::string what_comes_next(const ApiView& message, base::Time now) {
 
 }  // namespace
 
+std::string word_of(const ApiView& view) {
+    const std::string reply = view.text("reply");
+    const std::string problem = view.text("problem");
+    return problem + (reply.empty() || problem.empty() ? "" : ": ") + reply;
+}
+
 Style state_style(std::string_view state) {
     if (state == "delivered") return Style::good;
     if (state == "failed") return Style::bad;
-    if (state == "held" || state == "unknown" || state == "deferred" || state == "partial") {
-        return Style::warning;
+    for (const std::string_view mixed : {"held", "unknown", "deferred", "partial", "failover"}) {
+        if (state == mixed) return Style::warning;
     }
     return Style::plain;
 }

@@ -17,6 +17,9 @@ namespace relay {
 
 [[nodiscard]] std::string stats_text(const ApiView& stats, base::Time now);
 
+// What stands of a recipient or an attempt: the far side's reply, our words, or both.
+[[nodiscard]] std::string word_of(const ApiView& view);
+
 [[nodiscard]] Style state_style(std::string_view state);
 
 }  // namespace relay

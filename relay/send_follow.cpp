@@ -44,9 +44,8 @@ std::vector<SendResult> results_of(const ApiView& message) {
         if (result.outcome != "delivered" && result.outcome != "failed") {
             result.outcome = state == "queued" && !history.empty() ? "deferred" : state;
         }
-        result.reply = recipient.text("reply");
-        if (result.reply.empty()) result.reply = recipient.text("problem");
-        if (result.reply.empty() && !history.empty()) result.reply = history.back().text("reply");
+        result.reply = word_of(recipient);
+        if (result.reply.empty() && !history.empty()) result.reply = word_of(history.back());
         results.push_back(std::move(result));
     }
     return results;
@@ -98,7 +97,7 @@ void SendFollower::report_attempts(const ApiView& message) {
     for (; attempts_seen_ < history.size(); ++attempts_seen_) {
         const ApiView& attempt = history[attempts_seen_];
         const std::string outcome = attempt.text("outcome");
-        std::string text = attempt.text("reply");
+        std::string text = word_of(attempt);
         if (before_mail(attempt.text("stage"))) {
             text = place_of(attempt) + " at " + attempt.text("stage") + ": " + text;
         } else {

@@ -76,9 +76,12 @@ struct Attempt {
     std::string remote;  // "192.0.2.1:587"
     std::string tls;     // "TLSv1.3", "" in clear
     smtp::Stage stage = smtp::Stage::final_dot;
-    std::string outcome;  // "delivered", "deferred", "failed", "unknown", "partial"
-    std::string reply;    // on one line, or our words
+    // "delivered", "deferred", "failed", "unknown", "partial"; "failover": another smarthost was
+    // tried at once, so the next one tells what became of the message.
+    std::string outcome;
+    std::string reply;  // the server's, on one line; "" when it said nothing
     base::Duration took{};
+    std::string problem;  // our words when there is no reply
 };
 
 }  // namespace spool

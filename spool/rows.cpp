@@ -1,5 +1,7 @@
 #include "spool/rows.hpp"
 
+#include <utility>
+
 namespace spool {
 namespace {
 
@@ -14,6 +16,13 @@ smtp::Stage stage_from(std::string_view name) {
         if (smtp::stage_name(stage) == name) return stage;
     }
     return smtp::Stage::final_dot;
+}
+
+// A server's reply begins with its code, our own words never do: one column holds either.
+bool is_reply(std::string_view text) {
+    const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+    if (text.size() < 3 || !digit(0) || !digit(1) || !digit(2)) return false;
+    return text.size() == 3 || text[3] == ' ';
 }
 
 }  // namespace
@@ -68,7 +77,8 @@ Attempt attempt_from(const Statement& row) {
     attempt.tls = row.string(3);
     attempt.stage = stage_from(row.text(4));
     attempt.outcome = row.string(5);
-    attempt.reply = row.string(6);
+    std::string words = row.string(6);
+    (is_reply(words) ? attempt.reply : attempt.problem) = std::move(words);
     attempt.took = base::Duration{row.integer(7)};
     return attempt;
 }

@@ -19,7 +19,9 @@ struct Store::Statements {
                            "INSERT INTO recipient (message, position, address, notify, orcpt)"
                            " VALUES (?, ?, ?, ?, ?)"),
           insert_body(db, "INSERT INTO body (message, bytes) VALUES (?, ?)"),
-          insert_attempt(db, "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+          insert_attempt(db,
+                         "INSERT INTO attempt SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4,"
+                         " ?5, ?6, ?7, ?8, ?9 FROM attempt WHERE message = ?1"),
           find(db, "SELECT state, due, size, attempts, wedged, in_file FROM message WHERE id = ?"),
           update(db,
                  "UPDATE message SET state = ?, due = ?, finished = ?, attempts = ?, wedged = ?,"

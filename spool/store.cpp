@@ -184,12 +184,13 @@ void Store::insert_recipients(const NewMessage& message) {
     }
 }
 
-void Store::insert_attempt(MessageId id, std::int64_t number, const Attempt& attempt) {
+void Store::insert_attempt(MessageId id, const Attempt& attempt) {
+    const std::string& words = attempt.reply.empty() ? attempt.problem : attempt.reply;
     statements_->insert_attempt
-        .bind(id, number, attempt.at, std::string_view{attempt.smarthost},
-              std::string_view{attempt.remote}, std::string_view{attempt.tls},
-              smtp::stage_name(attempt.stage), std::string_view{attempt.outcome},
-              std::string_view{attempt.reply}, std::int64_t{attempt.took.count()})
+        .bind(id, attempt.at, std::string_view{attempt.smarthost}, std::string_view{attempt.remote},
+              std::string_view{attempt.tls}, smtp::stage_name(attempt.stage),
+              std::string_view{attempt.outcome}, std::string_view{words},
+              std::int64_t{attempt.took.count()})
         .run();
 }
 
@@ -200,9 +201,8 @@ Outcome<> Store::record(const Report& report, std::span<const Draft> reports, ba
     if (!row) return unknown_message(report.id);
     change();
     apply_changes(report);
-    if (report.attempt) {
-        insert_attempt(report.id, row->attempts + 1, *report.attempt);
-    }
+    for (const Attempt& attempt : report.earlier) insert_attempt(report.id, attempt);
+    if (report.attempt) insert_attempt(report.id, *report.attempt);
     // The mark has told what it had to: by an attempt's result, or by the recovery after a crash.
     if (report.attempt || report.state == MessageState::unknown) {
         statements_->delete_dot.bind(report.id).run();

@@ -126,7 +126,7 @@ class Store {
     [[nodiscard]] std::optional<Row> find(MessageId id);
     void insert_message(const Draft& draft);
     void insert_recipients(const NewMessage& message);
-    void insert_attempt(MessageId id, std::int64_t number, const Attempt& attempt);
+    void insert_attempt(MessageId id, const Attempt& attempt);
     void apply_changes(const Report& report);
     [[nodiscard]] Progress progress(MessageId id);
     [[nodiscard]] Next decide(const Report& report, const Row& row, const Progress& progress,

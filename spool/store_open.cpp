@@ -163,8 +163,8 @@ void Store::recover_dot(MessageId id, base::Time now) {
     Attempt attempt;
     attempt.at = now;
     attempt.outcome = "unknown";
-    attempt.reply = "relay stopped after the final dot, before the reply";
-    insert_attempt(id, row->attempts + 1, attempt);
+    attempt.problem = "relay stopped after the final dot, before the reply";
+    insert_attempt(id, attempt);
     Next next{MessageState::unknown, row->due.value_or(now), std::nullopt,
               row->attempts + 1,     row->wedged + 1,        false};
     if (next.wedged >= most_wedged || row->state == MessageState::held) {
@@ -194,8 +194,8 @@ void Store::count_begun(MessageId id, std::int64_t crashes, base::Time now) {
     attempt.at = now;
     attempt.stage = smtp::Stage::mail;
     attempt.outcome = "deferred";
-    attempt.reply = "relay ended while it delivered this message, before the final dot";
-    insert_attempt(id, row->attempts + 1, attempt);
+    attempt.problem = "relay ended while it delivered this message, before the final dot";
+    insert_attempt(id, attempt);
     const bool hold = crashes >= most_wedged && row->state != MessageState::held;
     if (crashes >= most_wedged) {
         statements_->delete_dot.bind(id).run();

@@ -221,9 +221,18 @@ class FailuresTest(SystemCase):
         server = self.fake()
         relay = self.relay(self.smarthost(down, name="first", priority=0),
                            self.smarthost(server, name="second", priority=1))
-        self.send(relay)
+        identifier = self.send(relay)
         server.wait_for(1)
         relay.wait_until_empty()
+        first, second = relay.message(identifier)["history"]
+        self.assertEqual(["first", "failover"], [first["smarthost"], first["outcome"]])
+        self.assertIsNone(first["reply"])
+        self.assertIn("refused", first["problem"])
+        self.assertEqual(["second", "delivered"], [second["smarthost"], second["outcome"]])
+        self.assertIsNone(second["problem"])
+        self.assertTrue(second["reply"].startswith("250 "))
+        story = relay.command("queue", "show", identifier).stdout
+        self.assertRegex(story, r"failover +first .*refused.*; the next one was tried at once")
 
     def test_limits_of_the_smarthost_are_obeyed(self):
         server = self.fake(extensions=["PIPELINING", "LIMITS RCPTMAX=3 MAILMAX=2"])

@@ -54,12 +54,14 @@ constexpr std::size_t time_length = std::string_view{"2026-11-24T11:12:13.123Z"}
 TEST_CASE("a text line is time, level, message and named values", "[base]") {
     const LogFile file;
     file.open(base::LogLevel::info, base::LogFormat::text);
+    const std::string nothing;
     base::log_info("delivered", {{"id", base::MessageId{1}},
                                  {"smarthost", "example"},
                                  {"reply", "250 2.0.0 Ok"},
                                  {"size", 1234},
                                  {"again", false},
-                                 {"empty", ""}});
+                                 {"empty", ""},
+                                 base::LogField::unless_empty("advice", nothing)});
     const std::string text = file.text();
     CHECK(text.substr(time_length) ==
           " info    delivered id=000000000001 smarthost=example reply=\"250 2.0.0 Ok\" size=1234 "
@@ -71,7 +73,12 @@ TEST_CASE("a text line is time, level, message and named values", "[base]") {
 TEST_CASE("a JSON line is one object whose numbers are numbers", "[base]") {
     const LogFile file;
     file.open(base::LogLevel::info, base::LogFormat::json);
-    base::log_warning("say \"no\"", {{"size", 12}, {"ok", true}, {"path", "C:\\x"}, {"text", "7"}});
+    const std::string nothing;
+    base::log_warning("say \"no\"", {{"size", 12},
+                                     {"ok", true},
+                                     {"path", "C:\\x"},
+                                     base::LogField::unless_empty("advice", nothing),
+                                     {"text", "7"}});
     const std::string text = file.text();
     CHECK(text.starts_with("{\"time\":\"2"));
     CHECK(

@@ -106,6 +106,7 @@ spool::Leased Bed::add(std::vector<std::string> to, const std::string& content, 
     made.id = ids.next(clock.now());
     made.received = clock.now();
     made.envelope.reverse_path = "from@a.example";
+    made.envelope.smtputf8 = international;
     for (std::string& address : to) made.envelope.recipients.push_back({address, {}, ""});
     made.origin = {"127.0.0.1", "app", "", "ESMTP"};
     made.take = take;

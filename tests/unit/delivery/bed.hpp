@@ -58,6 +58,8 @@ class Bed {
         return engine->status().smarthosts.at(index);
     }
 
+    bool international = false;  // what is submitted comes with SMTPUTF8
+
     asio::io_context loop{1};
     base::ManualClock clock;
     base::MessageIdSource ids;

@@ -33,6 +33,54 @@ TEST_CASE("mail goes to the next priority when the first has trouble", "[deliver
     bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
     CHECK(second.taken().size() == 1);
     CHECK(first.taken().empty());
+
+    // Its history tells why it is there.
+    const spool::Details details = bed.show(id);
+    REQUIRE(details.attempts.size() == 2);
+    CHECK(details.attempts[0].smarthost == "first");
+    CHECK(details.attempts[0].outcome == "failover");
+    CHECK(details.attempts[0].reply.empty());
+    CHECK_FALSE(details.attempts[0].problem.empty());
+    CHECK(details.attempts[1].smarthost == "second");
+    CHECK(details.attempts[1].outcome == "delivered");
+    CHECK(details.attempts[1].reply == "250 2.0.0 ok");
+    CHECK(details.attempts[1].problem.empty());
+    CHECK(details.message.attempts == 1);  // of the schedule
+}
+
+TEST_CASE("a message that no smarthost takes tells of each once, and then of the next attempt",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost first{bed.loop}, second{bed.loop};
+    bed.use(first, "first");
+    bed.use(second, "second").priority = 10;
+    const bool in_session = GENERATE(true, false);
+    CAPTURE(in_session);
+    if (in_session) {
+        first.on("MAIL", hang_up());
+    } else {
+        first.stop_listening();
+    }
+    second.stop_listening();
+    bed.start();
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    spool::Details details = bed.show(id);
+    REQUIRE(details.attempts.size() == 2);
+    CHECK(details.attempts[0].smarthost == "first");
+    CHECK(details.attempts[0].outcome == "failover");
+    CHECK(details.attempts[1].smarthost == "second");
+    CHECK(details.attempts[1].outcome == "deferred");
+    CHECK(details.attempts[1].stage == smtp::Stage::connect);
+    CHECK(details.message.attempts == 1);
+    CHECK(details.message.recipients[0].last_problem == details.attempts[1].problem);
+
+    second.listen_again();
+    bed.advance(10min);
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    details = bed.show(id);
+    CHECK(details.attempts.size() >= 3);
+    CHECK(details.attempts.back().smarthost == "second");
 }
 
 // RFC 5321 section 4.5.3.2: the limit is one for each command, not for each byte of its answer.
@@ -207,7 +255,7 @@ TEST_CASE("content that cannot be read defers its message only", "[delivery]") {
     bed.spool->failing_loads = 1;
     bed.start();
     bed.run_until([&] { return bed.show(lost).attempts.size() == 1; });
-    CHECK(bed.show(lost).attempts[0].reply.find("on fire") != std::string::npos);
+    CHECK(bed.show(lost).attempts[0].problem.find("on fire") != std::string::npos);
     const base::MessageId next = bed.submit();
     bed.run_until([&] { return bed.state(next) == MessageState::delivered; });
     bed.advance(1min);  // beyond the longest jitter
@@ -228,4 +276,54 @@ TEST_CASE("an address that needs SMTPUTF8 fails alone", "[delivery]") {
     CHECK(recipients[1].state == spool::RecipientState::failed);
     REQUIRE(host.taken().size() == 1);
     CHECK(host.taken()[0].recipients == std::vector<std::string>{"RCPT TO:<a@b.example>"});
+}
+
+TEST_CASE("an address that needs SMTPUTF8 goes to a smarthost that offers it", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost first{bed.loop}, second{bed.loop};
+    first.extensions = {"PIPELINING", "8BITMIME"};
+    second.extensions = {"PIPELINING", "8BITMIME", "SMTPUTF8"};
+    bed.use(first, "first");
+    bed.use(second, "second").priority = GENERATE(0, 10);
+    bed.options.bounce_to = delivery::BounceTo::none;
+    bed.international = true;
+    bed.start();
+
+    SECTION("at once when nobody else is served") {
+        const base::MessageId id = bed.submit({"j\u00f6rg@b.example"});
+        bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+        CHECK(second.taken().size() == 1);
+        const spool::Details details = bed.show(id);
+        CHECK(details.attempts.back().smarthost == "second");
+        if (details.attempts.size() == 2) {
+            CHECK(details.attempts[0].smarthost == "first");
+            CHECK(details.attempts[0].outcome == "failover");
+            CHECK(details.attempts[0].problem.find("SMTPUTF8") != std::string::npos);
+        }
+    }
+    SECTION("after the others were served") {
+        const base::MessageId id = bed.submit({"a@b.example", "j\u00f6rg@b.example"});
+        bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+        std::size_t recipients = 0;
+        for (const auto* host : {&first, &second}) {
+            for (const Taken& taken : host->taken()) recipients += taken.recipients.size();
+        }
+        CHECK(recipients == 2);
+    }
+    SECTION("and waits for it where it cannot be used now") {
+        second.stop_listening();
+        const base::MessageId id = bed.submit({"j\u00f6rg@b.example"});
+        bed.run_until([&] { return bed.engine->status().active == 0; });
+        CHECK(bed.state(id) == MessageState::queued);
+        second.listen_again();
+        bed.advance(10min);
+        bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    }
+    SECTION("and fails where none offers it") {
+        second.extensions = {"PIPELINING", "8BITMIME"};
+        const base::MessageId id = bed.submit({"j\u00f6rg@b.example"});
+        bed.run_until([&] { return bed.state(id) == MessageState::failed; });
+        CHECK(bed.show(id).message.recipients[0].last_problem.find("SMTPUTF8") !=
+              std::string::npos);
+    }
 }

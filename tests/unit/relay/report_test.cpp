@@ -77,6 +77,10 @@ TEST_CASE("a row of the queue quotes the recipient who makes the state what it i
         {"address":"a@example.org","state":"failed","reply":null,
          "problem":"given up after 5 days: 450 Busy"}])";
     CHECK_THAT(row("failed", expired), Catch::EndsWith("  given up after 5 days: 450 Busy\n"));
+    const char* both = R"([
+        {"address":"a@example.org","state":"failed","reply":"450 Busy",
+         "problem":"given up after 5 days"}])";
+    CHECK_THAT(row("failed", both), Catch::EndsWith("  given up after 5 days: 450 Busy\n"));
     const char* silent = R"([
         {"address":"a@example.org","state":"pending","reply":null,"problem":null}])";
     CHECK_THAT(row("queued", silent), Catch::EndsWith("  450 4.2.1 Busy\n"));
@@ -111,6 +115,23 @@ TEST_CASE("a message's story names everyone, every attempt and what comes next",
     CHECK_THAT(comes_next(), Catch::Contains("held as soon as the attempt under way ends\n"));
     under_way["asked"] = "delete";
     CHECK_THAT(comes_next(), Catch::Contains("deleted as soon as the attempt under way ends\n"));
+}
+
+TEST_CASE("a message's story tells which smarthost was tried before, and why it went on",
+          "[relay]") {
+    json::object object = message("delivered");
+    object["history"] = json::parse(R"([
+        {"at":"2026-11-24T11:59:00.000Z","smarthost":"first","remote":null,"tls":null,
+         "stage":"connect","outcome":"failover","reply":null,
+         "problem":"first.example:587: connection refused","ms":0},
+        {"at":"2026-11-24T11:59:01.000Z","smarthost":"second","remote":"192.0.2.2:587",
+         "tls":"TLSv1.3","stage":"final-dot","outcome":"delivered","reply":"250 Ok",
+         "problem":null,"ms":1200}])");
+    CHECK_THAT(message_story(ApiView{object}, Terminal{}, now),
+               Catch::Contains("failover  first at connect: first.example:587: connection refused; "
+                               "the next one was tried at once\n") &&
+                   Catch::Contains("delivered second (192.0.2.2:587) TLSv1.3 at final-dot after "
+                                   "1.2s: 250 Ok\n"));
 }
 
 TEST_CASE("mail that only waits says for what", "[relay]") {

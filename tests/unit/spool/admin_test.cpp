@@ -208,6 +208,46 @@ TEST_CASE("a list shows the last attempt, details all of them", "[spool]") {
     CHECK(shown->message.attempts == 2);
 }
 
+TEST_CASE("a server's reply and our words are told apart", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    for (const char* words : {"connection lost", "192.0.2.1:587: no answer within 10s", ""}) {
+        Report made = report(1, {pending});
+        made.attempt->reply.clear();
+        made.attempt->problem = words;
+        REQUIRE(desk.record(std::move(made)).has_value());
+        const auto shown = desk.show(1);
+        CHECK(shown->attempts.back().problem == words);
+        CHECK(shown->attempts.back().reply.empty());
+    }
+    for (const char* reply : {"450 4.2.1 Busy", "250"}) {
+        Report made = report(1, {pending});
+        made.attempt->reply = reply;
+        REQUIRE(desk.record(std::move(made)).has_value());
+        const auto shown = desk.show(1);
+        CHECK(shown->attempts.back().reply == reply);
+        CHECK(shown->attempts.back().problem.empty());
+    }
+}
+
+TEST_CASE("what an attempt passed over is told before it and takes no step", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    REQUIRE(desk.add(1).has_value());
+    for (int i = 0; i < 2; ++i) {
+        Report made = report(1, {pending});
+        made.earlier = {attempt("failover"), attempt("failover")};
+        REQUIRE(desk.record(std::move(made)).has_value());
+    }
+    const auto shown = desk.show(1);
+    REQUIRE(shown->attempts.size() == 6);
+    CHECK(shown->attempts[1].outcome == "failover");
+    CHECK(shown->attempts[2].outcome == "partial");
+    CHECK(shown->attempts[5].outcome == "partial");
+    CHECK(shown->message.attempts == 2);
+}
+
 TEST_CASE("a report without an attempt only moves the due time", "[spool]") {
     const Folder folder;
     Desk desk{folder};

@@ -299,7 +299,7 @@ TEST_CASE("a crash between the final dot and the reply makes the outcome unknown
     CHECK(shown->message.wedged == 1);
     REQUIRE(shown->attempts.size() == 1);
     CHECK(shown->attempts[0].outcome == "unknown");
-    CHECK(shown->attempts[0].reply == "relay stopped after the final dot, before the reply");
+    CHECK(shown->attempts[0].problem == "relay stopped after the final dot, before the reply");
 
     desk.reopen();  // counts once, however often somebody looks
     CHECK(desk.show(1)->message.wedged == 1);
@@ -345,7 +345,7 @@ TEST_CASE("a message under way at three ends in a row is put on hold", "[spool]"
         const auto shown = desk.show(1);
         REQUIRE(shown->attempts.size() == crash);
         CHECK(shown->attempts.back().outcome == "deferred");
-        CHECK(shown->attempts.back().reply.find("before the final dot") != std::string::npos);
+        CHECK(shown->attempts.back().problem.find("before the final dot") != std::string::npos);
         CHECK_FALSE(shown->message.dot_marked);
         CHECK(shown->message.state == (crash < 3 ? MessageState::queued : MessageState::held));
     }

@@ -27,8 +27,9 @@ bool about_a_report(const spool::Message& message) {
 // RFC 3463: the class follows the action, the detail the smarthost's reply where it gave one.
 std::string status_for(const spool::Report::Change& change, smtp::ReportAction action) {
     if (!change.reply.enhanced.empty()) return change.reply.enhanced;
+    const bool failed = action == smtp::ReportAction::failed;
+    if (failed && !change.reply.permanent()) return "5.4.7";  // delivery time expired
     if (change.reply.code != 0) return fmt::format("{}.0.0", change.reply.code / 100);
-    if (action == smtp::ReportAction::failed) return "5.4.7";  // delivery time expired
     if (action == smtp::ReportAction::delayed) return "4.4.7";
     return "2.0.0";
 }

@@ -30,12 +30,13 @@ spool::Report::Change change_for(const RecipientOutcome& outcome, RecipientState
     return change;
 }
 
-// The last word before a message is given up for its age.
+// Why a message is given up for its age; the server's last reply stands beside it.
 std::string expiry_text(const smtp::RecipientResult& result, base::Duration max_age) {
-    const std::string last = result.reply.code != 0 ? result.reply.one_line() : result.problem;
+    const std::string_view link = result.problem.empty() ? "" : ": ";
     const std::string_view caution =
         result.outcome == Outcome::unknown ? "; it may have arrived all the same" : "";
-    return fmt::format("given up after {}: {}{}", base::human_duration(max_age), last, caution);
+    return fmt::format("given up after {}{}{}{}", base::human_duration(max_age), link,
+                       result.problem, caution);
 }
 
 std::string overall_outcome(const std::vector<RecipientOutcome>& outcomes) {
@@ -98,7 +99,6 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
             decision.changes.push_back(change_for(outcome, RecipientState::failed));
             if (outcome.result.outcome != Outcome::failed) {
                 decision.changes.back().problem = expiry_text(outcome.result, options.max_age);
-                decision.changes.back().reply = {};
             }
             if (wants_failure(notify)) failed.push_back(outcome.recipient);
             continue;

@@ -80,6 +80,20 @@ TEST_CASE("what this host itself refused is not put into the smarthost's mouth",
     REQUIRE(fixture.text.find("said:") == std::string::npos);
 }
 
+// RFC 3464 section 2.3.6
+TEST_CASE("a report of mail that expired quotes the last reply", "[delivery]") {
+    Fixture fixture;
+    spool::Report::Change& change = fixture.decision.changes.front();
+    change.reply = {450, "", "Mailbox busy"};
+    change.problem = "given up after 5 days";
+    REQUIRE(fixture.bounce().has_value());
+    CHECK(fixture.text.find("Diagnostic-Code: smtp; 450 Mailbox busy\r\n") != std::string::npos);
+    CHECK(fixture.text.find("Remote-MTA: dns; smtp.example.org\r\n") != std::string::npos);
+    CHECK(fixture.text.find("Status: 5.4.7\r\n") != std::string::npos);
+    CHECK(fixture.text.find("given up after 5 days\r\n") != std::string::npos);
+    CHECK(fixture.text.find("smtp.example.org said: 450 Mailbox busy\r\n") != std::string::npos);
+}
+
 TEST_CASE("a null sender never gets a report", "[delivery]") {
     Fixture fixture;
     fixture.message.envelope.reverse_path = "";

@@ -91,6 +91,11 @@ TEST_CASE("old mail is given up, but not for a refused sign-in", "[delivery]") {
     REQUIRE(expired.changes[0].problem == "given up after 5d: connection lost");
     REQUIRE(expired.reports[0].action == ReportAction::failed);
 
+    const Decision refused =
+        decide_at(message, {outcome(0, Outcome::deferred, 450)}, start + 5 * 24h);
+    CHECK(refused.changes[0].problem == "given up after 5d");
+    CHECK(refused.changes[0].reply.code == 450);  // the report quotes it
+
     const Decision kept = decide_at(message, outcomes, start + 6 * 24h, true);
     REQUIRE(kept.changes[0].state == RecipientState::pending);
     REQUIRE(kept.reports[0].action == ReportAction::delayed);

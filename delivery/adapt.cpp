@@ -22,7 +22,7 @@ smtp::RecipientResult needs_smtputf8() {
     smtp::RecipientResult result;
     result.outcome = smtp::Outcome::failed;
     result.stage = smtp::Stage::mail;
-    result.reply.enhanced = "5.6.7";
+    result.reply.enhanced = needs_smtputf8_status;
     result.problem =
         "an address of this message needs SMTPUTF8 (RFC 6531), which the smarthost does not offer";
     return result;
@@ -98,18 +98,26 @@ asio::awaitable<base::Result<>> rewrite_in_file(BodySource& body, const smtp::Do
     }
 }
 
-}  // namespace
+// Of a server that takes 8 bits, and so any body. UTF-8 in a header that nobody declared is what
+// many programs send, and needs SMTPUTF8 all the same (RFC 6532 section 3).
+asio::awaitable<base::Result<std::optional<smtp::Downgrade>>> plan_header(BodySource& body) {
+    smtp::ContentSurvey survey;
+    body.rewind();
+    while (survey.in_header() && body.left() > 0) {
+        const base::Result<std::string_view> piece = co_await body.next();
+        if (!piece) co_return piece.error();
+        const std::size_t end = piece->find("\r\n\r\n");
+        survey.write(end == std::string_view::npos ? *piece : piece->substr(0, end + 4));
+    }
+    body.rewind();
+    smtp::Downgrade plan;
+    plan.encode_headers = survey.eight_bit_header();
+    plan.spare_signed = true;
+    co_return std::optional<smtp::Downgrade>{plan};
+}
 
-asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
-                                                            const spool::Message& message,
-                                                            const smtp::Extensions& server,
-                                                            asio::any_io_executor files,
-                                                            Turns& turns) {
-    AdaptedContent adapted;
-    const bool takes_everything =
-        server.eight_bit_mime && (server.smtputf8 || !message.envelope.smtputf8);
-    if (takes_everything) co_return adapted;
-
+asio::awaitable<base::Result<std::optional<smtp::Downgrade>>> plan_all(
+    BodySource& body, const spool::Message& message, const smtp::Extensions& server) {
     smtp::ContentSurvey survey;
     body.rewind();
     while (body.left() > 0) {
@@ -118,8 +126,28 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
         survey.write(*piece);
     }
     body.rewind();
-    const std::optional<smtp::Downgrade> plan =
-        smtp::plan_downgrade(survey, envelope_for(message, server), server);
+    co_return smtp::plan_downgrade(survey, envelope_for(message, server), server);
+}
+
+}  // namespace
+
+asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
+                                                            const spool::Message& message,
+                                                            const smtp::Extensions& server,
+                                                            asio::any_io_executor files,
+                                                            Turns& turns) {
+    AdaptedContent adapted;
+    if (server.eight_bit_mime && server.smtputf8) co_return adapted;
+
+    const bool header_only = server.eight_bit_mime && !message.envelope.smtputf8;
+    base::Result<std::optional<smtp::Downgrade>> planned = std::optional<smtp::Downgrade>{};
+    if (header_only) {
+        planned = co_await plan_header(body);
+    } else {
+        planned = co_await plan_all(body, message, server);
+    }
+    if (!planned) co_return planned.error();
+    const std::optional<smtp::Downgrade>& plan = *planned;
     if (!plan) {
         adapted.refusal = needs_smtputf8();
         co_return adapted;
@@ -134,6 +162,7 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
     }
     if (!done) co_return done.error();
     body.rewind();
+    if (header_only) adapted.refusal.reset();  // as it is it mostly arrives as well
     adapted.seven_bit = plan->quoted_printable;
     co_return adapted;
 }

@@ -20,8 +20,9 @@ struct AdaptedContent {
     bool seven_bit = false;  // rewritten to 7 bits: BODY=8BITMIME no longer holds
 };
 
-// Looks at the content only when the server lacks an extension that it might need. What lies in a
-// file is rewritten into one, as turns allow.
+// Looks at the content only when the server lacks an extension that it might need: at the header
+// alone when that is SMTPUTF8, and nobody asked for it. What lies in a file is rewritten into one,
+// as turns allow.
 [[nodiscard]] boost::asio::awaitable<base::Result<AdaptedContent>> adapt_content(
     BodySource& body, const spool::Message& message, const smtp::Extensions& server,
     boost::asio::any_io_executor files, Turns& turns);

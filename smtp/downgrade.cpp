@@ -220,7 +220,8 @@ void Rewriter::write_header(const MimeEntity& entity, std::string_view new_encod
 }
 
 void Rewriter::write_field(const HeaderField& field, bool in_signed) {
-    const bool encode = plan_.encode_headers || plan_.quoted_printable;
+    const bool spared = plan_.spare_signed && in_signed;
+    const bool encode = (plan_.encode_headers && !spared) || plan_.quoted_printable;
     const bool fold = plan_.fold_long_lines && !in_signed && !field.name.empty();
     if (encode && !base::is_ascii(field.raw)) {
         out += encode_field(field);

@@ -18,6 +18,8 @@ struct Downgrade {
         false;                    // 8-bit content to a server without 8BITMIME (RFC 6152 section 3)
     bool encode_headers = false;  // UTF-8 header fields to RFC 2047 encoded words
     bool fold_long_lines = false;  // a line beyond 998 bytes (RFC 5321 section 4.5.3.1.6)
+    // The server takes 8 bits: a header field that encoding would take out of a signature stays.
+    bool spare_signed = false;
     [[nodiscard]] bool needed() const {
         return quoted_printable || encode_headers || fold_long_lines;
     }
@@ -27,6 +29,7 @@ struct Downgrade {
 class ContentSurvey {
  public:
     void write(std::string_view chunk);
+    [[nodiscard]] bool in_header() const { return in_header_; }  // its end has not come
     [[nodiscard]] bool eight_bit_body() const { return eight_bit_body_; }
     [[nodiscard]] bool eight_bit_header() const { return eight_bit_header_; }
     [[nodiscard]] bool long_lines() const { return longest_ > 998; }

@@ -231,6 +231,25 @@ TEST_CASE("large content is rewritten for a smarthost without 8BITMIME, each in 
     }
 }
 
+TEST_CASE("a header in UTF-8 is encoded for a smarthost that takes 8 bits but not SMTPUTF8",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host);
+    const bool in_file = GENERATE(true, false), offered = GENERATE(true, false);
+    CAPTURE(in_file, offered);
+    const std::string line = "gr\xc3\xbcn " + std::string(2000, 'x') + "\r\n";
+    std::string rest = "\r\n" + line;
+    while (in_file && rest.size() < 700'000) rest += line;
+    if (offered) host.extensions.push_back("SMTPUTF8");
+    bed.start();
+    bed.submit({"to@b.example"}, "Subject: gr\xc3\xbcn\r\n" + rest);
+    bed.run_until([&] { return host.taken().size() == 1; });
+    const std::string subject = offered ? "gr\xc3\xbcn" : "=?utf-8?B?Z3LDvG4=?=";
+    const bool exact = host.taken()[0].content == "Subject: " + subject + "\r\n" + rest;
+    CHECK(exact);
+}
+
 TEST_CASE("content whose header is beyond reason is refused where it must be rewritten",
           "[delivery]") {
     Bed bed;

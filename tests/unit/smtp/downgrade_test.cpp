@@ -376,6 +376,18 @@ TEST_CASE("lines beyond 998 bytes are broken without changing what they say", "[
     }
 }
 
+TEST_CASE("a signature goes before the encoding of headers where 8 bits are taken", "[smtp]") {
+    constexpr Downgrade sparing{false, true, false, true};
+    const std::string subject = "Subject: gr\xc3\xbcn\r\n", body = "\r\ngr\xc3\xbcn\r\n";
+    CHECK(downgraded("DKIM-Signature: v=1\r\n" + subject + body, sparing) ==
+          "DKIM-Signature: v=1\r\n" + subject + body);
+    const std::string out = downgraded(subject + body, sparing);
+    CHECK(out.starts_with("Subject: =?utf-8?"));
+    CHECK(out.ends_with(body));
+    CHECK(downgraded("DKIM-Signature: v=1\r\n" + subject + body, headers_only) !=
+          "DKIM-Signature: v=1\r\n" + subject + body);
+}
+
 TEST_CASE("parts nested without end are left alone", "[smtp]") {
     std::string text;
     for (int i = 0; i < 500; ++i) text += "Content-Type: message/rfc822\r\n\r\n";

@@ -287,6 +287,7 @@ spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) 
     message.id = content_->id;
     message.received = content_->received;
     message.envelope = envelope;
+    smtp::drop_repeated_recipients(message.envelope.recipients);
     message.origin.client = caller_.address;
     message.origin.client_name = session_.client_name();
     message.origin.user = session_.authenticated_user();
@@ -315,6 +316,7 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
     const std::uint64_t size = content_->body->size();
     spool::NewMessage message = new_message(envelope);
     const bool taken = message.take;
+    const std::size_t recipients = message.envelope.recipients.size();
     content_.reset();
 
     // std::function wants copies; the message has one owner.
@@ -337,7 +339,7 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
     base::log_info("queued", {{"id", id},
                               {"from", envelope.reverse_path},
                               {"to", envelope.recipients.front().address},
-                              {"recipients", envelope.recipients.size()},
+                              {"recipients", recipients},
                               {"size", size},
                               {"client", caller_.address}});
     if (taken) {

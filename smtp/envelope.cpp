@@ -1,5 +1,11 @@
 #include "smtp/envelope.hpp"
 
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "base/text.hpp"
 #include "smtp/envelope_names.hpp"
 
 namespace smtp {
@@ -40,6 +46,25 @@ std::string Notify::text() const {
     add(failure, "FAILURE");
     add(delay, "DELAY");
     return list;
+}
+
+void drop_repeated_recipients(std::vector<Recipient>& recipients) {
+    if (recipients.size() < 2) return;
+    std::set<std::tuple<std::string, std::string, std::string>> seen;
+    std::vector<Recipient> kept;
+    kept.reserve(recipients.size());
+    for (Recipient& recipient : recipients) {
+        std::string address = recipient.address;
+        const std::size_t at = address.rfind('@');
+        if (at != std::string::npos) {
+            const std::string domain = base::to_lower(std::string_view{address}.substr(at));
+            address.replace(at, std::string::npos, domain);
+        }
+        const bool fresh =
+            seen.emplace(std::move(address), recipient.notify.text(), recipient.orcpt).second;
+        if (fresh) kept.push_back(std::move(recipient));
+    }
+    recipients = std::move(kept);
 }
 
 }  // namespace smtp

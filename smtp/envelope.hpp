@@ -38,4 +38,9 @@ struct Envelope {
     friend bool operator==(const Envelope&, const Envelope&) = default;
 };
 
+// Of recipients that are the same, local part by letter and domain whatever its case, the first one
+// stays: RFC 5321 section 4.1.1.3 makes no second mail of a repeated RCPT. What asks for other
+// reports (RFC 3461) is not the same.
+void drop_repeated_recipients(std::vector<Recipient>& recipients);
+
 }  // namespace smtp

@@ -126,6 +126,16 @@ class OctetsTest(SystemCase):
         with self.subTest("the null sender"):
             self.assertEqual("", self.round_trip(HEAD, sender="").sender)
 
+    def test_a_repeated_recipient_is_taken_and_gets_one_mail(self):
+        before = len(self.server.messages)
+        with RawClient(self.running.port) as client:
+            client.begin("app@example.com", ["ada@dest.example", "bob@dest.example",
+                                             "ada@DEST.example"])
+            code, reply = client.data(HEAD)
+        self.assertEqual(250, code, reply)
+        received = self.server.wait_for(before + 1)[-1]
+        self.assertEqual(["ada@dest.example", "bob@dest.example"], received.recipients)
+
     def test_fifty_mebibytes(self):
         line = bytes(self.random.choices(range(33, 127), k=74)) + b"\r\n"
         octets = HEAD + line * (50 * 1024 * 1024 // len(line))

@@ -1,6 +1,10 @@
 #include "smtp/command.hpp"
 
+#include <string>
+#include <vector>
+
 #include "smtp/address.hpp"
+#include "smtp/envelope.hpp"
 #include "smtp/xtext.hpp"
 #include "tests/support/catch.hpp"
 
@@ -190,4 +194,37 @@ TEST_CASE("xtext holds every octet", "[smtp]") {
         CAPTURE(bad);
         CHECK_FALSE(smtp::xtext_decode(bad).has_value());
     }
+}
+
+TEST_CASE("a recipient that is repeated gets one mail", "[smtp]") {
+    std::vector<smtp::Recipient> recipients{
+        {"ada@dest.example", {}, ""},
+        {"bob@dest.example", {}, ""},
+        {"ada@Dest.Example", {}, ""},  // a domain has no case (RFC 5321 section 2.4)
+        {"Ada@dest.example", {}, ""},  // a local part has
+        {"ada@dest.example", {}, ""},
+        {"root", {}, ""},
+        {"root", {}, ""},
+        {"\"a@B\"@dest.example", {}, ""},
+        {"\"a@b\"@dest.example", {}, ""}};
+    smtp::drop_repeated_recipients(recipients);
+    std::vector<std::string> left;
+    for (const smtp::Recipient& each : recipients) left.push_back(each.address);
+    CHECK(left == std::vector<std::string>{"ada@dest.example", "bob@dest.example",
+                                           "Ada@dest.example", "root", "\"a@B\"@dest.example",
+                                           "\"a@b\"@dest.example"});
+}
+
+TEST_CASE("a repeated recipient stays where it asks for other reports", "[smtp]") {
+    smtp::Notify never;
+    never.never = true;
+    std::vector<smtp::Recipient> recipients{{"ada@dest.example", never, ""},
+                                            {"ada@dest.example", never, ""},
+                                            {"ada@dest.example", {}, ""},
+                                            {"ada@dest.example", never, "rfc822;a@b.example"}};
+    smtp::drop_repeated_recipients(recipients);
+    REQUIRE(recipients.size() == 3);
+    CHECK(recipients[0].notify.never);
+    CHECK_FALSE(recipients[1].notify.never);
+    CHECK(recipients[2].orcpt == "rfc822;a@b.example");
 }

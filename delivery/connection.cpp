@@ -127,6 +127,7 @@ asio::awaitable<Connection::Dialled> Connection::dial(net::DialTarget target) {
 }
 
 asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::uint16_t port) {
+    port_ = port;
     net::DialTarget target{options_.host, port, options_.connect_timeout};
     const Dialled dialled = co_await dial(std::move(target));
     if (!dialled || cancelled_) {
@@ -138,7 +139,6 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::
         co_return failure_at(dns ? smtp::Stage::dns : smtp::Stage::connect, error.message);
     }
     stream_.emplace(std::move(**dialled));
-    port_ = port;
     heard_ = false;
 
     smtp::ClientOptions options;

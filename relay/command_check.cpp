@@ -34,7 +34,7 @@ struct SignIn {
     std::string name;
     bool ok = false;
     std::string text;         // one line
-    std::string advice;       // what to do about it, "" when nothing is known
+    std::string advice;       // what to do about it, or a warning; "" when nothing is known
     std::string fingerprint;  // of the key it presented: "sha256//...", "" without TLS
 
     void take_key(const tls::HandshakeInfo& handshake) {
@@ -53,10 +53,26 @@ struct SignIns {
     bool late = false;  // the limit has passed
 };
 
-std::string describe(const SignIns& all, const smtp::SessionFailure& failure) {
+std::string describe(const SignIns& all, const delivery::SmarthostOptions& options,
+                     std::uint16_t port, const smtp::SessionFailure& failure) {
     if (!all.late) return delivery::describe_failure(failure);
-    return fmt::format("no end after {}, given up at {}", base::format_duration(sign_in_limit),
-                       smtp::stage_name(failure.stage));
+    const bool on_path = options.host.starts_with("unix:");
+    const std::string place = on_path ? options.host : fmt::format("{}:{}", options.host, port);
+    return fmt::format("{}: no end after {}, given up at {}", place,
+                       base::format_duration(sign_in_limit), smtp::stage_name(failure.stage));
+}
+
+// Whether it takes mail without a sign-in shows only when there is some.
+std::string advice_without_sign_in(const delivery::SmarthostOptions& options,
+                                   const smtp::Extensions& server) {
+    const bool wanted = options.auth == smtp::AuthMechanism::none;
+    if (wanted || server.auth.empty()) return "";
+    return fmt::format(
+        "warning: it offers a sign-in ({}), and none is configured, so it may refuse mail (`relay "
+        "diagnose` finds out). Set username and password_file, or auth = \"none\" where it is to "
+        "be "
+        "used without",
+        base::join(server.auth, " "));
 }
 
 // The same without sign-in and without a look at the certificate.
@@ -100,7 +116,7 @@ asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
     result.take_key(connection.handshake());
     if (failure) {
         // It quotes the server, which may say anything.
-        result.text = base::printable(describe(all, *failure), 2000);
+        result.text = base::printable(describe(all, options, connection.port(), *failure), 2000);
         if (failure->reply.code != 0) {
             result.advice = base::printable(explain_reply(failure->reply, failure->stage), 2000);
         }
@@ -112,6 +128,10 @@ asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
         connection.handshake().version.empty() ? "no TLS" : connection.handshake().version;
     const std::string auth =
         connection.auth().empty() ? "without sign-in" : "signed in with " + connection.auth();
+    if (connection.auth().empty()) {
+        result.advice =
+            base::printable(advice_without_sign_in(options, connection.extensions()), 2000);
+    }
     result.text = base::printable(connection.remote() + ", " + tls + ", " + auth, 2000);
     co_await connection.quit();
 }

@@ -320,6 +320,18 @@ class CommandsTest(SystemCase):
         self.assertIn("Then reload: systemctl reload relay, or SIGHUP.", done.stdout)
         self.assertNotIn("wr0ng", done.stdout + done.stderr)
 
+    def test_check_online_warns_of_a_sign_in_that_is_offered_and_not_configured(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server, username=None, password=None), start=False)
+        done = relay.command("check", "--online")
+        self.assertIn("without sign-in", done.stdout)
+        self.assertRegex(done.stdout, r"warning: it offers a sign-in \(.*PLAIN.*\), and none is")
+        answer = json.loads(relay.command("check", "--online", "--json").stdout)
+        self.assertTrue(answer["ok"])
+        self.assertIn("it may refuse mail", answer["online"][0]["advice"])
+        relay.configure([self.smarthost(server, username=None, password=None, auth="none")])
+        self.assertNotIn("warning", relay.command("check", "--online").stdout)
+
     def test_check_online_as_json_and_the_fingerprint_it_shows(self):
         server = self.fake()
         relay = self.relay(self.smarthost(server), start=False)

@@ -39,7 +39,8 @@ struct Services {
     std::function<delivery::Status()> delivery;                        // may be empty (offline)
     std::function<ListenerStatus()> listener;                          // may be empty
     std::function<std::optional<diagnose::StartupVerdict>()> verdict;  // may be empty
-    std::function<RecentCounts()> last_minute;                         // may be empty
+    std::function<bool()> probing;              // whether a verdict may come; may be empty
+    std::function<RecentCounts()> last_minute;  // may be empty
     std::function<void()>
         attempt_now;  // after a retry: look for due mail and un-pause smarthosts; may be empty
     std::function<bool()> ready;  // for /readyz

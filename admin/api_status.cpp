@@ -83,6 +83,7 @@ ApiResponse status_response(const Services& services, const Snapshot& snapshot) 
         snapshot.listener ? json::value(listener_json(*snapshot.listener)) : json::value(nullptr);
     object["verdict"] =
         snapshot.verdict ? json::value(verdict_json(*snapshot.verdict)) : json::value(nullptr);
+    if (services.probing) object["probing"] = services.probing();
     json::array smarthosts;
     if (snapshot.delivery) {
         for (const auto& smarthost : snapshot.delivery->smarthosts) {

@@ -238,6 +238,7 @@ base::Result<> Service::start_admin() {
     services.delivery = [this] { return engine_->status(); };
     services.listener = [this] { return listener_status(); };
     services.verdict = [this] { return verdict_; };
+    services.probing = [this] { return settings_.probe.enabled; };
     services.last_minute = [this] {
         const RecentRates::Totals recent = rates_.recent(clock_.now(), totals());
         return admin::RecentCounts{recent.accepted, recent.delivered};

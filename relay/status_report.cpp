@@ -54,7 +54,11 @@ std::string recent_line(const ApiView& status) {
 
 std::string verdict_line(const ApiView& status, const Terminal& terminal) {
     const auto verdict = status.object("verdict");
-    if (!verdict) return line("port 25", "not looked at yet, or probe.enabled is false");
+    if (!verdict) {
+        // An older server does not say.
+        const bool off = status.raw().contains("probing") && !status.flag("probing");
+        return line("port 25", off ? "not looked at: probe.enabled is false" : "not looked at yet");
+    }
     const std::string code = verdict->text("code");
     const Style style = code == "ok-direct" ? Style::good : Style::warning;
     return line("port 25", styled(terminal, style, code) + ": " +

@@ -168,6 +168,14 @@ TEST_CASE("status is shown with what there is, and does without the rest", "[rel
           "3 queued, 1 held", "9 delivered"}) {
         CHECK_THAT(text, Catch::Contains(part));
     }
+    json::object& object = status.as_object();
+    object["verdict"] = nullptr;
+    object["probing"] = true;
+    CHECK_THAT(status_text(ApiView{object}, Terminal{}, now),
+               Catch::Contains("port 25     not looked at yet\n"));
+    object["probing"] = false;
+    CHECK_THAT(status_text(ApiView{object}, Terminal{}, now),
+               Catch::Contains("port 25     not looked at: probe.enabled is false\n"));
     const json::object empty;
     CHECK(status_text(ApiView{empty}, Terminal{}, now) == "relay       not running\n");
 }

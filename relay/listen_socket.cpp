@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "relay/systemd.hpp"
 
@@ -21,27 +23,81 @@ using Sockets = base::Result<std::vector<ListenSocket>, ListenError>;
 
 constexpr int backlog = 4096;  // the kernel cuts it to net.core.somaxconn
 
-ListenError fail(const std::string& address, int number) {
+// What is to be listened on, and the setting that says so.
+struct Wish {
+    std::string address;
+    std::string_view setting;
+};
+
+std::string unix_remedy(const Wish& wish, int number) {
+    const std::filesystem::path path = wish.address.substr(std::string_view{"unix:"}.size());
+    const std::filesystem::path parent = path.parent_path();
+    const std::string folder = parent.empty() ? "." : parent.string();
+    switch (number) {
+        case EADDRINUSE: {
+            std::error_code ignored;
+            if (!std::filesystem::is_socket(path, ignored)) {
+                return fmt::format(
+                    "; a file that is no socket is there: remove it, or write another path in {}",
+                    wish.setting);
+            }
+            return fmt::format(
+                "; another program (another relay?) listens there (\"ss -lxp\" shows which): stop "
+                "it "
+                "or write another path in {}",
+                wish.setting);
+        }
+        case ENOENT:
+            return fmt::format(
+                "; the folder {} is not there: make it, writable for the user that relay runs as, "
+                "or write another path in {}",
+                folder, wish.setting);
+        case ENOTDIR:
+            return fmt::format("; {} is no folder: write another path in {}", folder, wish.setting);
+        case EACCES:
+        case EPERM:
+            return fmt::format(
+                "; relay (user id {}) may not make a file in the folder {}: let it write there, or "
+                "write another path in {}",
+                ::geteuid(), folder, wish.setting);
+        case EROFS:
+            return fmt::format(
+                "; the folder {} can only be read: write a path in {} that can be written to",
+                folder, wish.setting);
+        default:
+            return "";
+    }
+}
+
+std::string tcp_remedy(const Wish& wish, int number) {
+    switch (number) {
+        case EADDRINUSE:
+            if (!passed_sockets().empty()) {
+                return "; systemd handed over sockets, probably this one: write listen = "
+                       "[\"systemd\"] in [server], or disable the .socket unit";
+            }
+            return fmt::format(
+                "; another program (another relay?) listens there (\"ss -ltnp\" shows which): stop "
+                "it or choose another address in {}",
+                wish.setting);
+        case EACCES:
+            return fmt::format(
+                "; ports below 1024 need privileges: choose a port such as 2525 in {}{}",
+                wish.setting,
+                wish.setting.starts_with("server.") ? ", or use systemd socket activation" : "");
+        case EADDRNOTAVAIL:
+            return "; this host has no such address";
+        default:
+            return "";
+    }
+}
+
+ListenError fail(const Wish& wish, int number) {
     ListenError error;
     error.absent = number == EADDRNOTAVAIL || number == EAFNOSUPPORT;
-    std::string remedy;
-    if (number == EADDRINUSE && !passed_sockets().empty()) {
-        remedy =
-            "; systemd handed over sockets, probably this one: write listen = [\"systemd\"] in "
-            "[server], or disable the .socket unit";
-    } else if (number == EADDRINUSE) {
-        remedy =
-            "; another program (another relay?) listens there (\"ss -ltnp\" shows which): stop it "
-            "or choose another address in server.listen";
-    } else if (number == EACCES) {
-        remedy =
-            "; ports below 1024 need privileges: choose a port such as 2525 or use systemd socket "
-            "activation";
-    } else if (number == EADDRNOTAVAIL) {
-        remedy = "; this host has no such address";
-    }
-    error.message =
-        fmt::format("cannot listen on {}: {}{}", address, base::errno_text(number), remedy);
+    const bool unix_socket = wish.address.starts_with("unix:");
+    error.message = fmt::format("cannot listen on {}: {}{}", wish.address, base::errno_text(number),
+                                unix_socket ? unix_remedy(wish, number) : tcp_remedy(wish, number));
     return error;
 }
 
@@ -67,11 +123,11 @@ std::string bound_address(int descriptor) {
     return address_text(reinterpret_cast<const sockaddr*>(&bound), length);
 }
 
-base::Result<ListenSocket, ListenError> listen_on(const std::string& name, const sockaddr* address,
+base::Result<ListenSocket, ListenError> listen_on(const Wish& wish, const sockaddr* address,
                                                   socklen_t length) {
     const int descriptor =
         ::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) return fail(name, errno);
+    if (descriptor < 0) return fail(wish, errno);
     const int on = 1;
     ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (address->sa_family == AF_INET6)
@@ -79,7 +135,7 @@ base::Result<ListenSocket, ListenError> listen_on(const std::string& name, const
     if (::bind(descriptor, address, length) != 0 || ::listen(descriptor, backlog) != 0) {
         const int number = errno;
         ::close(descriptor);
-        return fail(name, number);
+        return fail(wish, number);
     }
     return ListenSocket{descriptor, address->sa_family, bound_address(descriptor), ""};
 }
@@ -97,18 +153,19 @@ bool is_stale(const sockaddr_un& address) {
     return stale;
 }
 
-Sockets open_unix(const std::string& name, const std::string& path) {
+Sockets open_unix(const Wish& wish, const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
         return ListenError{
-            fmt::format("cannot listen on {}: a socket's path may have at most {} bytes", name,
-                        sizeof address.sun_path - 1)};
+            fmt::format("cannot listen on {}: a socket's path may have at most {} bytes: write a "
+                        "shorter one in {}",
+                        wish.address, sizeof address.sun_path - 1, wish.setting)};
     }
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     if (is_stale(address)) ::unlink(path.c_str());
     base::Result<ListenSocket, ListenError> socket =
-        listen_on(name, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        listen_on(wish, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     if (!socket) return socket.error();
     // Any local user may hand in mail, as on the loopback port.
     ::chmod(path.c_str(), 0666);
@@ -145,14 +202,15 @@ Sockets open_systemd(const std::string& name, SystemdSockets wanted) {
     return sockets;
 }
 
-Sockets open_tcp(const std::string& name) {
+Sockets open_tcp(const Wish& wish) {
+    const std::string& name = wish.address;
     const std::size_t colon = name.rfind(':');
     std::string host = name.substr(0, colon);
     const std::string port = colon == std::string::npos ? "" : name.substr(colon + 1);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     if (port.empty()) {
-        return ListenError{
-            fmt::format("cannot listen on {}: write it as \"127.0.0.1:2525\"", name)};
+        return ListenError{fmt::format("cannot listen on {}: write it as \"127.0.0.1:2525\" in {}",
+                                       name, wish.setting)};
     }
 
     addrinfo hints{};
@@ -163,7 +221,9 @@ Sockets open_tcp(const std::string& name) {
         ::getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
     if (result != 0) {
         return ListenError{
-            fmt::format("cannot listen on {}: {} is not an address of this host", name, host)};
+            fmt::format("cannot listen on {}: {} is not an address of this host: write one that is "
+                        "in {}",
+                        name, host, wish.setting)};
     }
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard{found, ::freeaddrinfo};
 
@@ -171,7 +231,7 @@ Sockets open_tcp(const std::string& name) {
     ListenError error;
     for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
         base::Result<ListenSocket, ListenError> socket =
-            listen_on(name, each->ai_addr, each->ai_addrlen);
+            listen_on(wish, each->ai_addr, each->ai_addrlen);
         if (socket) {
             sockets.push_back(*socket);
         } else if (socket.error().absent) {
@@ -187,10 +247,12 @@ Sockets open_tcp(const std::string& name) {
 
 }  // namespace
 
-Sockets open_listen_sockets(const std::string& address, SystemdSockets wanted) {
-    if (address.starts_with("unix:")) return open_unix(address, address.substr(5));
+Sockets open_listen_sockets(const std::string& address, std::string_view setting,
+                            SystemdSockets wanted) {
+    const Wish wish{address, setting};
+    if (address.starts_with("unix:")) return open_unix(wish, address.substr(5));
     if (address == "systemd") return open_systemd(address, wanted);
-    return open_tcp(address);
+    return open_tcp(wish);
 }
 
 }  // namespace relay

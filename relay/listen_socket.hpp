@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -25,8 +26,10 @@ struct ListenError {
 // named "tls" (FileDescriptorName= of the .socket unit) speak TLS from the first byte.
 enum class SystemdSockets : std::uint8_t { all, plain, tls };
 
-// Opens "host:port", "[v6]:port", ":port", "unix:/path" or "systemd".
+// Opens "host:port", "[v6]:port", ":port", "unix:/path" or "systemd". An error names the setting or
+// option that the address stands in.
 [[nodiscard]] base::Result<std::vector<ListenSocket>, ListenError> open_listen_sockets(
-    const std::string& address, SystemdSockets wanted = SystemdSockets::all);
+    const std::string& address, std::string_view setting = "server.listen",
+    SystemdSockets wanted = SystemdSockets::all);
 
 }  // namespace relay

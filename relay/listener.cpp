@@ -81,7 +81,7 @@ base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
     SystemdSockets wanted = SystemdSockets::all;
     if (both_from_systemd_) wanted = implicit_tls ? SystemdSockets::tls : SystemdSockets::plain;
     base::Result<std::vector<ListenSocket>, ListenError> sockets =
-        open_listen_sockets(address, wanted);
+        open_listen_sockets(address, implicit_tls ? "server.tls_listen" : "server.listen", wanted);
     if (!sockets && sockets.error().absent && options_.listen.size() > 1) {
         base::log_warning("address skipped", {{"problem", sockets.error().message}});
         return {};

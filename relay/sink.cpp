@@ -129,7 +129,8 @@ base::Result<> Sink::listen(const std::string& address, bool implicit_tls) {
     if (address.starts_with("unix:") || address == "systemd") {
         return base::error(fmt::format("{}: a sink listens on HOST:PORT only", address));
     }
-    base::Result<std::vector<ListenSocket>, ListenError> sockets = open_listen_sockets(address);
+    base::Result<std::vector<ListenSocket>, ListenError> sockets =
+        open_listen_sockets(address, implicit_tls ? "--tls-listen" : "--listen");
     if (sockets.has_error()) return base::error(sockets.error().message);
     for (const ListenSocket& socket : *sockets) {
         const auto door = std::make_shared<Door>(executor_, implicit_tls);

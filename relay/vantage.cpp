@@ -170,7 +170,8 @@ base::Result<> Vantage::State::listen(const std::string& address) {
     if (address.starts_with("unix:") || address == "systemd") {
         return base::error(fmt::format("{}: a vantage listens on HOST:PORT only", address));
     }
-    base::Result<std::vector<ListenSocket>, ListenError> sockets = open_listen_sockets(address);
+    base::Result<std::vector<ListenSocket>, ListenError> sockets =
+        open_listen_sockets(address, "--listen");
     if (sockets.has_error()) return base::error(sockets.error().message);
     for (const ListenSocket& socket : *sockets) {
         const auto door = std::make_shared<Door>(executor);

@@ -91,3 +91,33 @@ TEST_CASE("only a socket is taken for a leftover", "[relay]") {
     REQUIRE_FALSE(relay::open_listen_sockets("unix:" + path.string()).has_value());
     REQUIRE(fs::exists(path));
 }
+
+TEST_CASE("a unix socket that cannot be made names the folder and the remedy", "[relay]") {
+    const Folder folder;
+    const auto message = [](const fs::path& path) {
+        const auto opened =
+            relay::open_listen_sockets("unix:" + path.string(), "server.tls_listen");
+        REQUIRE_FALSE(opened.has_value());
+        CHECK(opened.error().message.find("unix:" + path.string()) != std::string::npos);
+        CHECK(opened.error().message.find("in server.tls_listen") != std::string::npos);
+        CHECK(opened.error().message.find("1024") == std::string::npos);
+        return opened.error().message;
+    };
+    const fs::path missing = folder / "missing";
+    CHECK(
+        message(missing / "relay.sock").find("the folder " + missing.string() + " is not there") !=
+        std::string::npos);
+    std::ofstream{folder / "file"} << "x";
+    CHECK(message(folder / "file" / "relay.sock").find("is no folder") != std::string::npos);
+    CHECK(message(folder / "file").find("a file that is no socket is there") != std::string::npos);
+    CHECK(message(folder / std::string(200, 'x').c_str()).find("at most 107 bytes") !=
+          std::string::npos);
+    const fs::path closed = folder / "closed";
+    fs::create_directory(closed);
+    fs::permissions(closed, fs::perms::owner_read | fs::perms::owner_exec);
+    if (::geteuid() != 0) {
+        CHECK(message(closed / "relay.sock")
+                  .find("may not make a file in the folder " + closed.string()) !=
+              std::string::npos);
+    }
+}

@@ -400,6 +400,13 @@ TEST_CASE("a sink that cannot listen says why", "[sink]") {
     const auto taken = Sink::open(bench.loop.get_executor(), options, [](std::string_view) {});
     REQUIRE(taken.has_error());
     CHECK(taken.error().message.find(options.listen) != std::string::npos);
+    if (unusable) return;
+    CHECK(taken.error().message.find("address in --listen") != std::string::npos);
+    options.listen = "127.0.0.1:0";
+    options.tls_listen = bench.sink->addresses().smtp;
+    const auto tls = Sink::open(bench.loop.get_executor(), options, [](std::string_view) {});
+    REQUIRE(tls.has_error());
+    CHECK(tls.error().message.find("address in --tls-listen") != std::string::npos);
 }
 
 TEST_CASE("a quiet sink prints nothing, a printing one the message", "[sink]") {

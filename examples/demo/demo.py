@@ -139,7 +139,7 @@ class Demo:
         self.port = self.logged_port("listening")
         self.admin_port = self.logged_port("admin interface")
         say(f"{bold('relay')}      relay run on localhost:{self.port}, "
-            f"page and API on http://127.0.0.1:{self.admin_port}/")
+            f"overview and API on http://127.0.0.1:{self.admin_port}/")
         return child
 
     def logged_port(self, message):

@@ -277,6 +277,16 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(["--inbound"], self.complete("diagnose", "--in"))
         self.assertEqual(["--from"], self.complete("diagnose", "--fr"))
 
+    def test_a_configuration_may_stand_in_front_of_the_command(self):
+        here = str(COMPLETION)
+        self.assertEqual([here], self.complete("--config", here[:-2]))
+        self.assertEqual(["status"], self.complete("--config", "relay.toml", "sta"))
+        self.assertEqual(["status"], self.complete("--config", "=", "relay.toml", "sta"))
+        for front in (["--config", "x"], ["--config", "=", "x"]):
+            self.assertIn("release", self.complete(*front, "queue", ""))
+            self.assertIn("release", self.complete("queue", *front, ""))
+            self.assertEqual(["--attach"], self.complete(*front, "send", "--at"))
+
     def test_each_command_of_the_help_is_offered(self):
         listed = run(BINARY, "--help").stdout.split("Subcommands:")[1]
         commands = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]

@@ -45,7 +45,11 @@ std::string clear_text_of_client(std::string_view text) {
     constexpr std::array<std::string_view, 18> verbs{
         "EHLO", "HELO", "LHLO", "AUTH",  "MAIL", "RCPT", "DATA",    "BDAT",    "QUIT",
         "NOOP", "RSET", "HELP", "PROXY", "GET",  "POST", "CONNECT", "OPTIONS", "STARTTLS"};
-    const std::string word = base::to_upper(text.substr(0, text.find_first_of(" \t\r\n")));
+    // Version 2 of the PROXY protocol begins so; no client of anything else does.
+    constexpr std::string_view binary_proxy{"\r\n\r\n\0", 5};
+    const std::string_view said =
+        text.starts_with(binary_proxy) ? "PROXY" : text.substr(0, text.find_first_of(" \t\r\n"));
+    const std::string word = base::to_upper(said);
     const bool known = std::find(verbs.begin(), verbs.end(), word) != verbs.end();
     return fmt::format(
         "the client does not speak TLS here: it {} in clear text (wrong port or TLS mode)",

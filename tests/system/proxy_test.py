@@ -1,6 +1,7 @@
 """server.proxy_protocol: whom relay believes who a client is, and what that opens to nobody."""
 
 import base64
+import re
 import socket
 import ssl
 import struct
@@ -282,9 +283,13 @@ class SpoofingTest(ProxyCase):
         relay = self.proxied(False, tls_listen=["127.0.0.1:0"], certificate=self.certificate,
                              private_key=self.key)
         port = int(relay.wait_for_log(r"127\.0\.0\.1:(\d+)\S* tls=\S*implicit").group(1))
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(line("192.0.2.7"))
-            relay.wait_for_log(r"said PROXY .*none of the proxies in server\.proxy_protocol")
+        named = re.compile(r"said PROXY .*none of the proxies in server\.proxy_protocol")
+        for seen, header in enumerate((line("192.0.2.7"), binary("192.0.2.7"), LOCAL)):
+            with self.subTest(header=header), \
+                    socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(header)
+                wait_until(lambda seen=seen: len(named.findall(relay.log())) > seen,
+                           lambda: f"a line about it:\n{relay.log()}")
 
     def test_a_second_header_behind_the_proxys_changes_nothing(self):
         relay = self.proxied()

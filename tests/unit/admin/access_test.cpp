@@ -1,4 +1,9 @@
 #include "admin/access.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
 #include "admin/json.hpp"
 #include "admin/target.hpp"
 #include "tests/support/catch.hpp"
@@ -15,7 +20,16 @@ ListenFacts loopback() {
     return listen;
 }
 
+std::vector<std::size_t> compared;  // how many bytes at each call
+
 }  // namespace
+
+// The linker puts it in front of OpenSSL's, which looks at all bytes (--wrap).
+extern "C" int __real_CRYPTO_memcmp(const void* a, const void* b, std::size_t size);
+extern "C" int __wrap_CRYPTO_memcmp(const void* a, const void* b, std::size_t size) {
+    compared.push_back(size);
+    return __real_CRYPTO_memcmp(a, b, size);
+}
 
 TEST_CASE("only a Host that names this listener is answered", "[admin]") {
     struct Case {
@@ -169,5 +183,24 @@ TEST_CASE("without a token mail is for relay's own user and root", "[admin]") {
                              "/%61pi/v1/messages", "//api/v1/messages", "/api/v1/events", ""}) {
         CAPTURE(path);
         CHECK_FALSE(open_to_every_user(path));
+    }
+}
+
+// How long == takes tells how much of a guess is right.
+TEST_CASE("a token is compared in a time that does not tell where it differs", "[admin]") {
+    ListenFacts listen = loopback();
+    listen.token = base::Secret{"correct-horse"};
+    for (const char* given : {"correct-horse", "Xorrect-horse", "correct-horsX"}) {
+        CAPTURE(given);
+        const std::string authorization = std::string("Bearer ") + given;
+        RequestFacts request;
+        request.method = "GET";
+        request.path = "/api/v1/messages";
+        request.host = "127.0.0.1:8025";
+        request.authorization = authorization;
+        compared.clear();
+        const bool refused = check_access(request, listen).has_value();
+        CHECK(refused == (given != listen.token.reveal()));
+        CHECK(compared == std::vector<std::size_t>{listen.token.reveal().size()});
     }
 }

@@ -13,8 +13,11 @@ namespace json = boost::json;
 
 namespace {
 
-void not_available(Call call) {
-    call.done(error_response(501, "not_available", "this is not available in this version"));
+// Only who serves it over HTTP can send events: the answer says what is to be sent.
+void begin_events(Call call) {
+    ApiResponse response;
+    response.events = true;
+    call.done(std::move(response));
 }
 
 struct Route {
@@ -52,7 +55,7 @@ constexpr Route routes[] = {
     {"POST", "/api/v1/messages/{id}/retry", one<Action::retry>},
     {"POST", "/api/v1/messages/{id}/hold", one<Action::hold>},
     {"POST", "/api/v1/messages/{id}/release", one<Action::release>},
-    {"GET", "/api/v1/events", not_available},
+    {"GET", "/api/v1/events", begin_events},
     {"POST", "/api/v1/diagnose", run_diagnosis},
 };
 

@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <utility>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "net/await.hpp"
@@ -102,8 +103,12 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open(std::uint1
     std::optional<smtp::SessionFailure> failure;
     for (const std::uint16_t port : ports) {
         if (cancelled_) co_return failure_at(smtp::Stage::connect, "relay is stopping");
+        others_left_ = port != ports.back();
         std::optional<smtp::SessionFailure> trouble = co_await open_port(port);
-        if (!trouble) co_return std::nullopt;
+        if (!trouble) {
+            if (failure) log_other_port(*failure);
+            co_return std::nullopt;
+        }
         const bool name_unknown = trouble->stage == smtp::Stage::dns;
         if (!failure || trouble->stage > smtp::Stage::connect) {
             failure = std::move(trouble);  // what a server said is worth more than a closed port
@@ -289,8 +294,19 @@ void Connection::begin_wait() {
     stream_->expires_after(time_limit());
 }
 
+void Connection::log_other_port(const smtp::SessionFailure& failure) const {
+    base::log_warning(
+        "another port of the smarthost is used",
+        {{"smarthost", options_.name}, {"port", port_}, {"problem", failure.problem}});
+}
+
 // RFC 5321 section 4.5.3.2, as configured.
 base::Duration Connection::time_limit() const {
+    // Behind a firewall that answers for the server a port is open and mute.
+    const bool greeted = session_->stage() != smtp::Stage::greeting;
+    if (others_left_ && !greeted) {
+        return std::min(options_.command_timeout, 3 * options_.connect_timeout);
+    }
     return session_->stage() == smtp::Stage::final_dot ? options_.final_timeout
                                                        : options_.command_timeout;
 }

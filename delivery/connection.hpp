@@ -75,6 +75,7 @@ class Connection {
     boost::asio::awaitable<std::optional<smtp::SessionFailure>> encrypt();
     boost::asio::awaitable<void> send_body(BodySource& body);
     void begin_wait();
+    void log_other_port(const smtp::SessionFailure& failure) const;
     [[nodiscard]] base::Duration time_limit() const;
     [[nodiscard]] std::string place(std::uint16_t port) const;  // "smtp.example.com:587"
 
@@ -93,7 +94,8 @@ class Connection {
     bool held_back_ = false;
     bool woken_ = false;
     bool cancelled_ = false;
-    bool heard_ = false;  // a byte came in the present transaction
+    bool others_left_ = false;  // of the ports to try
+    bool heard_ = false;        // a byte came in the present transaction
     bool lost_before_reply_ = false;
     std::uint64_t replies_seen_ = 0;
     bool part_heard_ = false;         // a byte came since begin_wait()

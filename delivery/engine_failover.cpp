@@ -11,8 +11,10 @@ namespace {
 
 // Trouble that says nothing about this message, so that another smarthost may do better (DESIGN 5).
 bool is_trouble(const RecipientOutcome& each) {
-    return each.result.outcome == smtp::Outcome::deferred && each.result.reply.code == 0 &&
-           each.result.stage < smtp::Stage::data;
+    if (each.result.outcome != smtp::Outcome::deferred) return false;
+    // RFC 5321 section 3.8: 421 ends the session, whatever command it answers, and takes nothing.
+    const int code = each.result.reply.code;
+    return code == 421 || (code == 0 && each.result.stage < smtp::Stage::data);
 }
 
 // An address of the message needs SMTPUTF8, and this smarthost does not offer it.
@@ -174,10 +176,11 @@ void Engine::finished(JobPtr job) {
     const smtp::RecipientResult& worst = worst_result(job->outcomes);
     base::log_info("trying another smarthost", {{"id", job->message().id},
                                                 {"smarthost", job->attempt.smarthost},
-                                                {"problem", worst.problem}});
+                                                {"problem", result_text(worst)}});
     spool::Attempt attempt = job->attempt;
     attempt.stage = worst.stage;
     attempt.problem = worst.problem;
+    if (worst.reply.code != 0) attempt.reply = worst.reply.one_line();
     pass_over(*job, std::move(attempt));
     put_back(std::move(job));
 }

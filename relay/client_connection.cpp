@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "net/await.hpp"
 #include "relay/reply_for.hpp"
 #include "smtp/proxy_header.hpp"
@@ -79,6 +80,7 @@ struct ClientConnection::Content {
     smtp::HeaderEditor editor;
     std::unique_ptr<spool::BodyWriter> body;
     base::Time received{};
+    bool eight_bit = false;
     std::string scratch;
 };
 
@@ -268,6 +270,7 @@ void ClientConnection::begin_content(const smtp::Envelope& envelope) {
 }
 
 asio::awaitable<void> ClientConnection::take_chunk(std::string_view bytes) {
+    content_->eight_bit = content_->eight_bit || !base::is_ascii(bytes);
     if (content_->editor.in_header()) {
         content_->scratch.clear();
         content_->editor.write(bytes, content_->scratch);
@@ -288,6 +291,9 @@ spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) 
     message.received = content_->received;
     message.envelope = envelope;
     smtp::drop_repeated_recipients(message.envelope.recipients);
+    // Many applications do not declare what they send, and a server is to be told all the same.
+    const bool undeclared = message.envelope.body == smtp::BodyType::seven_bit;
+    if (content_->eight_bit && undeclared) message.envelope.body = smtp::BodyType::eight_bit_mime;
     message.origin.client = caller_.address;
     message.origin.client_name = session_.client_name();
     message.origin.user = session_.authenticated_user();

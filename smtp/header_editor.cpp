@@ -69,6 +69,11 @@ void HeaderEditor::take_line(std::string_view line, std::string& out) {
     const bool continuation = !first && (line.starts_with(' ') || line.starts_with('\t'));
     if (continuation) return take_continuation(line, out);
     const std::string_view name = field_name(line);
+    if (first && name.empty() && line.starts_with("From ")) {
+        // The separator line of a mailbox file, which would make body of all fields behind it.
+        out.append("X-Mailbox-Line: ").append(line);
+        return;
+    }
     if (!name.empty()) {
         begin_field(name, line.substr(line.find(':') + 1));
         out += line;

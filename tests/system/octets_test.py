@@ -68,6 +68,11 @@ class OctetsTest(SystemCase):
                 received = self.round_trip(octets, parameters=" BODY=8BITMIME")
                 self.assert_kept_but_for_trace(octets, received.data)
 
+    def test_eight_bit_content_is_declared_whether_the_client_did_or_not(self):
+        for octets, declared in ((HEAD + "Grüße\r\n".encode(), True), (HEAD + b"x\r\n", False)):
+            received = self.round_trip(octets)
+            self.assertEqual(declared, "BODY=8BITMIME" in received.parameters)
+
     def test_long_lines_arrive_whole(self):
         for length in (999, 1000, 1001, 20000):
             octets = HEAD + b"y" * length + b"\r\nend\r\n"

@@ -29,7 +29,7 @@ TEST_CASE("a path that is not there, and a method that a path does not take", "[
         {"POST", "/metrics", 405, "method_not_allowed", "GET, HEAD"},
         {"PUT", "/api/v1/messages/0123456789ab", 405, "method_not_allowed", "GET, HEAD, DELETE"},
         {"GET", "/api/v1/messages/0123456789ab/hold", 405, "method_not_allowed", "POST"},
-        {"GET", "/api/v1/events", 501, "not_available", ""},
+        {"POST", "/api/v1/events", 405, "method_not_allowed", "GET, HEAD"},
         {"GET", "/api/v1/diagnose", 405, "method_not_allowed", "POST"},
         {"POST", "/api/v1/diagnose", 503, "not_running", ""},
     }));

@@ -122,6 +122,12 @@ TEST_CASE("UTF-8 is judged as RFC 3629 does", "[base]") {
     }
     CHECK(base::is_ascii("abc\x7f"));
     CHECK_FALSE(base::is_ascii("é"));
+    for (std::size_t i = 0; i < 20; ++i) {
+        std::string text(20, 'x');
+        CHECK(base::is_ascii(text));
+        text[i] = '\x80';
+        CHECK_FALSE(base::is_ascii(text));
+    }
 }
 
 TEST_CASE("case, trimming, splitting and joining", "[base]") {

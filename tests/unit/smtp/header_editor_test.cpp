@@ -31,6 +31,10 @@ TEST_CASE("header fields are added and all else stays", "[smtp]") {
          "field\r\n"},
         {"case and blanks", "dAtE : 1\r\nMESSAGE-ID:<a@b>\r\n\r\n",
          "Received: r\r\ndAtE : 1\r\nMESSAGE-ID:<a@b>\r\n\r\n"},
+        {"from a mailbox file",
+         "From a@b Mon Nov 30 10:00:00 2026\r\nSubject: s\r\nDate: 1\r\n\r\nx",
+         "Received: r\r\nX-Mailbox-Line: From a@b Mon Nov 30 10:00:00 2026\r\nSubject: s\r\nDate: "
+         "1\r\nMessage-ID: <m@x.example>\r\n\r\nx"},
         {"folded", "Subject: a\r\n\tDate: b\r\nDate: 1\r\nMessage-Id:\r\n <a@b>\r\n\r\n",
          "Received: r\r\nSubject: a\r\n\tDate: b\r\nDate: 1\r\nMessage-Id:\r\n <a@b>\r\n\r\n"},
         {"header only", "Subject: s\r\n",

@@ -1,0 +1,343 @@
+#include "admin/http_session.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+
+#include "admin/peer_user.hpp"
+#include "admin/routes.hpp"
+
+// The one file that knows Beast's HTTP: it takes long to compile.
+
+namespace admin {
+
+namespace http = beast::http;
+using Request = http::request<http::string_body>;
+using Parser = http::request_parser<http::string_body>;
+
+namespace {
+
+constexpr std::pair<const char*, const char*> security_headers[] = {
+    {"Cache-Control", "no-store"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Referrer-Policy", "no-referrer"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+};
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+// How a parse or read failure is answered; nothing when the peer went away or was too slow (the
+// stream closes itself then).
+std::optional<ApiResponse> read_failure_response(const beast::error_code& error) {
+    if (error == http::error::header_limit) {
+        return error_response(431, "header_too_large", "the request's header is too large");
+    }
+    if (error == http::error::body_limit) {
+        return error_response(413, "too_large", "the request's body is too large");
+    }
+    // The rest of http::error means bytes that are no HTTP/1 request, but for a peer that left.
+    const bool left = error == http::error::end_of_stream || error == http::error::partial_message;
+    if (left || error.category() != make_error_code(http::error::bad_method).category()) {
+        return std::nullopt;
+    }
+    return error_response(400, "bad_request", "this is not an HTTP/1.1 request");
+}
+
+// Sets what every answer has. Content-Length is set here so that HEAD can say it, too.
+template <class Body>
+void fill_header(http::response<Body>& message, const ApiResponse& response, std::uint64_t length,
+                 unsigned version, bool keep_alive) {
+    message.version(version);
+    message.result(response.status);
+    message.set(http::field::content_type, response.content_type);
+    for (const auto& [name, value] : security_headers) message.set(name, value);
+    for (const auto& [name, value] : response.headers) message.set(name, value);
+    if (response.status == 401) message.set(http::field::www_authenticate, "Bearer");
+    message.keep_alive(keep_alive);
+    message.content_length(length);
+}
+
+// Keeps a connection among those that stop() closes.
+class Registration {
+ public:
+    Registration(std::unordered_set<Stream*>& streams, Stream& stream)
+        : streams_(&streams), stream_(&stream) {
+        streams_->insert(stream_);
+    }
+    ~Registration() { streams_->erase(stream_); }
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+ private:
+    std::unordered_set<Stream*>* streams_;
+    Stream* stream_;
+};
+
+// The API's callback as something to wait for. The answer goes through the executor, also when
+// the callback is called at once: a coroutine may not go on inside what started the wait.
+asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
+    auto initiate = [shared](auto handler, ApiRequest what) {
+        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+        auto answer = [shared, kept](ApiResponse response) {
+            asio::post(shared->executor, [kept, response = std::move(response)]() mutable {
+                std::move (*kept)(std::move(response));
+            });
+        };
+        shared->api->handle(std::move(what), std::move(answer));
+    };
+    return asio::async_initiate<const asio::use_awaitable_t<>, void(ApiResponse)>(
+        std::move(initiate), asio::use_awaitable, std::move(request));
+}
+
+// One connection, request after request.
+class Session {
+ public:
+    Session(SharedPointer shared, Stream stream, std::optional<TcpSide> listen)
+        : shared_(std::move(shared)),
+          stream_(std::move(stream)),
+          listen_(std::move(listen)),
+          registration_(listen_ ? shared_->tcp_streams : shared_->control_streams, stream_) {}
+
+    asio::awaitable<void> run() {
+        // g++ 12.2 miscompiles co_await in the condition of a loop.
+        bool more = true;
+        while (more) more = co_await serve_request();
+        co_await finish();
+    }
+
+ private:
+    asio::awaitable<bool> serve_request();
+    asio::awaitable<bool> read_body(Parser& parser);
+    asio::awaitable<bool> respond(ApiResponse response, bool keep_alive);
+    asio::awaitable<void> send_events();
+    asio::awaitable<bool> send_event(std::string text);
+    asio::awaitable<void> finish();
+    template <class Body>
+    asio::awaitable<bool> write(http::response<Body>& message);
+    std::optional<ApiResponse> refuse(const Request& request);
+    std::optional<uid_t> user();
+    void begin_step() { stream_.expires_after(shared_->limits.timeout); }
+
+    SharedPointer shared_;
+    Stream stream_;
+    std::optional<TcpSide> listen_;  // none on control.sock
+    std::optional<uid_t> user_;      // at the far end, once it was asked for
+    Registration registration_;
+    beast::flat_buffer buffer_;
+    unsigned version_ = 11;
+    bool head_ = false;
+};
+
+// A transfer coding that is not undone would leave the body to be taken for the next request, and
+// of two answers to one question a parser elsewhere may read the other one.
+std::optional<ApiResponse> unclear(const Request& request) {
+    const bool codings = request.count(http::field::transfer_encoding) > 0;
+    const bool chunked = request.count(http::field::transfer_encoding) == 1 &&
+                         beast::iequals(request[http::field::transfer_encoding], "chunked");
+    if (codings && !chunked) {
+        return error_response(501, "not_implemented",
+                              "the only Transfer-Encoding taken here is chunked");
+    }
+    // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
+    for (const http::field field : {http::field::host, http::field::origin}) {
+        if (request.count(field) < 2) continue;
+        return error_response(
+            400, "bad_request",
+            "the request has more than one " + std::string(view(http::to_string(field))));
+    }
+    return std::nullopt;
+}
+
+// Looked up where it decides, as that reads a table of all connections.
+std::optional<uid_t> Session::user() {
+    if (user_) return user_;
+    const PeerEnds ends{listen_->there, listen_->here};
+    return user_ = peer_user(ends);
+}
+
+std::optional<ApiResponse> Session::refuse(const Request& request) {
+    if (!listen_) return std::nullopt;
+    RequestFacts facts;
+    const std::string_view target = view(request.target());
+    facts.method = view(request.method_string());
+    facts.path = target.substr(0, target.find('?'));
+    facts.host = view(request[http::field::host]);
+    facts.origin = view(request[http::field::origin]);
+    facts.authorization = view(request[http::field::authorization]);
+    std::optional<Refusal> refusal = check_access(facts, *listen_);
+    if (!refusal && listen_->token.empty() && !open_to_every_user(facts.path)) {
+        refusal = check_user(user(), ::geteuid());
+    }
+    if (!refusal) return std::nullopt;
+    return error_response(refusal->status, refusal->code, refusal->message);
+}
+
+asio::awaitable<bool> Session::serve_request() {
+    Parser parser;
+    parser.header_limit(static_cast<std::uint32_t>(shared_->limits.header_bytes));
+    parser.body_limit(shared_->limits.body_bytes);
+    version_ = 11;
+    head_ = false;
+    begin_step();
+    const auto [error, count] =
+        co_await http::async_read_header(stream_, buffer_, parser, as_result);
+    if (error) {
+        std::optional<ApiResponse> response = read_failure_response(error);
+        if (response) co_await respond(std::move(*response), false);
+        co_return false;
+    }
+    version_ = parser.get().version();
+    head_ = parser.get().method() == http::verb::head;
+    std::optional<ApiResponse> unclear_request = unclear(parser.get());
+    if (unclear_request) co_return co_await respond(std::move(*unclear_request), false);
+    std::optional<ApiResponse> refused = refuse(parser.get());
+    if (refused) {
+        const bool keep = parser.keep_alive() && parser.is_done();
+        co_return co_await respond(std::move(*refused), keep);
+    }
+    const bool whole = co_await read_body(parser);
+    if (!whole || shared_->stopped) co_return false;
+
+    const bool keep = parser.keep_alive();
+    ApiRequest request;
+    request.method = std::string(view(parser.get().method_string()));
+    request.target = std::string(view(parser.get().target()));
+    request.body = std::move(parser.get().body());
+    ApiResponse response = co_await ask(shared_, std::move(request));
+    if (shared_->stopped) co_return false;
+    if (response.events) {
+        co_await send_events();
+        co_return false;
+    }
+    co_return co_await respond(std::move(response), keep);
+}
+
+asio::awaitable<bool> Session::read_body(Parser& parser) {
+    if (parser.is_done()) co_return true;
+    if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        http::response<http::empty_body> go_on{http::status::continue_, version_};
+        begin_step();
+        const auto [error, count] = co_await http::async_write(stream_, go_on, as_result);
+        if (error) co_return false;
+    }
+    begin_step();
+    const auto [error, count] = co_await http::async_read(stream_, buffer_, parser, as_result);
+    if (!error) co_return true;
+    std::optional<ApiResponse> response = read_failure_response(error);
+    if (response) co_await respond(std::move(*response), false);
+    co_return false;
+}
+
+template <class Body>
+asio::awaitable<bool> Session::write(http::response<Body>& message) {
+    http::response_serializer<Body> serializer{message};
+    if (head_) {
+        begin_step();
+        const auto [error, count] =
+            co_await http::async_write_header(stream_, serializer, as_result);
+        co_return !error && message.keep_alive();
+    }
+    // Piece by piece, so that the time limit is for one piece and not for a large message.
+    while (!serializer.is_done()) {
+        begin_step();
+        const auto [error, count] = co_await http::async_write_some(stream_, serializer, as_result);
+        if (error) co_return false;
+    }
+    co_return message.keep_alive();
+}
+
+asio::awaitable<bool> Session::respond(ApiResponse response, bool keep_alive) {
+    if (!response.file.empty()) {
+        http::response<http::file_body> message;
+        beast::error_code error;
+        message.body().open(response.file.c_str(), beast::file_mode::read, error);
+        if (!error) {
+            fill_header(message, response, message.body().size(), version_, keep_alive);
+            co_return co_await write(message);
+        }
+        // Delivered or deleted since the spool named it.
+        response = error_response(404, "not_found", "the message's content is gone");
+    }
+    http::response<http::string_body> message;
+    fill_header(message, response, response.body.size(), version_, keep_alive);
+    message.body() = std::move(response.body);
+    co_return co_await write(message);
+}
+
+// Server-sent events (the HTML standard, section 9.2): the status as soon as it has changed.
+// Without a length, so the connection's end is theirs.
+asio::awaitable<void> Session::send_events() {
+    constexpr std::chrono::seconds between{1};
+    constexpr unsigned quiet_rounds = 15;  // a proxy may take silence for the end
+    http::response<http::empty_body> header{http::status::ok, version_};
+    ApiResponse kind;
+    kind.content_type = "text/event-stream";
+    fill_header(header, kind, 0, version_, false);
+    header.content_length(boost::none);
+    http::response_serializer<http::empty_body> serializer{header};
+    begin_step();
+    const auto [error, count] = co_await http::async_write_header(stream_, serializer, as_result);
+    bool going = !error;
+    asio::steady_timer timer{shared_->executor};
+    std::string last;
+    for (unsigned quiet = 0; going && !head_ && !shared_->stopped; ++quiet) {
+        ApiRequest question;
+        question.method = "GET";
+        question.target = "/api/v1/status";
+        ApiResponse status = co_await ask(shared_, std::move(question));
+        if (shared_->stopped) co_return;
+        const bool changed = status.status == 200 && status.body != last;
+        if (changed) {
+            last = std::move(status.body);
+            going = co_await send_event("event: status\ndata: " + last + "\n");  // it ends in LF
+        } else if (quiet >= quiet_rounds) {
+            going = co_await send_event(":\n\n");
+        }
+        if (changed || quiet >= quiet_rounds) quiet = 0;
+        timer.expires_after(between);
+        co_await timer.async_wait(as_result);
+    }
+}
+
+asio::awaitable<bool> Session::send_event(std::string text) {
+    begin_step();
+    const auto [error, count] = co_await asio::async_write(stream_, asio::buffer(text), as_result);
+    co_return !error;
+}
+
+// Closing with unread bytes would reset the connection, and the peer might never see the answer
+// (RFC 9112 section 9.6): say that we are done, then read on for a moment.
+asio::awaitable<void> Session::finish() {
+    constexpr std::size_t drain_limit = 4 * 1024 * 1024;
+    beast::error_code ignored;
+    if (!stream_.socket().is_open()) co_return;
+    stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    stream_.expires_after(std::chrono::seconds{2});
+    std::array<char, 4096> scratch;
+    for (std::size_t drained = 0; drained < drain_limit;) {
+        const auto buffer = asio::buffer(scratch);
+        const auto [error, count] = co_await stream_.async_read_some(buffer, as_result);
+        if (error) break;
+        drained += count;
+    }
+    stream_.socket().close(ignored);
+}
+
+}  // namespace
+
+asio::awaitable<void> run_session(SharedPointer shared,
+                                  asio::generic::stream_protocol::socket socket,
+                                  std::optional<TcpSide> listen) {
+    Session session{std::move(shared), Stream{std::move(socket)}, std::move(listen)};
+    co_await session.run();
+}
+
+}  // namespace admin

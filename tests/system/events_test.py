@@ -1,0 +1,53 @@
+"""GET /api/v1/events: what happens, told by the server of its own accord."""
+
+import json
+import unittest
+
+from support.case import SystemCase
+from support.relay import UnixConnection
+from support.waiting import wait_until
+
+
+class EventsTest(SystemCase):
+    def events(self, relay):
+        """The kinds and data of the events, as they come."""
+        connection = UnixConnection(relay.spool / "control.sock")
+        self.addCleanup(connection.close)
+        connection.request("GET", "/api/v1/events")
+        response = connection.getresponse()
+        self.assertEqual((200, "text/event-stream"),
+                         (response.status, response.getheader("Content-Type")))
+        self.assertIsNone(response.getheader("Content-Length"))
+        while line := response.readline():
+            if line == b"event: status\n":
+                data = response.readline()
+                self.assertTrue(data.startswith(b"data: "))
+                self.assertEqual(b"\n", response.readline())
+                yield json.loads(data.removeprefix(b"data: "))
+
+    def test_a_delivery_shows_without_asking_again(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        events = self.events(relay)
+        self.assertEqual(0, next(events)["queue"]["delivered"])
+        self.send(relay)
+        server.wait_for(1)
+        self.assertTrue(any(status["queue"]["delivered"] == 1 for status in events))
+
+    def test_the_stream_ends_with_the_server(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        events = self.events(relay)
+        next(events)
+        relay.stop()
+        wait_until(lambda: next(events, None) is None, "the end of the events")
+
+    def test_the_header_alone_can_be_asked_for(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        connection = UnixConnection(relay.spool / "control.sock")
+        self.addCleanup(connection.close)
+        connection.request("HEAD", "/api/v1/events")
+        self.assertEqual(200, connection.getresponse().status)
+
+
+if __name__ == "__main__":
+    unittest.main()

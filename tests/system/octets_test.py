@@ -136,7 +136,7 @@ class OctetsTest(SystemCase):
         with RawClient(self.running.port) as client:
             client.begin("app@example.com", ["ada@dest.example", "bob@dest.example",
                                              "ada@DEST.example"])
-            code, reply = client.data(HEAD)
+            code, reply = client.data(dot_stuffed(HEAD))
         self.assertEqual(250, code, reply)
         received = self.server.wait_for(before + 1)[-1]
         self.assertEqual(["ada@dest.example", "bob@dest.example"], received.recipients)

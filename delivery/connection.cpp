@@ -13,6 +13,7 @@
 #include "base/units.hpp"
 #include "net/await.hpp"
 #include "net/cidr.hpp"
+#include "smtp/tls_ports.hpp"
 
 namespace delivery {
 namespace asio = boost::asio;
@@ -67,8 +68,7 @@ smtp::ClientTls tls_for_port(TlsMode mode, std::uint16_t port) {
         case TlsMode::automatic:
             break;
     }
-    const bool implicit = port == 465 || port == 2465 || port == 8465;
-    return implicit ? smtp::ClientTls::implicit : smtp::ClientTls::starttls;
+    return smtp::implicit_tls(port) ? smtp::ClientTls::implicit : smtp::ClientTls::starttls;
 }
 
 Connection::Connection(asio::any_io_executor executor, net::Resolver& resolver,

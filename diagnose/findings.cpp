@@ -126,11 +126,13 @@ void find_odd_addresses(const Observations& seen, Report& report) {
             const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name;
             boost::system::error_code failure;
             const auto address = boost::asio::ip::make_address(item.address, failure);
-            if (!its || failure || address_kind(address) != "private") continue;
+            if (!its || failure) continue;
+            const std::string_view kind = address_kind(address);
+            if (kind != "private" && kind != "benchmarking" && kind != "reserved") continue;
             add_finding(report, VerdictCode::smarthost_dns,
-                        fmt::format("{} has the private address {} here, which {}: look at "
+                        fmt::format("{} has the {} address {} here, which {}: look at "
                                     "/etc/hosts and the name servers.",
-                                    stages.host, item.address,
+                                    stages.host, kind, item.address,
                                     known ? "its provider does not publish"
                                           : "is right for a server of this network only"));
             break;

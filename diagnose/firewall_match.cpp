@@ -5,8 +5,11 @@
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/text.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -37,17 +40,20 @@ bool within(const AddressInterval& inner, const AddressInterval& outer) {
     return outer.low <= inner.low && inner.high <= outer.high;
 }
 
-const std::vector<AddressInterval>& never_public() {
-    static const std::vector<AddressInterval> blocks = [] {
-        std::vector<AddressInterval> made;
-        for (const char* text : {"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8",
-                                 "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/3",
-                                 "::/127", "fc00::/7", "fe80::/10", "ff00::/8"}) {
-            made.push_back(*parse_address_interval(text));
+// The first special block that holds all of it decides, as net::scope_of() does for one address.
+bool never_public(const AddressInterval& interval) {
+    static const auto blocks = [] {
+        std::vector<std::pair<AddressInterval, net::AddressScope>> made;
+        for (const net::SpecialBlock& item : net::special_blocks) {
+            made.emplace_back(*parse_address_interval(item.block), item.scope);
         }
         return made;
     }();
-    return blocks;
+    for (const auto& [block, scope] : blocks) {
+        const bool same_family = is_v4(interval.low) == is_v4(block.low);
+        if (same_family && within(interval, block)) return scope != net::AddressScope::global;
+    }
+    return false;
 }
 
 bool covers_family(const AddressInterval& interval) {
@@ -71,10 +77,7 @@ Truth address_truth(const Condition& condition, const std::string& address,
         comparable = true;
         const bool inside = octets ? within(*octets, interval) : covers_family(interval);
         if (inside) return condition.negated ? Truth::no : Truth::yes;
-        const auto& blocks = never_public();
-        const auto holds = [&](const AddressInterval& block) { return within(interval, block); };
-        const bool unlikely = std::any_of(blocks.begin(), blocks.end(), holds);
-        if (!octets && !unlikely) truth = Truth::maybe;
+        if (!octets && !never_public(interval)) truth = Truth::maybe;
     }
     // An IPv4 header is asked about and the packet has none: no, and "!=" holds no more.
     if (!comparable) return Truth::no;

@@ -21,8 +21,6 @@ std::pair<int, std::uint16_t> rank(std::uint16_t port) {
 
 }  // namespace
 
-bool implicit_tls(std::uint16_t port) { return port == 465 || port == 2465 || port == 8465; }
-
 void sort_by_preference(std::vector<std::uint16_t>& ports) {
     std::stable_sort(ports.begin(), ports.end(),
                      [](std::uint16_t a, std::uint16_t b) { return rank(a) < rank(b); });

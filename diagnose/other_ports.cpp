@@ -9,6 +9,7 @@
 #include "diagnose/check_names.hpp"
 #include "diagnose/connect.hpp"
 #include "diagnose/mail_ports.hpp"
+#include "smtp/tls_ports.hpp"
 #include "tls/context.hpp"
 
 namespace diagnose {
@@ -85,7 +86,7 @@ asio::awaitable<OtherPort> try_other_port(asio::any_io_executor executor, Smarth
         look.host = ask.host;
         look.port = port;
         if (!ask.helo.empty()) look.helo = ask.helo;
-        look.implicit_tls = implicit_tls(port);
+        look.implicit_tls = smtp::implicit_tls(port);
         look.observer = &*context;
         look.timeout = std::max(timeout - spent(), base::Duration{1});
         greeting = co_await look_at_server(*outcome.stream, look);

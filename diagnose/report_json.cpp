@@ -1,9 +1,9 @@
 #include "diagnose/report_json.hpp"
 
-#include <string.h>
-
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
+
+#include "base/errno_name.hpp"
 
 namespace diagnose {
 namespace {
@@ -33,8 +33,7 @@ json::array strings(const std::vector<std::string>& texts) {
 
 json::value errno_json(int number) {
     if (number == 0) return nullptr;
-    const char* name = ::strerrorname_np(number);
-    return json::value(name == nullptr ? std::to_string(number) : std::string{name});
+    return json::value(base::errno_name(number));
 }
 
 json::value family_json(net::Family family) {

@@ -12,7 +12,7 @@
 #include <optional>
 #include <utility>
 
-#include "diagnose/mail_ports.hpp"
+#include "smtp/tls_ports.hpp"
 
 namespace diagnose {
 namespace {
@@ -123,7 +123,7 @@ asio::awaitable<void> look(RunPointer run, tls::Stream& stream, const Visit& vis
     ask.helo = run->ask.helo;
     ask.ehlo = run->ask.thorough;
     ask.starttls = run->ask.thorough;
-    ask.implicit_tls = implicit_tls(item.port);
+    ask.implicit_tls = smtp::implicit_tls(item.port);
     ask.observer = run->ask.observer;
     ask.timeout = run->left();
     const SteadyClock::time_point began = SteadyClock::now();

@@ -11,6 +11,8 @@
 #include <optional>
 #include <vector>
 
+#include "net/resolv_conf.hpp"
+
 namespace net {
 namespace {
 
@@ -105,6 +107,8 @@ base::Result<std::shared_ptr<AresChannel>> AresChannel::open(asio::any_io_execut
     int status = initialize_library();
     ares_options settings{};
     settings.flags = mode == Mode::raw ? ARES_FLAG_NOCHECKRESP : 0;
+    // c-ares before 1.24 does not know this option of resolv.conf.
+    if (read_resolv_conf(options.resolv_conf).use_vc) settings.flags |= ARES_FLAG_USEVC;
     settings.timeout = first_timeout_ms;
     settings.tries = tries;
     settings.sock_state_cb = socket_changed;

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
-#include <fstream>
-#include <sstream>
 #include <tuple>
 
 #include "base/text.hpp"
@@ -17,6 +15,7 @@
 #include "net/cidr.hpp"
 #include "net/dns_message.hpp"
 #include "net/dns_status.hpp"
+#include "net/resolv_conf.hpp"
 
 namespace net {
 namespace {
@@ -43,7 +42,7 @@ std::string reverse_name(const ip::address& address) {
 using FileMark = std::tuple<ino_t, off_t, time_t, long>;
 
 FileMark mark_of(const std::string& path) {
-    struct stat facts{};
+    struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return {};
     return {facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
 }
@@ -86,7 +85,7 @@ class AresResolver final : public Resolver {
     template <class Record>
     asio::awaitable<DnsAnswer<std::vector<Record>>> records(
         std::string name, RecordType type, std::string_view what,
-        std::vector<Record> DnsMessage::* member);
+        std::vector<Record> DnsMessage::*member);
 
     asio::any_io_executor executor_;
     ResolverOptions options_;
@@ -186,7 +185,7 @@ asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, 
 template <class Record>
 asio::awaitable<DnsAnswer<std::vector<Record>>> AresResolver::records(
     std::string name, RecordType type, std::string_view what,
-    std::vector<Record> DnsMessage::* member) {
+    std::vector<Record> DnsMessage::*member) {
     DnsAnswer<std::vector<Record>> answer;
     refresh();
     const Asking question = asking(raw_);
@@ -272,12 +271,7 @@ asio::awaitable<DnsAnswer<DnsRecords>> AresResolver::query(std::string name, Rec
 bool AresResolver::local_servers() const {
     std::vector<std::string> servers;
     if (options_.servers.empty()) {
-        std::ifstream file{options_.resolv_conf};
-        for (std::string word, line; std::getline(file, line);) {
-            std::istringstream words{line};
-            std::string address;
-            if (words >> word >> address && word == "nameserver") servers.push_back(address);
-        }
+        servers = read_resolv_conf(options_.resolv_conf).servers;
     } else {
         for (std::string_view server : base::split(options_.servers, ',')) {
             if (server.starts_with('[')) {

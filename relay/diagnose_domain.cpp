@@ -11,6 +11,7 @@
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/host.hpp"
 #include "diagnose/inbound/listeners.hpp"
+#include "net/address_scope.hpp"
 #include "relay/diagnose_ask.hpp"
 #include "relay/diagnose_run.hpp"
 #include "smtp/address.hpp"
@@ -33,7 +34,7 @@ std::string hostname_of(const std::optional<config::Settings>& settings) {
 // Addresses of this host's own that the world sees as they are.
 void add_own_addresses(std::vector<std::string>& addresses) {
     for (const diagnose::HostAddress& own : diagnose::host_addresses()) {
-        if (diagnose::scope_of(own.address) != diagnose::AddressScope::global) continue;
+        if (net::scope_of(own.address) != net::AddressScope::global) continue;
         if (std::find(addresses.begin(), addresses.end(), own.address) != addresses.end()) continue;
         addresses.push_back(own.address);
     }

@@ -18,10 +18,12 @@
 #include <chrono>
 #include <set>
 
+#include "base/errno_name.hpp"
 #include "base/text.hpp"
 #include "diagnose/connect.hpp"
 #include "relay/listen_socket.hpp"
 #include "relay/vantage_rules.hpp"
+#include "smtp/tls_ports.hpp"
 #include "tls/stream.hpp"
 
 namespace relay {
@@ -92,7 +94,7 @@ asio::awaitable<std::string> read_banner(tls::Stream& stream, base::Duration tim
     co_return base::printable(base::trim(std::string_view{text}.substr(0, end)), longest_banner);
 }
 
-// Port 465 waits for a TLS hello: nothing is to be read there.
+// A port of implicit TLS waits for a TLS hello: nothing is to be read there.
 asio::awaitable<PortView> look_at_port(asio::any_io_executor executor, asio::ip::address address,
                                        std::uint16_t port, base::Duration connect_timeout,
                                        base::Duration banner_timeout) {
@@ -103,7 +105,7 @@ asio::awaitable<PortView> look_at_port(asio::any_io_executor executor, asio::ip:
     view.result = diagnose::connect_result_name(outcome.result);
     view.error_number = outcome.error_number;
     view.ms = outcome.took.count();
-    if (!outcome.stream || port == 465) co_return view;
+    if (!outcome.stream || smtp::implicit_tls(port)) co_return view;
     tls::Stream& stream = *outcome.stream;
     view.banner = co_await read_banner(stream, banner_timeout);
     if (view.banner.starts_with("220")) {
@@ -120,7 +122,7 @@ json::object json_of(const PortView& view) {
     object["result"] = view.result;
     object["banner"] = view.banner.empty() ? json::value(nullptr) : json::value(view.banner);
     object["errno"] = view.error_number == 0 ? json::value(nullptr)
-                                             : json::value(base::errno_text(view.error_number));
+                                             : json::value(base::errno_name(view.error_number));
     object["ms"] = view.ms;
     return object;
 }

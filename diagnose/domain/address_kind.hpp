@@ -6,8 +6,8 @@
 
 namespace diagnose {
 
-// "loopback", "unspecified", "private", "link-local", "shared" (100.64/10), "multicast"; "" for an
-// address of the public Internet.
+// As net::scope_name(): "loopback", "private", "documentation", ...; "" for an address of the
+// public Internet.
 [[nodiscard]] std::string_view address_kind(const boost::asio::ip::address& address);
 
 // "4.3.2.1" of 1.2.3.4, or the nibbles of an IPv6 address, as zones of block lists want them (RFC

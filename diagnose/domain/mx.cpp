@@ -21,6 +21,12 @@ bool is_literal(const std::string& name) {
     return !failed;
 }
 
+// Some networks number their hosts from blocks that nobody else routes; nobody does from those of
+// the manuals.
+bool in_one_network(std::string_view kind) {
+    return kind == "private" || kind == "shared" || kind == "benchmarking" || kind == "reserved";
+}
+
 struct HostVerdict {
     CheckStatus status = CheckStatus::ok;
     std::string result, detail;
@@ -37,7 +43,7 @@ HostVerdict verdict_of(const MxHost& host) {
     for (const auto& address : host.addresses) {
         const std::string_view kind = address_kind(address);
         any_public = any_public || kind.empty();
-        any_private = any_private || kind == "private" || kind == "shared";
+        any_private = any_private || in_one_network(kind);
     }
     if (!any_public && !any_private) {
         return {CheckStatus::fail, std::string(address_kind(host.addresses.front())),
@@ -59,7 +65,7 @@ std::vector<asio::ip::address> usable_addresses(const MxHost& host) {
     std::vector<asio::ip::address> usable;
     for (const auto& address : host.addresses) {
         const std::string_view kind = address_kind(address);
-        if (kind.empty() || kind == "private" || kind == "shared") usable.push_back(address);
+        if (kind.empty() || in_one_network(kind)) usable.push_back(address);
     }
     return usable;
 }

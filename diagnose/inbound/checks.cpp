@@ -4,9 +4,13 @@
 
 #include "base/text.hpp"
 #include "diagnose/inbound/facts.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
+
+using net::AddressScope;
+using net::scope_of;
 
 Check make(std::string id, std::string title) {
     Check check;
@@ -76,7 +80,14 @@ Check greeting_check(const InboundFacts& facts) {
     row.banner = greeting.banner;
     check.evidence.push_back(std::move(row));
     check.status = greeting.banner.starts_with("220") ? CheckStatus::ok : CheckStatus::warn;
-    if (!greeting.open) {
+    if (greeting.after_proxy) {
+        check.status = CheckStatus::warn;
+        check.summary = fmt::format(
+            "It greets only behind a header of the PROXY protocol, which a load balancer in front "
+            "of it sends: \"{}\". Whoever connects without one from where it expects its proxy "
+            "hears nothing.",
+            greeting.banner);
+    } else if (!greeting.open) {
         check.summary = "It does not take a connection from this host itself.";
     } else if (greeting.banner.empty()) {
         check.summary = "It takes the connection and says nothing.";
@@ -203,10 +214,9 @@ Check address_check(const InboundFacts& facts) {
         row.address = item.address;
         row.family = family_of(item.address);
         const AddressScope scope = scope_of(item.address);
-        row.result = scope == AddressScope::global       ? "public"
-                     : scope == AddressScope::shared     ? "carrier NAT"
-                     : scope == AddressScope::link_local ? "link-local"
-                                                         : "private";
+        row.result = scope == AddressScope::global   ? std::string_view{"public"}
+                     : scope == AddressScope::shared ? std::string_view{"carrier NAT"}
+                                                     : net::scope_name(scope);
         check.evidence.push_back(std::move(row));
     }
     const std::string known = base::join(facts.host.public_addresses, ", ");
@@ -214,7 +224,10 @@ Check address_check(const InboundFacts& facts) {
     const auto shared = [](const HostAddress& item) {
         return scope_of(item.address) == AddressScope::shared;
     };
-    check.status = behind_nat(facts) ? CheckStatus::warn : CheckStatus::ok;
+    const bool any_public = std::any_of(
+        facts.addresses.begin(), facts.addresses.end(),
+        [](const HostAddress& item) { return scope_of(item.address) == AddressScope::global; });
+    check.status = behind_nat(facts) || !any_public ? CheckStatus::warn : CheckStatus::ok;
     if (facts.addresses.empty()) {
         check.status = CheckStatus::fail;
         check.summary = "This host has no address but loopback.";
@@ -229,6 +242,9 @@ Check address_check(const InboundFacts& facts) {
             "This host has private IPv4 addresses only: a router must forward port 25 "
             "to it" +
             outer + ".";
+    } else if (!any_public) {
+        check.summary =
+            "None of this host's addresses belongs to the public Internet" + outer + ".";
     } else {
         check.summary = "This host has a public address of its own.";
     }
@@ -309,7 +325,7 @@ void add_view(const VantageView& view, Check& check) {
         row.port = port.port;
         row.result = port.result;
         row.banner = port.banner;
-        row.detail = port.error;
+        row.error_number = port.error_number;
         row.took = port.took;
         check.evidence.push_back(row);
     }

@@ -5,10 +5,13 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "net/cidr.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
+
+using net::AddressScope;
+using net::scope_of;
 
 void add_once(std::vector<std::string>& list, const std::string& text) {
     if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
@@ -120,6 +123,12 @@ bool greeted_outside(const InboundFacts& facts) { return outside_banner(facts).s
 // It takes the connection, and no mail.
 Verdict unwelcoming_verdict(const InboundFacts& facts) {
     const std::string banner = outside_banner(facts);
+    if (waits_for_proxy(facts)) {
+        return verdict(
+            VerdictCode::inconclusive, Confidence::likely,
+            "Port 25 of this host is reached from outside, but its mail server waits there for the "
+            "header of a load balancer (PROXY protocol), which mail servers do not send.");
+    }
     return verdict(VerdictCode::inconclusive, Confidence::unclear,
                    banner.empty()
                        ? "Port 25 of this host is reached from outside, but nothing greets there."
@@ -244,6 +253,10 @@ void add_findings(const InboundFacts& facts, Report& report) {
 
 }  // namespace
 
+bool waits_for_proxy(const InboundFacts& facts) {
+    return facts.greeting && facts.greeting->after_proxy;
+}
+
 bool mail_comes_over(const InboundFacts& facts, net::Family family) {
     bool any = false;
     for (const MailExchanger& exchanger : facts.exchangers) {
@@ -254,6 +267,13 @@ bool mail_comes_over(const InboundFacts& facts, net::Family family) {
         }
     }
     return !any;  // where nothing is known, both may
+}
+
+// In use all the same, behind something that translates: none of these is routed by the world.
+bool inside_only(AddressScope scope) {
+    return scope == AddressScope::private_use || scope == AddressScope::shared ||
+           scope == AddressScope::documentation || scope == AddressScope::benchmarking ||
+           scope == AddressScope::reserved;
 }
 
 std::vector<std::string> public_addresses(const InboundFacts& facts) {
@@ -274,7 +294,7 @@ bool behind_nat(const InboundFacts& facts) {
         if (item.address.find(':') != std::string::npos) continue;
         const AddressScope scope = scope_of(item.address);
         if (scope == AddressScope::global) return false;
-        inner = inner || scope == AddressScope::private_use || scope == AddressScope::shared;
+        inner = inner || inside_only(scope);
     }
     // A cloud that maps a public address one to one filters by its security groups alone.
     return inner;

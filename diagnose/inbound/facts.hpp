@@ -10,6 +10,7 @@
 #include "diagnose/inbound/vantage_client.hpp"
 #include "diagnose/name_trust.hpp"
 #include "diagnose/report.hpp"
+#include "net/address_scope.hpp"
 #include "net/resolver.hpp"
 
 // What is known about receiving mail, and what follows from it. Pure.
@@ -28,7 +29,8 @@ struct MailExchanger {
 struct OwnGreeting {
     std::string address;  // connected to
     bool open = false;
-    std::string banner;  // "" when it stayed silent
+    std::string banner;        // "" when it stayed silent
+    bool after_proxy = false;  // and it came only behind a header of the PROXY protocol
 };
 
 struct InboundFacts {
@@ -58,8 +60,13 @@ enum class MxDirection : std::uint8_t { here, elsewhere, nowhere, unknown };
 
 // Public addresses of this host: its own global ones, and those told by others.
 [[nodiscard]] std::vector<std::string> public_addresses(const InboundFacts& facts);
+// An address of this scope can be this host's own, and the world cannot reach it.
+[[nodiscard]] bool inside_only(net::AddressScope scope);
 // An address of ours that the world cannot reach is all there is in this family.
 [[nodiscard]] bool behind_nat(const InboundFacts& facts);
+
+// The server on port 25 greets only behind a header of the PROXY protocol.
+[[nodiscard]] bool waits_for_proxy(const InboundFacts& facts);
 
 enum class Listening : std::uint8_t { nobody, loopback_only, outside };
 [[nodiscard]] Listening listening(const InboundFacts& facts);

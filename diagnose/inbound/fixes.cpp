@@ -4,9 +4,13 @@
 
 #include "base/text.hpp"
 #include "diagnose/inbound/facts.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
+
+using net::AddressScope;
+using net::scope_of;
 
 bool in_container(const InboundFacts& facts) { return !facts.host.container.empty(); }
 
@@ -20,10 +24,7 @@ std::string first_process(const InboundFacts& facts) {
 // The one IPv4 address, or else any, that a router would forward to.
 std::string inner_address(const InboundFacts& facts) {
     for (const HostAddress& item : facts.addresses) {
-        const AddressScope scope = scope_of(item.address);
-        if (scope == AddressScope::private_use || scope == AddressScope::shared) {
-            return item.address;
-        }
+        if (inside_only(scope_of(item.address))) return item.address;
     }
     return facts.addresses.empty() ? "this host's address" : facts.addresses.front().address;
 }
@@ -274,6 +275,16 @@ void add_ways_past_filter(const InboundFacts& facts, std::vector<Fix>& fixes) {
 // The way in is open; the one who answers does not take mail.
 Fix mend_server(const InboundFacts& facts) {
     Fix fix;
+    if (waits_for_proxy(facts)) {
+        fix.title = "Let the load balancer and the mail server agree about the PROXY protocol";
+        fix.steps = {
+            "With a load balancer in front: have it send the header (HAProxy: `send-proxy`; nginx: "
+            "`proxy_protocol on`), and let the MX lead to it",
+            "Without one: switch it off in the mail server. relay: take proxy_protocol out of "
+            "[server], or let it name the load balancer alone; Postfix: "
+            "`postconf -X smtpd_upstream_proxy_protocol postscreen_upstream_proxy_protocol`"};
+        return fix;
+    }
     const std::string process = first_process(facts);
     fix.title = "Have the mail server on port 25 take mail";
     fix.steps.push_back(fmt::format(

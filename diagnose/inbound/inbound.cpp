@@ -15,9 +15,14 @@
 #include "diagnose/domain/mx.hpp"
 #include "diagnose/firewall_listing.hpp"
 #include "diagnose/inbound/facts.hpp"
+#include "net/address_scope.hpp"
+#include "smtp/proxy_header.hpp"
 
 namespace diagnose {
 namespace {
+
+using net::AddressScope;
+using net::scope_of;
 
 namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
@@ -84,28 +89,46 @@ std::string own_address(const InboundFacts& facts) {
     return facts.listeners.front().v6 ? "::1" : "127.0.0.1";
 }
 
+// The first line that the server says, after what is sent first.
+asio::awaitable<void> hear_greeting(asio::any_io_executor executor, asio::ip::address address,
+                                    std::string first_words, OwnGreeting& greeting) {
+    const ConnectAsk ask{address, 25, std::chrono::seconds{2}};
+    ConnectOutcome outcome = co_await connect_once(executor, ask);
+    greeting.open = outcome.stream.has_value();
+    greeting.banner.clear();
+    if (!greeting.open) co_return;
+    tls::Stream& stream = *outcome.stream;
+    stream.expires_after(std::chrono::seconds{4});
+    if (!first_words.empty()) {
+        const base::Result<> written = co_await stream.write(first_words);
+        static_cast<void>(written);
+    }
+    std::array<char, 512> buffer{};
+    std::string text;
+    while (text.find('\n') == text.npos && text.size() < buffer.size()) {
+        const base::Result<std::size_t> count = co_await stream.read_some(buffer);
+        if (!count.has_value()) break;
+        text.append(buffer.data(), *count);
+    }
+    greeting.banner = base::printable(base::trim(text.substr(0, text.find('\n'))), 512);
+    const base::Result<> written = co_await stream.write("QUIT\r\n");
+    static_cast<void>(written);
+    stream.close();
+}
+
 asio::awaitable<void> greet_self(asio::any_io_executor executor, Facts facts) {
     OwnGreeting greeting;
     greeting.address = own_address(*facts);
     boost::system::error_code no_address;
     const asio::ip::address address = asio::ip::make_address(greeting.address, no_address);
     if (no_address) co_return;
-    const ConnectAsk ask{address, 25, std::chrono::seconds{2}};
-    ConnectOutcome outcome = co_await connect_once(executor, ask);
-    greeting.open = outcome.stream.has_value();
-    if (greeting.open) {
-        std::array<char, 512> buffer{};
-        std::string text;
-        outcome.stream->expires_after(std::chrono::seconds{4});
-        while (text.find('\n') == text.npos && text.size() < buffer.size()) {
-            const base::Result<std::size_t> count = co_await outcome.stream->read_some(buffer);
-            if (!count.has_value()) break;
-            text.append(buffer.data(), *count);
-        }
-        greeting.banner = base::printable(base::trim(text.substr(0, text.find('\n'))), 512);
-        const base::Result<> written = co_await outcome.stream->write("QUIT\r\n");
-        static_cast<void>(written);
-        outcome.stream->close();
+    co_await hear_greeting(executor, address, "", greeting);
+    // What waits for a load balancer's header says nothing to anybody else, or that it is missing.
+    if (greeting.open && !greeting.banner.starts_with("220")) {
+        OwnGreeting behind = greeting;
+        co_await hear_greeting(executor, address, smtp::proxy_line(greeting.address), behind);
+        behind.after_proxy = behind.banner.starts_with("220");
+        if (behind.after_proxy) greeting = std::move(behind);
     }
     facts->greeting = std::move(greeting);
 }

@@ -16,7 +16,7 @@
 #include <sstream>
 
 #include "base/text.hpp"
-#include "net/cidr.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -131,35 +131,10 @@ std::vector<HostAddress> host_addresses() {
                               : &reinterpret_cast<const sockaddr_in6*>(item->ifa_addr)->sin6_addr;
         std::array<char, INET6_ADDRSTRLEN> text{};
         if (!::inet_ntop(family, bits, text.data(), text.size())) continue;
-        if (scope_of(text.data()) == AddressScope::loopback) continue;
+        if (net::scope_of(text.data()) == net::AddressScope::loopback) continue;
         addresses.push_back({text.data(), item->ifa_name});
     }
     return addresses;
-}
-
-AddressScope scope_of(std::string_view text) {
-    struct Block {
-        const char* block;
-        AddressScope scope;
-    };
-    static constexpr std::array<Block, 11> blocks{{{"127.0.0.0/8", AddressScope::loopback},
-                                                   {"::1/128", AddressScope::loopback},
-                                                   {"169.254.0.0/16", AddressScope::link_local},
-                                                   {"fe80::/10", AddressScope::link_local},
-                                                   {"10.0.0.0/8", AddressScope::private_use},
-                                                   {"172.16.0.0/12", AddressScope::private_use},
-                                                   {"192.168.0.0/16", AddressScope::private_use},
-                                                   {"fc00::/7", AddressScope::private_use},
-                                                   {"100.64.0.0/10", AddressScope::shared},
-                                                   {"0.0.0.0/8", AddressScope::none},
-                                                   {"::/128", AddressScope::none}}};
-    boost::system::error_code failure;
-    ip::make_address(std::string{text}, failure);
-    if (failure) return AddressScope::none;
-    for (const Block& item : blocks) {
-        if (net::Cidr::parse(item.block)->contains(text)) return item.scope;
-    }
-    return AddressScope::global;
 }
 
 }  // namespace diagnose

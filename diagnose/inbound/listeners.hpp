@@ -34,9 +34,4 @@ struct HostAddress {
 // This host's addresses that are up, without loopback ones.
 [[nodiscard]] std::vector<HostAddress> host_addresses();
 
-enum class AddressScope : std::uint8_t { loopback, link_local, private_use, shared, global, none };
-
-// shared: 100.64.0.0/10, carrier NAT (RFC 6598); none: no address at all.
-[[nodiscard]] AddressScope scope_of(std::string_view address);
-
 }  // namespace diagnose

@@ -11,6 +11,7 @@
 #include <boost/json/value.hpp>
 #include <memory>
 
+#include "base/errno_name.hpp"
 #include "base/text.hpp"
 #include "net/http_client.hpp"
 
@@ -31,12 +32,22 @@ std::int64_t number_of(const json::object& object, std::string_view key) {
     return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
+// The contract's words, and no others: whoever answers at the URL may say anything.
+std::string result_of(const json::object& object) {
+    std::string word = text_of(object, "result", 32);
+    for (const std::string_view known :
+         {"open", "dropped", "rejected", "unreachable", "expired", "failed"}) {
+        if (word == known) return word;
+    }
+    return "failed";
+}
+
 VantagePort port_of(const json::object& object) {
     VantagePort port;
     port.port = static_cast<std::uint16_t>(number_of(object, "port"));
-    port.result = text_of(object, "result", 32);
+    port.result = result_of(object);
     port.banner = text_of(object, "banner", 512);
-    port.error = text_of(object, "errno", 128);
+    port.error_number = base::errno_of(text_of(object, "errno", 32));
     port.took = base::Duration{number_of(object, "ms")};
     return port;
 }

@@ -19,7 +19,8 @@ namespace diagnose {
 struct VantagePort {
     std::uint16_t port = 0;
     std::string result;  // "open", "dropped", "rejected", "unreachable", "failed"
-    std::string banner, error;
+    int error_number = 0;
+    std::string banner;
     base::Duration took{};
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/base64.hpp"
 #include "base/clock.hpp"
+#include "base/errno_name.hpp"
 #include "base/message_id.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -123,9 +124,7 @@ TEST_CASE("a long secret leaves nothing on the heap", "[base]") {
     came_back = false;
     watching = true;
     SECTION("a string would: the test sees it") {
-        {
-            const std::string text{long_secret};
-        }
+        { const std::string text{long_secret}; }
         watching = false;
         CHECK(came_back);
         came_back = false;
@@ -187,6 +186,11 @@ TEST_CASE("a secret leaves no byte of itself behind", "[base]") {
 TEST_CASE("reasons read well in a sentence", "[base]") {
     CHECK(base::errno_text(ENOENT) == "no such file or directory");
     CHECK(base::errno_text(ECONNREFUSED) == "connection refused");
+    CHECK(base::errno_name(ECONNREFUSED) == "ECONNREFUSED");
+    CHECK(base::errno_of("ECONNREFUSED") == ECONNREFUSED);
+    CHECK(base::errno_of(base::errno_name(EHOSTUNREACH)) == EHOSTUNREACH);
+    CHECK(base::errno_of("connection refused") == 0);
+    CHECK(base::errno_of("") == 0);
 }
 
 TEST_CASE("times are written as RFC 3339 and RFC 5322 want them", "[base]") {

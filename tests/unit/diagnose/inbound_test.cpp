@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -6,7 +7,6 @@
 #include "diagnose/inbound/inbound.hpp"
 #include "tests/support/catch.hpp"
 
-using diagnose::AddressScope;
 using diagnose::Check;
 using diagnose::CheckStatus;
 using diagnose::Confidence;
@@ -75,9 +75,9 @@ InboundFacts good_host() {
     InboundFacts facts;
     facts.domain = "example.com";
     facts.hostname = "mail.example.com";
-    facts.addresses = {{"203.0.113.5", "eth0"}};
+    facts.addresses = {{"85.10.240.5", "eth0"}};
     facts.listeners = {listener("0.0.0.0"), listener("::")};
-    facts.exchangers = {exchanger("mail.example.com", {"203.0.113.5"})};
+    facts.exchangers = {exchanger("mail.example.com", {"85.10.240.5"})};
     facts.rules_readable = true;
     facts.rules_note = "nftables";
     return facts;
@@ -147,20 +147,6 @@ TEST_CASE("listeners are read from the kernel's tables", "[inbound]") {
     CHECK(diagnose::parse_listeners("garbage\n: 0A\nx y z 0A", true).empty());
 }
 
-TEST_CASE("addresses are told apart by who can reach them", "[inbound]") {
-    CHECK(diagnose::scope_of("127.0.0.5") == AddressScope::loopback);
-    CHECK(diagnose::scope_of("::1") == AddressScope::loopback);
-    CHECK(diagnose::scope_of("10.1.2.3") == AddressScope::private_use);
-    CHECK(diagnose::scope_of("172.31.0.1") == AddressScope::private_use);
-    CHECK(diagnose::scope_of("172.32.0.1") == AddressScope::global);
-    CHECK(diagnose::scope_of("fd00::1") == AddressScope::private_use);
-    CHECK(diagnose::scope_of("100.64.0.1") == AddressScope::shared);
-    CHECK(diagnose::scope_of("100.128.0.1") == AddressScope::global);
-    CHECK(diagnose::scope_of("fe80::1") == AddressScope::link_local);
-    CHECK(diagnose::scope_of("2001:db8::1") == AddressScope::global);
-    CHECK(diagnose::scope_of("mail.example.com") == AddressScope::none);
-}
-
 TEST_CASE("the domain of a host name", "[inbound]") {
     CHECK(diagnose::domain_of_host("mail.example.com") == "example.com");
     CHECK(diagnose::domain_of_host("example.com.") == "example.com");
@@ -180,13 +166,13 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
     const Case c = GENERATE(values<Case>({
         {"nothing wrong, nobody outside asked", [](F&) {}, VerdictCode::inconclusive,
          Confidence::unclear},
-        {"open from outside", [](F& f) { ask_vantage(f, {view("203.0.113.5", "open")}); },
+        {"open from outside", [](F& f) { ask_vantage(f, {view("85.10.240.5", "open")}); },
          VerdictCode::ok_direct, Confidence::certain},
-        {"dropped from outside", [](F& f) { ask_vantage(f, {view("203.0.113.5", "dropped")}); },
+        {"dropped from outside", [](F& f) { ask_vantage(f, {view("85.10.240.5", "dropped")}); },
          VerdictCode::inbound_firewalled, Confidence::certain},
         {"open over one family only",
          [](F& f) {
-             ask_vantage(f, {view("203.0.113.5", "open"), view("2001:db8::5", "dropped")});
+             ask_vantage(f, {view("85.10.240.5", "open"), view("2a01:4f8:a0:1::5", "dropped")});
          },
          VerdictCode::ok_direct, Confidence::certain},
         {"the vantage is down",
@@ -201,13 +187,13 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
         {"nothing listens here, but the port is published elsewhere",
          [](F& f) {
              f.listeners.clear();
-             ask_vantage(f, {view("203.0.113.5", "open")});
+             ask_vantage(f, {view("85.10.240.5", "open")});
          },
          VerdictCode::ok_direct, Confidence::certain},
         {"nothing listens and it is closed from outside",
          [](F& f) {
              f.listeners.clear();
-             ask_vantage(f, {view("203.0.113.5", "rejected")});
+             ask_vantage(f, {view("85.10.240.5", "rejected")});
          },
          VerdictCode::inbound_not_listening, Confidence::certain},
         {"a rule redirects to a container",
@@ -216,10 +202,15 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
              f.stops4 = rule(RuleVerdict::redirect);
          },
          VerdictCode::inconclusive, Confidence::unclear},
-        {"loopback only", [](F& f) { f.listeners = {listener("127.0.0.1"), listener("::1")}; },
+        {"loopback only",
+         [](F& f) {
+             f.listeners = {listener("127.0.0.1"), listener("::1")};
+         },
          VerdictCode::inbound_loopback_only, Confidence::certain},
         {"one address besides loopback is enough",
-         [](F& f) { f.listeners = {listener("127.0.0.1"), listener("203.0.113.5")}; },
+         [](F& f) {
+             f.listeners = {listener("127.0.0.1"), listener("85.10.240.5")};
+         },
          VerdictCode::inconclusive, Confidence::unclear},
         {"a local rule", [](F& f) { f.stops4 = rule(); }, VerdictCode::inbound_firewalled,
          Confidence::certain},
@@ -247,12 +238,12 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
          [](F& f) { f.exchangers = {exchanger("gone.example.com", {})}; },
          VerdictCode::inbound_mx_elsewhere, Confidence::certain},
         {"an MX elsewhere",
-         [](F& f) { f.exchangers = {exchanger("mx.other.example", {"198.51.100.1"})}; },
+         [](F& f) { f.exchangers = {exchanger("mx.other.example", {"104.16.7.1"})}; },
          VerdictCode::inbound_mx_elsewhere, Confidence::likely},
         {"the second MX is this host",
          [](F& f) {
              f.exchangers.insert(f.exchangers.begin(),
-                                 exchanger("mx.other.example", {"198.51.100.1"}));
+                                 exchanger("mx.other.example", {"104.16.7.1"}));
          },
          VerdictCode::inconclusive, Confidence::unclear},
         {"behind a NAT with an unknown outer address the MX may be ours", put_behind_nat,
@@ -260,18 +251,18 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
         {"behind a NAT, the outer address known",
          [](F& f) {
              put_behind_nat(f);
-             f.host.public_addresses = {"198.51.100.77"};
+             f.host.public_addresses = {"104.16.7.77"};
          },
          VerdictCode::inbound_mx_elsewhere, Confidence::likely},
         {"behind a NAT, the vantage sees the MX's address open",
          [](F& f) {
              put_behind_nat(f);
-             ask_vantage(f, {view("203.0.113.5", "open")});
+             ask_vantage(f, {view("85.10.240.5", "open")});
          },
          VerdictCode::ok_direct, Confidence::certain},
         {"open only over a family that no MX has an address of",
          [](F& f) {
-             ask_vantage(f, {view("203.0.113.5", "rejected"), view("2001:db8::5", "open")});
+             ask_vantage(f, {view("85.10.240.5", "rejected"), view("2a01:4f8:a0:1::5", "open")});
          },
          VerdictCode::inbound_firewalled, Confidence::certain},
         {"DNS dead is no verdict about the MX",
@@ -285,7 +276,7 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
          [](F& f) {
              f.domain.clear();
              f.exchangers.clear();
-             ask_vantage(f, {view("203.0.113.5", "open")});
+             ask_vantage(f, {view("85.10.240.5", "open")});
          },
          VerdictCode::ok_direct, Confidence::certain},
     }));
@@ -358,33 +349,33 @@ TEST_CASE("the steps are those of this situation", "[inbound]") {
         cloud.id = "aws-ec2";
         cloud.name = "Amazon EC2";
         facts.host.cloud = &cloud;
-        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        ask_vantage(facts, {view("85.10.240.5", "dropped")});
         const Report report = report_inbound(facts);
         CHECK(report.cause.kind == diagnose::CauseKind::cloud);
         CHECK(holds(all_steps(report), "Security Groups"));
     }
     SECTION("a router at home") {
         put_behind_nat(facts);
-        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        ask_vantage(facts, {view("85.10.240.5", "dropped")});
         const Report report = report_inbound(facts);
         CHECK(report.cause.kind == diagnose::CauseKind::gateway);
         CHECK(holds(all_steps(report), "TCP 25 from outside to 192.168.1.9 port 25"));
     }
     SECTION("carrier NAT") {
         facts.addresses = {{"100.70.1.2", "eth0"}};
-        ask_vantage(facts, {view("203.0.113.5", "dropped")});
+        ask_vantage(facts, {view("85.10.240.5", "dropped")});
         CHECK(holds(all_steps(report_inbound(facts)), "public IPv4 address"));
     }
     SECTION("an MX elsewhere") {
-        facts.exchangers = {exchanger("mx.other.example", {"198.51.100.1"})};
+        facts.exchangers = {exchanger("mx.other.example", {"104.16.7.1"})};
         const std::string steps = all_steps(report_inbound(facts));
         CHECK(holds(steps, "`example.com. MX 10 mail.example.com.`"));
-        CHECK(holds(steps, "`mail.example.com. A 203.0.113.5`"));
+        CHECK(holds(steps, "`mail.example.com. A 85.10.240.5`"));
     }
     SECTION("nobody outside asked") {
         const std::string steps = all_steps(report_inbound(facts));
-        CHECK(holds(steps, "nc -vz -w 10 203.0.113.5 25"));
-        CHECK(holds(steps, "openssl s_client -starttls smtp -connect 203.0.113.5:25"));
+        CHECK(holds(steps, "nc -vz -w 10 85.10.240.5 25"));
+        CHECK(holds(steps, "openssl s_client -starttls smtp -connect 85.10.240.5:25"));
         CHECK(holds(steps, "relay vantage"));
     }
 }
@@ -393,7 +384,7 @@ TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") 
     InboundFacts facts = good_host();
     facts.greeting = diagnose::OwnGreeting{"127.0.0.1", true, "220 mail.example.com ESMTP"};
     SECTION("another server answers") {
-        ask_vantage(facts, {view("203.0.113.5", "open", "220 router.isp.example")});
+        ask_vantage(facts, {view("85.10.240.5", "open", "220 router.isp.example")});
         CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
     }
     SECTION("the vantage is in the same network") {
@@ -401,8 +392,8 @@ TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") 
         CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
     }
     SECTION("closed over one family") {
-        facts.exchangers = {exchanger("mail.example.com", {"203.0.113.5", "2001:db8::5"})};
-        ask_vantage(facts, {view("203.0.113.5", "open"), view("2001:db8::5", "dropped")});
+        facts.exchangers = {exchanger("mail.example.com", {"85.10.240.5", "2a01:4f8:a0:1::5"})};
+        ask_vantage(facts, {view("85.10.240.5", "open"), view("2a01:4f8:a0:1::5", "dropped")});
         const Report report = report_inbound(facts);
         REQUIRE(report.findings.size() == 1);
         CHECK(report.findings[0].code == "inbound-firewalled");
@@ -427,7 +418,7 @@ TEST_CASE("a vantage's URL carries its token apart", "[inbound]") {
 
 TEST_CASE("a vantage's answer is read with care", "[inbound]") {
     const auto view = diagnose::parse_vantage_answer(
-        R"({"schema":1,"address":"203.0.113.5","family":"ipv4","ports":[{"port":25,"result":"open",)"
+        R"({"schema":1,"address":"85.10.240.5","family":"ipv4","ports":[{"port":25,"result":"open",)"
         R"("banner":"220 mail\u001b[31m","errno":null,"ms":12},7]})");
     REQUIRE(view.has_value());
     REQUIRE(view->ports.size() == 1);
@@ -435,6 +426,13 @@ TEST_CASE("a vantage's answer is read with care", "[inbound]") {
     CHECK(view->port(25)->banner == "220 mail\\x1b[31m");
     CHECK(view->port(25)->took == base::Duration{12});
     CHECK(view->port(587) == nullptr);
+    const auto refused = diagnose::parse_vantage_answer(
+        R"({"address":"85.10.240.5","ports":[{"port":25,"result":"rejected","errno":"ECONNREFUSED"},)"
+        R"({"port":587,"result":"hacked\n","errno":"connection refused"}]})");
+    REQUIRE(refused.has_value());
+    CHECK(refused->port(25)->error_number == ECONNREFUSED);
+    CHECK(refused->port(587)->result == "failed");
+    CHECK(refused->port(587)->error_number == 0);
     CHECK(diagnose::parse_vantage_answer("<html>").has_error());
     CHECK(diagnose::parse_vantage_answer("{}").has_error());
 }
@@ -448,7 +446,7 @@ TEST_CASE("an MX that is an alias is reported, though mail may get through", "[i
         return finding.code == "recipient-mx" && holds(finding.summary, "RFC 2181");
     };
     CHECK(std::any_of(here.findings.begin(), here.findings.end(), told));
-    facts.exchangers.front().addresses = {"203.0.113.99"};
+    facts.exchangers.front().addresses = {"85.10.240.99"};
     for (const Check& check : report_inbound(facts).checks) {
         if (check.id == "mx") CHECK(holds(check.summary, "an alias (CNAME) of box.hoster.example"));
     }

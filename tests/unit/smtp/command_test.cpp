@@ -5,6 +5,7 @@
 
 #include "smtp/address.hpp"
 #include "smtp/envelope.hpp"
+#include "smtp/tls_ports.hpp"
 #include "smtp/xtext.hpp"
 #include "tests/support/catch.hpp"
 
@@ -227,4 +228,11 @@ TEST_CASE("a repeated recipient stays where it asks for other reports", "[smtp]"
     CHECK(recipients[0].notify.never);
     CHECK_FALSE(recipients[1].notify.never);
     CHECK(recipients[2].orcpt == "rfc822;a@b.example");
+}
+
+// Delivery, diagnosis and vantage ask this one function.
+TEST_CASE("the ports on which TLS comes first", "[smtp]") {
+    for (const std::uint16_t port : {465, 2465, 8465}) CHECK(smtp::implicit_tls(port));
+    for (const std::uint16_t port : {25, 443, 587, 2525, 2587})
+        CHECK_FALSE(smtp::implicit_tls(port));
 }

@@ -32,7 +32,7 @@ CheckStatus status(const Report& report, const std::string& id) {
 FakeZone good_zone() {
     FakeZone zone;
     zone.exchanger("d.example", 10, "mx.d.example");
-    zone.address("mx.d.example", "198.51.100.2");
+    zone.address("mx.d.example", "104.16.7.2");
     zone.text("d.example", "v=spf1 mx include:_spf.google.com -all");
     zone.text("_spf.google.com", "v=spf1 ip4:203.0.113.0/24 ~all");
     zone.text("_dmarc.d.example", "v=DMARC1; p=reject");
@@ -59,9 +59,9 @@ TEST_CASE("mail servers are judged", "[domain]") {
     zone.exchanger("null.example", 0, ".");
     zone.exchanger("both.example", 0, ".");
     zone.exchanger("both.example", 10, "mx.example");
-    zone.address("mx.example", "198.51.100.2");
+    zone.address("mx.example", "104.16.7.2");
     zone.exchanger("good.example", 10, "mx.example");
-    zone.exchanger("literal.example", 10, "198.51.100.2");
+    zone.exchanger("literal.example", 10, "104.16.7.2");
     zone.exchanger("lost.example", 10, "nowhere.example");
     zone.exchanger("half.example", 10, "nowhere.example");
     zone.exchanger("half.example", 20, "mx.example");
@@ -71,8 +71,12 @@ TEST_CASE("mail servers are judged", "[domain]") {
     zone.address("inside.example", "10.0.0.1");
     zone.exchanger("alias.example", 10, "www.example");
     zone.alias("www.example", "mx.example");
-    zone.address("www.example", "198.51.100.2");
-    zone.address("bare.example", "198.51.100.3");
+    zone.address("www.example", "104.16.7.2");
+    zone.exchanger("manual.example", 10, "sample.example");
+    zone.address("sample.example", "192.0.2.1");
+    zone.exchanger("tested.example", 10, "bench.example");
+    zone.address("bench.example", "198.18.0.1");
+    zone.address("bare.example", "104.16.7.3");
     zone.text("nothing.example", "x");
     zone.exchanger("slow.example", 10, "dead.example");
     zone.failing["dead.example"] = net::DnsStatus::timeout;
@@ -91,6 +95,8 @@ TEST_CASE("mail servers are judged", "[domain]") {
                                           {"half.example", CheckStatus::warn, true},
                                           {"loop.example", CheckStatus::fail, false},
                                           {"private.example", CheckStatus::warn, true},
+                                          {"manual.example", CheckStatus::fail, false},
+                                          {"tested.example", CheckStatus::warn, true},
                                           {"alias.example", CheckStatus::warn, true},
                                           {"bare.example", CheckStatus::ok, true},
                                           {"nothing.example", CheckStatus::fail, false},

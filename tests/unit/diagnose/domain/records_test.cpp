@@ -174,7 +174,9 @@ TEST_CASE("addresses and their reverse names", "[domain]") {
     CHECK(kind("100.64.0.1") == "shared");
     CHECK(kind("fd00::1") == "private");
     CHECK(kind("::ffff:10.0.0.1") == "private");
-    CHECK(kind("2001:db8::1") == "");
+    CHECK(kind("2a01:4f8:a0:1::20") == "");
+    CHECK(kind("2001:db8::1") == "documentation");
+    CHECK(kind("198.18.0.1") == "benchmarking");
     CHECK(reversed_address(ip::make_address("192.0.2.7")) == "7.2.0.192");
     CHECK(reversed_address(ip::make_address("2001:db8::1")) ==
           "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2");

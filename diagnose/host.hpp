@@ -27,7 +27,7 @@ struct CloudPolicy {
 
 // An access network's rules, from config/data/isps.toml.
 struct IspPolicy {
-    std::string id, name, policy, scope, lift;
+    std::string id, name, policy, scope, lift, note;
     std::vector<std::string> smarthosts;
     std::vector<std::uint16_t> ports;
     bool documented = false, checked = false;

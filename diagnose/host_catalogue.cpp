@@ -70,6 +70,7 @@ IspPolicy read_isp(const toml::table& table) {
     policy.policy = text_of(table["policy"]);
     policy.scope = text_of(table["scope"]);
     policy.lift = text_of(table["lift"]);
+    policy.note = text_of(table["note"]);
     policy.smarthosts = texts_of(table["smarthost"]);
     policy.ports = ports_of(table["ports"]);
     policy.documented = text_of(table["confidence"]) == "documented";

@@ -22,6 +22,14 @@ std::string host_glob(std::string_view host) {
     return glob;
 }
 
+// Of its mechanisms none is for passwords.
+bool takes_tokens_only(const std::vector<std::string>& mechanisms) {
+    return !mechanisms.empty() &&
+           std::all_of(mechanisms.begin(), mechanisms.end(), [](const std::string& name) {
+               return name == "XOAUTH2" || name == "OAUTHBEARER";
+           });
+}
+
 ProviderFacts read_provider(const toml::table& table) {
     const auto text = [&](std::string_view key) { return table[key].value_or(std::string{}); };
     ProviderFacts facts;
@@ -44,6 +52,10 @@ ProviderFacts read_provider(const toml::table& table) {
     facts.username = literal.empty() ? text("username") : fmt::format("\"{}\"", literal);
     facts.password = text("password");
     facts.sign_in = text("sign_in");
+    facts.note = text("note");
+    facts.token_url = table["oauth2"]["token"].value_or(std::string{});
+    facts.scope = table["oauth2"]["scope"].value_or(std::string{});
+    facts.oauth2_only = takes_tokens_only(texts_of(table["auth"]));
     facts.from_rule = text("from_rule");
     facts.limits = text("limits");
     facts.size_mb = table["size_mb"].value_or(0);

@@ -20,6 +20,9 @@ struct ProviderFacts {
     std::string setup_url;
     std::string username, password;  // what to enter
     std::string sign_in;             // what else decides whether a sign-in is taken, as sentences
+    std::string token_url, scope;    // of OAuth2; "" where it has none, or none that is known
+    bool oauth2_only = false;        // no mechanism of its takes a password
+    std::string note;                // what else to know when it does not work, as sentences
     std::string from_rule, limits;   // which senders it takes, and how much
     int size_mb = 0;                 // of one message; 0: not known
 };

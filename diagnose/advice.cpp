@@ -3,16 +3,20 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/advice_network.hpp"
 #include "diagnose/advice_smarthost.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/mail_ports.hpp"
 #include "diagnose/name_faults.hpp"
+#include "diagnose/name_servers.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/provider_catalogue.hpp"
 
 namespace diagnose {
 namespace {
+
+constexpr std::string_view no_help_title = "What will not help";
 
 bool any_smarthost_works(const Report& report) {
     return std::any_of(report.smarthosts.begin(), report.smarthosts.end(),
@@ -56,6 +60,7 @@ Fix lift_by_isp(const IspPolicy* isp) {
         fix.steps.emplace_back(
             "Most open it for a fixed or business address only; ask for a PTR name as well.");
     }
+    if (isp != nullptr && !isp->note.empty()) fix.steps.push_back(isp->note);
     fix.steps.emplace_back(
         "Even with port 25 open most receivers refuse mail straight from an end user's address.");
     return fix;
@@ -126,11 +131,27 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
     return fix;
 }
 
+// A redirect that nobody has read: it gave itself away by the greeting.
+void add_redirect_steps(const Observations& seen, Fix& fix) {
+    if (!seen.local.rules_read) {
+        fix.steps.emplace_back("Run it as root to see the rule: `sudo relay diagnose`");
+    }
+    fix.steps.emplace_back(
+        "Look for the rule: `sudo nft list ruleset | grep -n -E 'redirect|dnat'` or "
+        "`sudo iptables -t nat -S OUTPUT`");
+}
+
 Fix open_here(const Observations& seen) {
     Fix fix;
-    fix.title = "Let port 25 out of this host";
-    add_local_steps(seen.local, seen.local.rule ? &*seen.local.rule : nullptr, 25, fix);
-    if (redirected_here(seen.local)) {
+    fix.title = fmt::format("Let port 25 out of {}", here_words(seen));
+    const RuleMatch* rule = seen.local.rule ? &*seen.local.rule : nullptr;
+    const bool redirected = redirected_here(seen);
+    if (redirected && rule == nullptr) {
+        add_redirect_steps(seen, fix);
+    } else {
+        add_local_steps(seen, seen.local, rule, 25, fix);
+    }
+    if (redirected) {
         fix.steps.emplace_back(
             "What wrote the rule writes it anew: switch it off there (cPanel: SMTP Restrictions; "
             "CSF: SMTP_REDIRECT and SMTP_BLOCK in csf.conf).");
@@ -140,73 +161,13 @@ Fix open_here(const Observations& seen) {
 
 Fix not_helpful(const Observations& seen) {
     Fix fix;
-    fix.title = "What will not help";
+    fix.title = no_help_title;
     fix.steps.push_back(
         "Delivering to a recipient's mail exchanger on 587 or 465: an MX takes mail "
         "from others on 25 only.");
     fix.steps.emplace_back("Longer time-outs, other recipients, another DNS server.");
     if (seen.smarthosts.empty()) {
         fix.steps.push_back("A smarthost for receiving mail: that needs inbound port 25.");
-    }
-    return fix;
-}
-
-Fix no_network_fix(const Observations& seen) {
-    Fix fix;
-    if (seen.rule_for_all) {
-        fix.title = "Let connections out of this host";
-        add_local_steps(seen.local, &*seen.rule_for_all, 443, fix);
-    } else if (!seen.portal.empty()) {
-        fix.title = "Sign in to this network first";
-        fix.steps.push_back(
-            "A captive portal answers in place of the web: open any http:// page in "
-            "a browser and sign in (" +
-            seen.portal + ").");
-    } else if (proxy_only(seen, VerdictCode::no_network)) {
-        fix.title = "Ask this network for a way out for mail";
-        fix.steps.push_back(
-            "Ask whoever runs it to open port 587 (or 465) to the smarthost for this host.");
-        fix.steps.push_back(fmt::format(
-            "Or use the HTTPS API of a sending service from the application, through the proxy {}.",
-            seen.proxy));
-    } else if (!seen.route_v4 && !seen.route_v6) {
-        fix.title = "Give this host a route to the network";
-        fix.steps.push_back("See what is there: `ip address` and `ip route`");
-        fix.steps.push_back("Is the cable, the Wi-Fi, the VPN or the container's network up?");
-    } else {
-        fix.title = "Restore the network";
-        fix.steps.push_back(
-            "No address answers on any port: ask whoever runs the gateway (`ip route` shows it), "
-            "or look at the firewall of this host.");
-    }
-    fix.steps.push_back("Mail that relay has accepted waits in its queue meanwhile.");
-    return fix;
-}
-
-Fix dns_fix(const Observations& seen) {
-    Fix fix;
-    fix.title = "Mend name resolution";
-    if (seen.rule_for_dns) {
-        fix.title = "Let name look-ups out of this host";
-        add_local_steps(seen.local, &*seen.rule_for_dns, 53, fix);
-        return fix;
-    }
-    if (smarthost_name_known(seen)) {
-        fix.title = "Have public names resolved, if mail is to leave directly";
-    }
-    fix.steps.push_back(
-        fmt::format("This host asks {} (/etc/resolv.conf).",
-                    seen.name_servers.empty() ? "no name server" : seen.name_servers));
-    if (no_name_known(seen)) {
-        fix.steps.emplace_back(
-            "They answer, and know no public names: ask whoever runs them whether this host may "
-            "have a server that does, or sign in where a captive portal waits.");
-    }
-    fix.steps.push_back(
-        "Try `getent hosts gmail.com`, and with systemd-resolved `resolvectl status`");
-    if (!smarthost_name_known(seen)) {
-        fix.steps.push_back(
-            "Run this again when names resolve: until then nothing else can be judged.");
     }
     return fix;
 }
@@ -322,6 +283,15 @@ Fix hopeless_fix() {
 
 Fix intercepted_fix(const Observations& seen) {
     Fix fix;
+    if (own_greeting_heard(seen)) {
+        fix.title = "Limit the router's forwarding of port 25 to what comes from outside";
+        fix.steps = {
+            "Port 25 of every mail server is answered by this host's own server: the router's port "
+            "forwarding takes connections from inside as well.",
+            "Give the forwarding the router's outside interface or address (nftables: `iifname "
+            "\"wan\" tcp dport 25 dnat to ...`; iptables: `-i wan`)"};
+        return fix;
+    }
     fix.title = "Do not trust port 25 on this network";
     const std::optional<PathReading> reading = best_reading(seen);
     const bool near = reading && reading->finding == PathFinding::intercepted && reading->hop == 1;
@@ -339,35 +309,7 @@ Fix intercepted_fix(const Observations& seen) {
     return fix;
 }
 
-}  // namespace
-
-std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
-    std::vector<std::uint16_t> open;
-    for (const PortEvidence& item : seen.ports) {
-        const bool mail = item.port != 443 && item.role != ProbeRole::direct;
-        const bool known = std::find(open.begin(), open.end(), item.port) != open.end();
-        if (mail && item.open() && item.role != ProbeRole::address && !known) {
-            open.push_back(item.port);
-        }
-    }
-    sort_by_preference(open);
-    return open;
-}
-
-std::vector<std::uint16_t> dead_ports(const Observations& seen) {
-    std::vector<std::uint16_t> dead;
-    const std::vector<std::uint16_t> open = open_submission_ports(seen);
-    for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::control || item.port == 443 || !item.attempted()) continue;
-        const bool known = std::find(dead.begin(), dead.end(), item.port) != dead.end() ||
-                           std::find(open.begin(), open.end(), item.port) != open.end();
-        if (!known) dead.push_back(item.port);
-    }
-    std::sort(dead.begin(), dead.end());
-    return dead;
-}
-
-std::vector<Fix> advise(const Observations& seen, const Report& report) {
+std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes;
     const VerdictCode direct = report.direct.code;
     const std::optional<net::Family> shut = closed_family(report.direct);
@@ -422,6 +364,46 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
         add(fixes, lift_block(seen, cause));
     }
     add_family_words(*shut, fixes, first);
+    return fixes;
+}
+
+bool is_no_help(const Fix& fix) { return fix.title == no_help_title; }
+
+}  // namespace
+
+std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
+    std::vector<std::uint16_t> open;
+    for (const PortEvidence& item : seen.ports) {
+        const bool mail = item.port != 443 && item.role != ProbeRole::direct;
+        const bool known = std::find(open.begin(), open.end(), item.port) != open.end();
+        if (mail && item.open() && item.role != ProbeRole::address && !known) {
+            open.push_back(item.port);
+        }
+    }
+    sort_by_preference(open);
+    return open;
+}
+
+std::vector<std::uint16_t> dead_ports(const Observations& seen) {
+    std::vector<std::uint16_t> dead;
+    const std::vector<std::uint16_t> open = open_submission_ports(seen);
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::control || item.port == 443 || !item.attempted()) continue;
+        const bool known = std::find(dead.begin(), dead.end(), item.port) != dead.end() ||
+                           std::find(open.begin(), open.end(), item.port) != open.end();
+        if (!known) dead.push_back(item.port);
+    }
+    std::sort(dead.begin(), dead.end());
+    return dead;
+}
+
+std::vector<Fix> advise(const Observations& seen, const Report& report) {
+    std::vector<Fix> fixes = advise_on_mail(seen, report);
+    if (report.direct.code != VerdictCode::no_network) {
+        Fix servers = name_servers_fix(seen.each_name_server);
+        const auto useless = std::find_if(fixes.begin(), fixes.end(), is_no_help);
+        if (!servers.steps.empty()) fixes.insert(useless, std::move(servers));
+    }
     return fixes;
 }
 

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "diagnose/mail_ports.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/smarthost_blame.hpp"
+#include "smtp/tls_ports.hpp"
 
 namespace diagnose {
 namespace {
@@ -29,7 +29,7 @@ std::string text_of(const Block& block) {
         "password_file = \"/etc/relay/password\"\n",
         block.host.empty() ? sample_host : std::string_view{block.host},
         block.host.empty() ? "  # your provider's submission server" : "", block.port,
-        implicit_tls(block.port) ? "implicit TLS" : "STARTTLS", block.seen,
+        smtp::implicit_tls(block.port) ? "implicit TLS" : "STARTTLS", block.seen,
         block.user.empty() ? sample_user : std::string_view{block.user});
 }
 
@@ -169,6 +169,17 @@ bool network_trouble(VerdictCode code) {
            code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;
 }
 
+// relay itself fetches no tokens: a command does.
+std::string oauth2_words(const ProviderFacts& facts) {
+    return fmt::format(
+        "{}: set auth = \"xoauth2\" and let password_command print a valid access token, for the "
+        "scope {}, from {}",
+        facts.oauth2_only ? "It takes OAuth2 and no password"
+                          : "In place of a password it takes "
+                            "OAuth2",
+        facts.scope, facts.token_url);
+}
+
 // What the smarthost's operator wants of its customers, where it is one that is known.
 void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
     const ProviderFacts* facts = provider_of_smarthost(smarthost.host);
@@ -178,6 +189,7 @@ void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
                                         facts->name, facts->username, facts->password,
                                         facts->setup_url.empty() ? "" : " " + facts->setup_url));
         if (!facts->sign_in.empty()) fix.steps.push_back(facts->sign_in);
+        if (!facts->scope.empty()) fix.steps.push_back(oauth2_words(*facts));
     }
     if (smarthost.code == VerdictCode::smarthost_sender && !facts->from_rule.empty()) {
         fix.steps.push_back(fmt::format("{} takes as sender: {}.", facts->name, facts->from_rule));
@@ -185,6 +197,34 @@ void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
     const bool limit = smarthost.code == VerdictCode::smarthost_rejected &&
                        smarthost.trouble == limit_words && !facts->limits.empty();
     if (limit) fix.steps.push_back(fmt::format("{}'s limits: {}.", facts->name, facts->limits));
+    if (smarthost.code != VerdictCode::smarthost_sender && !facts->note.empty()) {
+        fix.steps.push_back(fmt::format("Of {} to know: {}", facts->name, facts->note));
+    }
+}
+
+// The rule is found from the container's host, whose tools and rights a container seldom has.
+void add_container_steps(const Observations& seen, const LocalSigns& local, Fix& fix) {
+    if (seen.host.container.starts_with("Kubernetes")) {
+        fix.steps.emplace_back(
+            "Look at what acts inside the pod: the service mesh's sidecar, the CNI's egress rules, "
+            "the namespace's NetworkPolicy: `kubectl get networkpolicy`");
+    } else {
+        fix.steps.emplace_back(
+            "On the container's host, as root, look at the rules in the container's own network: "
+            "`nsenter -t $(docker inspect -f '{{.State.Pid}}' CONTAINER) -n nft list ruleset`, or "
+            "`iptables -S OUTPUT` in the same way");
+        fix.steps.emplace_back(
+            "A container that runs with --network host has its host's rules: run there `sudo relay "
+            "diagnose`");
+        fix.steps.emplace_back(
+            "A control group can stop it as well: `systemctl show docker containerd -p "
+            "IPAddressDeny`");
+    }
+    if (!local.rules_read) {
+        fix.steps.emplace_back(
+            "Where the container has root, CAP_NET_ADMIN and nft or iptables, this program quotes "
+            "the rule itself.");
+    }
 }
 
 Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
@@ -270,17 +310,19 @@ Fix use_provider(const Observations& seen) {
     return fix;
 }
 
-void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16_t port, Fix& fix) {
+void add_local_steps(const Observations& seen, const LocalSigns& local, const RuleMatch* rule,
+                     std::uint16_t port, Fix& fix) {
     if (rule != nullptr) {
         RuleQuestion question;
         question.port = port;
-        if (port == 53) question.transport = "udp";
+        if (port == 53) question.transport = seen.dns_transport;
         fix.steps.push_back("This is the rule: " + rule_text(*rule));
         for (const std::string& command : commands_to_allow(*rule, question)) {
             fix.steps.push_back("Run `" + command + "`");
         }
         return;
     }
+    if (!seen.host.container.empty()) return add_container_steps(seen, local, fix);
     if (!local.rules_read) {
         fix.steps.emplace_back("Run it as root to see the rule: `sudo relay diagnose`");
     }
@@ -302,7 +344,7 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
     if (blame.who == Blame::here) {
         fix.title = fmt::format("Let port {} out of this host, for the smarthost {}", blame.port,
                                 smarthost.name);
-        add_local_steps(*signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
+        add_local_steps(seen, *signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
     } else if (blame.who == Blame::config) {
         fix.title = fmt::format("Give this host what the smarthost {} needs", smarthost.name);
         if (report.verdict.summary.find(blame.words) == std::string::npos) {

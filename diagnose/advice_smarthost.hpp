@@ -24,6 +24,7 @@ namespace diagnose {
                                 const SmarthostReport& smarthost);
 
 // Adds the rule that stops a port on this host and the commands that let it out, or where to look.
-void add_local_steps(const LocalSigns& local, const RuleMatch* rule, std::uint16_t port, Fix& fix);
+void add_local_steps(const Observations& seen, const LocalSigns& local, const RuleMatch* rule,
+                     std::uint16_t port, Fix& fix);
 
 }  // namespace diagnose

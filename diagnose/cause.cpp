@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "base/text.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
-#include "net/cidr.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -72,16 +73,10 @@ std::string policy_of(const IspPolicy& isp) {
     return text + ".";
 }
 
+// A carrier's shared address (100.64.0.0/10) is no router of one's own.
 bool private_address(const std::string& address) {
-    static const auto blocks = [] {
-        std::vector<net::Cidr> made;
-        for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-                                 "fc00::/7", "fe80::/10"}) {
-            made.push_back(net::Cidr::parse(text).value());
-        }
-        return made;
-    }();
-    return net::any_contains(blocks, address);
+    const net::AddressScope scope = net::scope_of(address);
+    return scope == net::AddressScope::private_use || scope == net::AddressScope::link_local;
 }
 
 void place(const std::optional<PathReading>& reading, Cause& cause) {
@@ -109,27 +104,41 @@ Cause cause_by_rule(const RuleMatch& rule, std::string policy) {
 }
 
 Cause local_cause(const Observations& seen) {
+    const std::string_view here = here_words(seen);
     if (seen.local.rule) {
-        return cause_by_rule(*seen.local.rule,
-                             redirected_here(seen.local)
-                                 ? "This rule of this host leads port 25 elsewhere."
-                                 : "This rule of this host stops port 25.");
+        std::string policy = fmt::format("This rule of {} stops port 25.", here);
+        if (redirected_here(seen)) {
+            policy = fmt::format("This rule of {} leads port 25 elsewhere.", here);
+        }
+        return cause_by_rule(*seen.local.rule, std::move(policy));
     }
     Cause cause;
     cause.kind = CauseKind::local_firewall;
     cause.hop = 0;
     const PortEvidence* denied = first_denied(seen);
-    if (denied != nullptr && denied->own_address) {
-        cause.name = "a reject rule of this host's packet filter";
+    if (own_server_answers(seen)) {
+        cause.name = fmt::format("a rule of {} that leads port 25 to its own mail server", here);
+        cause.policy =
+            fmt::format("What answers for the mail servers greets as port 25 of {} does: \"{}\".",
+                        here, seen.own_greeting);
+    } else if (denied != nullptr && denied->own_address) {
+        cause.name = fmt::format("a reject rule of {}'s packet filter", here);
     } else if (denied != nullptr) {
-        cause.name = "this host's own policy (a route, a security module or a unit's sandbox)";
+        cause.name =
+            fmt::format("{}'s own policy (a route, a security module or a unit's sandbox)", here);
     } else {
-        cause.name = "this host's own packet filter";
+        cause.name = fmt::format("{}'s own packet filter", here);
         cause.policy =
             "Each SYN failed inside this host's kernel: an output rule or a cgroup "
             "filter (IPAddressDeny= of a systemd unit, a container policy) drops it.";
     }
-    if (!seen.host.container.empty()) cause.policy += " " + seen.host.container_meaning;
+    // The host's forwarding is no suspect: it would let them leave the container first.
+    if (!seen.host.container.empty()) {
+        cause.policy += std::string{cause.policy.empty() ? "" : " "} +
+                        "That is in this container's own network, or in its host's where it shares "
+                        "that (--network host); the host's FORWARD and DOCKER-USER rules would not "
+                        "show like this.";
+    }
     return cause;
 }
 
@@ -151,6 +160,14 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
     place(reading, cause);
     // A box that is not seen on the path is nowhere in particular.
     if (intercepted && reading && reading->finding == PathFinding::clear) cause.hop.reset();
+    if (intercepted && own_greeting_heard(seen)) {
+        cause.kind = CauseKind::gateway;
+        cause.name = "a router that leads port 25 back to this host";
+        cause.policy =
+            "What answers for the mail servers is this host's own server: a port forwarding that "
+            "does not ask from where takes what goes out as well.";
+        return cause;
+    }
     const int hop = cause.hop.value_or(-1);
     const bool near = hop == 0 || hop == 1;
     const bool named_itself = reading && (reading->finding == PathFinding::rejected ||

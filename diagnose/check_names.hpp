@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "diagnose/report.hpp"
+
 namespace diagnose {
 
 // The one name of a check: in its report, and on the terminal while it runs. A check that began
@@ -14,6 +16,7 @@ struct CheckName {
 namespace check_name {
 inline constexpr CheckName network{"network", "Routes and the way to the web"};
 inline constexpr CheckName dns{"dns", "Names of mail servers"};
+inline constexpr CheckName name_servers{"name-servers", "Each name server of this host"};
 inline constexpr CheckName host{"host", "Where this host stands"};
 inline constexpr CheckName port_25{"port-25", "Port 25 of unrelated mail operators"};
 inline constexpr CheckName submission{"submission",
@@ -27,6 +30,14 @@ inline constexpr CheckName answers{"answers",
 inline constexpr CheckName delivery{"delivery", "Each mail server, each address, up to RCPT"};
 inline constexpr CheckName mx{"mx", "Mail servers (MX)"};
 }  // namespace check_name
+
+// Skipped, until it is known better.
+[[nodiscard]] inline Check new_check(const CheckName& name) {
+    Check check;
+    check.id = name.id;
+    check.title = name.title;
+    return check;
+}
 
 [[nodiscard]] inline std::string smarthost_title(const std::string& name) {
     return "Smarthost " + name;

@@ -6,10 +6,10 @@
 
 #include "base/text.hpp"
 #include "diagnose/check_names.hpp"
+#include "diagnose/checks_path.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
-#include "net/cidr.hpp"
 
 namespace diagnose {
 namespace {
@@ -17,13 +17,6 @@ namespace {
 using Names = std::set<std::string>;
 
 std::string list(const Names& names) { return base::join({names.begin(), names.end()}, ", "); }
-
-Check make(const CheckName& name) {
-    Check check;
-    check.id = name.id;
-    check.title = name.title;
-    return check;
-}
 
 void add_rows(const Observations& seen, ProbeRole role, Check& check) {
     for (const PortEvidence& item : seen.ports) {
@@ -51,7 +44,7 @@ void judge_reach(const Observations& seen, Check& check) {
 }
 
 Check network_check(const Observations& seen) {
-    Check check = make(check_name::network);
+    Check check = new_check(check_name::network);
     Evidence v4, v6;
     v4.target = "default route";
     v4.family = net::Family::ipv4;
@@ -79,7 +72,7 @@ Check network_check(const Observations& seen) {
 }
 
 Check dns_check(const Observations& seen) {
-    Check check = make(check_name::dns);
+    Check check = new_check(check_name::dns);
     std::size_t asked = 0, silent = 0, missing = 0;
     Names hosts;
     for (const PortEvidence& item : seen.ports) {
@@ -156,7 +149,7 @@ std::string both_words(const Tally& v4, const Tally& v6) {
 }
 
 Check direct_check(const Observations& seen, const Report& report) {
-    Check check = make(check_name::port_25);
+    Check check = new_check(check_name::port_25);
     add_rows(seen, ProbeRole::direct, check);
     Tally v4, v6;
     bool asked = false;
@@ -184,7 +177,7 @@ Check direct_check(const Observations& seen, const Report& report) {
 }
 
 Check control_check(const Observations& seen) {
-    Check check = make(check_name::submission);
+    Check check = new_check(check_name::submission);
     add_rows(seen, ProbeRole::control, check);
     std::map<std::uint16_t, std::pair<Names, Names>> ports;  // open, not
     for (const PortEvidence& item : seen.ports) {
@@ -213,7 +206,7 @@ Check control_check(const Observations& seen) {
 }
 
 Check identity_check(const Observations& seen) {
-    Check check = make(check_name::interception);
+    Check check = new_check(check_name::interception);
     Names strange, genuine;
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::direct || !item.open()) continue;
@@ -263,7 +256,7 @@ std::string sentence(std::string text) {
 }
 
 Check local_check(const Observations& seen, const Report& report) {
-    Check check = make(check_name::local_firewall);
+    Check check = new_check(check_name::local_firewall);
     const LocalSigns& local = seen.local;
     Evidence counter;
     counter.target = "TCPRetransFail";
@@ -284,6 +277,15 @@ Check local_check(const Observations& seen, const Report& report) {
         row.detail = rule_text(match);
         check.evidence.push_back(std::move(row));
     }
+    if (own_server_answers(seen)) {
+        Evidence row;
+        row.target = "this host's own server";
+        row.address = "127.0.0.1";
+        row.port = 25;
+        row.result = "the same greeting";
+        row.banner = seen.own_greeting;
+        check.evidence.push_back(std::move(row));
+    }
     for (const LocalSigns& signs : seen.smarthost_signs) {
         if (signs.rule) add_rule_row(*signs.rule, check);
     }
@@ -295,7 +297,7 @@ Check local_check(const Observations& seen, const Report& report) {
         check.status = CheckStatus::fail;
         check.summary = report.cause.kind == CauseKind::local_firewall && !report.cause.name.empty()
                             ? sentence(report.cause.name)
-                            : "This host stops port 25.";
+                            : sentence(fmt::format("{} stops port 25", here_words(seen)));
     } else if (local.rules_read || local.counter_read) {
         check.status = CheckStatus::ok;
         check.summary = local.rules_read ? "No rule of this host stops port 25."
@@ -309,143 +311,15 @@ Check local_check(const Observations& seen, const Report& report) {
     return check;
 }
 
-Evidence hop_row(const PathPicture& picture, const PathHop& hop, bool control) {
-    Evidence row;
-    row.target = fmt::format("hop {}", hop.number);
-    row.address = hop.address;
-    row.port = control ? picture.control_port : picture.port;
-    const bool answers = control ? hop.answers_control : hop.answers_direct;
-    row.result = answers ? "time exceeded" : "silent";
-    return row;
-}
-
-std::string reading_words(const PathReading& reading) {
-    const std::string at =
-        reading.hop_address.empty() ? "" : fmt::format(" ({})", reading.hop_address);
-    const std::string next =
-        reading.next_address.empty() ? "" : fmt::format(" ({})", reading.next_address);
-    const int hop = reading.hop.value_or(0);
-    switch (reading.finding) {
-        case PathFinding::hidden:
-            return "Routers keep silent on this network, so the place cannot be told.";
-        case PathFinding::clear:
-            return fmt::format("Port 25 gets all the way, {} hops.", reading.hops.value_or(hop));
-        case PathFinding::stops_here:
-            return "Connects to port 25 do not get past this host or the first router, those to "
-                   "the "
-                   "other port do.";
-        case PathFinding::stops_at:
-            return fmt::format(
-                "Connects to port 25 get to hop {}{} and no further: the filter is "
-                "there or at the next hop{}.",
-                hop, at, next);
-        case PathFinding::stops_late:
-            return fmt::format(
-                "Connects to port 25 get to hop {}{}, the last one that shows itself: the filter "
-                "is there or behind it.",
-                hop, at);
-        case PathFinding::rejected:
-            return fmt::format("Port 25 is rejected at hop {}{}.", hop, at);
-        case PathFinding::reset_here:
-            return "Connections to port 25 are reset no farther away than at the first router.";
-        case PathFinding::intercepted:
-            return fmt::format(
-                "Something at hop {}{} answers port 25 in the server's place, which "
-                "is {} hops away.",
-                hop, at, reading.hops.value_or(0));
-    }
-    return {};
-}
-
-Check path_check(const Observations& seen, const Report& report) {
-    Check check = make(check_name::path);
-    for (const PathTrace& path : seen.paths) {
-        const PathPicture picture = picture_of(path);
-        for (const PathHop& hop : picture.hops) {
-            check.evidence.push_back(hop_row(picture, hop, false));
-            check.evidence.push_back(hop_row(picture, hop, true));
-        }
-        for (Evidence& row : check.evidence) {
-            if (row.family == net::Family::any) row.family = path.family;
-        }
-    }
-    const std::optional<PathReading> reading = best_reading(seen);
-    if (!reading) {
-        check.summary = seen.paths.empty() ? "No path was traced."
-                                           : reading_words(read_path(seen.paths.front()));
-        return check;
-    }
-    // What stops one server or one family where others answer is no fault of the way out.
-    const bool leaves = report.direct.code == VerdictCode::ok_direct;
-    check.status = reading->finding == PathFinding::clear ? CheckStatus::ok
-                   : leaves                               ? CheckStatus::warn
-                                                          : CheckStatus::fail;
-    check.summary = reading_words(*reading);
-    return check;
-}
-
-Evidence answer_row(const AnswerPair& pair, const Answerer& answerer) {
-    Evidence row;
-    row.target = pair.target;
-    row.address = pair.address;
-    row.port = answerer.port;
-    row.family = pair.family;
-    row.result = connect_result_name(answerer.result);
-    row.took = answerer.took;
-    if (answerer.ttl > 0) row.detail = fmt::format("the answer arrives with TTL {}", answerer.ttl);
-    return row;
-}
-
-// A reset that comes at once, where no open port answers nearly as fast, is none of a far server's.
-// Only the quickest of each counts: waiting is no distance.
-std::string quick_reset_words(const Observations& seen) {
-    constexpr base::Duration at_once{2}, far_away{20}, none{-1};
-    base::Duration reset = none, open = none;
-    for (const PortEvidence& item : seen.ports) {
-        if (!item.attempted() || net::is_loopback_address(item.address)) continue;
-        const bool is_reset =
-            item.role == ProbeRole::direct && !item.icmp && item.connect == ConnectResult::refused;
-        if (!is_reset && !item.open()) continue;
-        base::Duration& least = is_reset ? reset : open;
-        if (least == none || item.took < least) least = item.took;
-    }
-    if (reset == none || open == none || reset > at_once || open < far_away) return {};
-    return fmt::format(
-        "Port 25 is reset within {} ms, while no open port answers in less than {} ms: the reset "
-        "comes from this host or its own network.",
-        std::max(reset, base::Duration{1}).count(), open.count());
-}
-
-// Balancing inside a far network can look like it too, so that nearness alone proves no proxy.
-Check answer_check(const Observations& seen) {
-    Check check = make(check_name::answers);
-    std::vector<std::string> sentences;
-    for (const AnswerPair& pair : seen.answers) {
-        check.evidence.push_back(answer_row(pair, pair.direct));
-        check.evidence.push_back(answer_row(pair, pair.control));
-        const AnswerFinding finding = compare_answers(pair);
-        if (finding == AnswerFinding::nearer) check.status = CheckStatus::warn;
-        if (finding == AnswerFinding::same && check.status == CheckStatus::skip) {
-            check.status = CheckStatus::ok;
-        }
-        const std::string words = answer_words(pair);
-        const bool said = std::find(sentences.begin(), sentences.end(), words) != sentences.end();
-        if (!said) sentences.push_back(words);
-    }
-    if (const std::string words = quick_reset_words(seen); !words.empty()) {
-        check.status = CheckStatus::warn;
-        sentences.push_back(words);
-    }
-    check.summary = base::join(sentences, " ");
-    return check;
-}
-
 }  // namespace
 
 std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     std::vector<Check> checks;
     checks.push_back(network_check(seen));
     checks.push_back(dns_check(seen));
+    if (!seen.each_name_server.empty()) {
+        checks.push_back(name_servers_check(seen.each_name_server));
+    }
     checks.push_back(host_check(seen.host));
     checks.push_back(direct_check(seen, report));
     checks.push_back(control_check(seen));

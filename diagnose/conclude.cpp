@@ -130,7 +130,8 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
                                return item.role == ProbeRole::direct && item.denied_here();
                            });
         const std::optional<PathReading> reading = best_reading(seen);
-        const bool path = reading && reading->finding == PathFinding::stops_here;
+        const bool path = reading && (reading->finding == PathFinding::stops_here ||
+                                      reading->finding == PathFinding::intercepted);
         return proof || path ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::outbound_25_intercepted) {
@@ -222,9 +223,8 @@ DirectVote vote_direct(const Observations& seen) {
     // A reset that comes from no farther than the first router may be that router's.
     const bool here = seen.local.rule.has_value() || dropped_here(seen.local);
     const bool nothing = vote.code == VerdictCode::no_network && (seen.route_v4 || seen.route_v6);
-    const bool turned =
-        vote.code == VerdictCode::outbound_25_intercepted && redirected_here(seen.local);
-    if (here && (silent_or_refused(vote.code) || nothing || turned)) {
+    const bool turned = vote.code == VerdictCode::outbound_25_intercepted && redirected_here(seen);
+    if (turned || (here && (silent_or_refused(vote.code) || nothing))) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
             if (*family == vote.code) *family = VerdictCode::local_firewall;
         }

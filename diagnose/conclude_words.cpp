@@ -103,9 +103,16 @@ std::string direct_words(VerdictCode code) {
 
 std::string direct_words(const Observations& seen, VerdictCode code) {
     if (code == VerdictCode::dns_broken) return name_fault_words(seen);
-    if (code == VerdictCode::local_firewall && redirected_here(seen.local)) {
-        return "A rule of this host leads connections to port 25 elsewhere: none reaches the mail "
-               "server that was asked.";
+    if (code == VerdictCode::local_firewall && redirected_here(seen)) {
+        return fmt::format(
+            "A rule of {} leads connections to port 25 elsewhere: none reaches the mail server "
+            "that "
+            "was asked.",
+            here_words(seen));
+    }
+    if (code == VerdictCode::local_firewall && !seen.host.container.empty()) {
+        return "This container itself does not let port 25 out: packets are stopped before they "
+               "reach its host's network.";
     }
     std::string text = direct_words(code);
     constexpr std::string_view claim = ", while their other ports answer.";

@@ -15,6 +15,7 @@
 #include "diagnose/check_names.hpp"
 #include "diagnose/host_catalogue.hpp"
 #include "diagnose/metadata.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -114,6 +115,8 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
                                        std::vector<std::string> echoed_addresses, base::Duration,
                                        HostIdentity& identity) {
     for (const std::string& address : echoed_addresses) {
+        // A server inside this network, or a box in front of one, echoes what it sees.
+        if (net::scope_of(address) != net::AddressScope::global) continue;
         if (!is_one_of(identity.public_addresses, address)) {
             identity.public_addresses.push_back(address);
         }
@@ -138,9 +141,7 @@ asio::awaitable<void> identify_network(asio::any_io_executor, net::Resolver& res
 }
 
 Check host_check(const HostIdentity& identity) {
-    Check check;
-    check.id = check_name::host.id;
-    check.title = check_name::host.title;
+    Check check = new_check(check_name::host);
     check.status = CheckStatus::ok;
     std::vector<std::string> parts;
     if (!identity.container.empty()) parts.push_back("a " + identity.container);

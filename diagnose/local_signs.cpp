@@ -8,6 +8,8 @@
 
 #include "base/text.hpp"
 #include "diagnose/connect.hpp"
+#include "diagnose/own_server.hpp"
+#include "net/cidr.hpp"
 
 namespace diagnose {
 namespace {
@@ -66,17 +68,40 @@ bool dropped_here(const LocalSigns& local) {
            local.failed_retransmissions >= static_cast<long>(local.retransmissions);
 }
 
-bool redirected_here(const LocalSigns& local) {
-    return local.rule && local.rule->verdict == RuleVerdict::redirect;
+bool own_greeting_heard(const Observations& seen) {
+    bool own = false;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::direct || net::is_loopback_address(item.address)) continue;
+        if (item.identity == Identity::genuine) return false;
+        own = own ||
+              (item.identity == Identity::foreign && same_server(seen.own_greeting, item.banner));
+    }
+    return own;
+}
+
+bool own_server_answers(const Observations& seen) {
+    // A router that leads it back here is farther away than this host's own rules.
+    const std::optional<PathReading> reading = best_reading(seen);
+    return own_greeting_heard(seen) && reading.value_or(PathReading{}).hop.value_or(0) <= 1;
+}
+
+std::string_view here_words(const Observations& seen) {
+    return seen.host.container.empty() ? "this host" : "this container";
+}
+
+bool redirected_here(const Observations& seen) {
+    const std::optional<RuleMatch>& rule = seen.local.rule;
+    return (rule && rule->verdict == RuleVerdict::redirect) || own_server_answers(seen);
 }
 
 std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,
-                                          const std::vector<std::string>& name_servers) {
+                                          const std::vector<std::string>& name_servers,
+                                          const std::string& transport) {
     if (!reading.readable) return std::nullopt;
     for (const std::string& server : name_servers) {
         RuleQuestion question;
         question.port = 53;
-        question.transport = "udp";
+        question.transport = transport;
         boost::system::error_code failure;
         const auto address = asio::ip::make_address(server, failure);
         if (failure) continue;

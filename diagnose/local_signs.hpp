@@ -22,9 +22,11 @@ namespace diagnose {
 [[nodiscard]] LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
                                         net::Family family, std::uint16_t port);
 
-// The rule that stops look-ups by UDP at these name servers, as they stand in /etc/resolv.conf.
+// The rule that stops look-ups at these name servers, as they stand in /etc/resolv.conf. They go by
+// "udp", or by "tcp" where its option use-vc says so.
 [[nodiscard]] std::optional<RuleMatch> rule_against_dns(
-    const FirewallReading& reading, const std::vector<std::string>& name_servers);
+    const FirewallReading& reading, const std::vector<std::string>& name_servers,
+    const std::string& transport);
 
 // As signs_of_rules(), and without a rule one silent connect, long enough for two SYNs to be sent
 // again, between two looks at the kernel's counter: about 4 s. Only one at a time, as the counter

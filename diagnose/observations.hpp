@@ -9,6 +9,7 @@
 #include "diagnose/evidence.hpp"
 #include "diagnose/firewall_rules.hpp"
 #include "diagnose/host.hpp"
+#include "diagnose/name_servers.hpp"
 #include "diagnose/options.hpp"
 #include "diagnose/other_ports.hpp"
 #include "diagnose/path.hpp"
@@ -51,17 +52,27 @@ struct Observations {
     bool portal_skipped = false;  // it was looked for, and that did not come to an end in time
     std::string portal;  // what answers in the place of a well-known page; "" when it is the page
     std::string name_servers;
-    std::string search_page;  // the address given for names that do not exist; "": none is
-    std::string proxy;        // of the web, as the environment names it, without credentials
-    bool trust_store = true;  // this host trusts some issuers; without it no issuer is judged
+    std::string dns_transport = "udp";         // by which they are asked
+    std::vector<NameServer> each_name_server;  // asked by itself; empty: none was
+    std::string own_greeting;  // of port 25 on this host, where a stranger answered for others
+    std::string search_page;   // the address given for names that do not exist; "": none is
+    std::string proxy;         // of the web, as the environment names it, without credentials
+    bool trust_store = true;   // this host trusts some issuers; without it no issuer is judged
 };
 
 // A drop by the local output filter, proven without privileges: each SYN sent again failed in the
 // kernel.
 [[nodiscard]] bool dropped_here(const LocalSigns& local);
 
-// A rule of this host (nat OUTPUT) leads what is meant for the port elsewhere.
-[[nodiscard]] bool redirected_here(const LocalSigns& local);
+// A rule of this host (nat OUTPUT) leads what is meant for port 25 elsewhere: it was read, or this
+// host's own server answers for the others.
+[[nodiscard]] bool redirected_here(const Observations& seen);
+[[nodiscard]] bool own_server_answers(const Observations& seen);
+// This host's own server answers for the others, led here by whomever.
+[[nodiscard]] bool own_greeting_heard(const Observations& seen);
+
+// "this host", or "this container": where the rules are that are called its own.
+[[nodiscard]] std::string_view here_words(const Observations& seen);
 
 // Names that lead to the search page only do not exist: their evidence is made to say so.
 void expose_search_page(Observations& seen);

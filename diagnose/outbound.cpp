@@ -6,8 +6,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -18,10 +16,12 @@
 #include "diagnose/local_signs.hpp"
 #include "diagnose/name_trust.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/outbound_choice.hpp"
+#include "diagnose/own_server.hpp"
 #include "diagnose/portal.hpp"
-#include "diagnose/provider_catalogue.hpp"
 #include "diagnose/survey.hpp"
-#include "net/cidr.hpp"
+#include "diagnose/web_proxy.hpp"
+#include "net/resolv_conf.hpp"
 
 namespace diagnose {
 namespace {
@@ -34,6 +34,7 @@ constexpr base::Duration name_time{2500};    // of what is asked about our own a
 constexpr base::Duration leisure{100}, least_patience{250};  // with routers before an open port
 constexpr base::Duration path_time{7000};                    // of what follows the survey
 constexpr base::Duration reserve{500};                       // for concluding
+constexpr base::Duration name_server_time{2500};             // of one question to one of them
 constexpr base::Duration other_port_time{5000};              // of a greeting, EHLO and TLS
 constexpr base::Duration answer_time{3000};                  // of measuring where answers come from
 constexpr std::uint16_t control_port = 443;  // what port 25 of the same address is compared with
@@ -56,6 +57,7 @@ struct Job {
     bool host_known = false;                  // identify_host has written seen.host
     std::optional<FirewallReading> firewall;  // rules_task has read it
     bool over = false;                        // the report is made: nothing more is begun or told
+    net::ResolvConf resolv_conf = net::read_resolv_conf();
     std::optional<tls::ClientContext> observer;
     Observations seen;
 
@@ -102,52 +104,6 @@ asio::awaitable<void> wait_for_all(JobPointer job) {
     co_await job->gate.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
 }
 
-// A known provider's own submission ports; relaying on 25 is for servers, and 443 is no mail port.
-void add_known_ports(SmarthostTarget& target) {
-    const ProviderFacts* facts = provider_of_smarthost(target.host);
-    if (facts == nullptr) return;
-    for (const std::uint16_t port : facts->ports) {
-        const bool known = std::count(target.ports.begin(), target.ports.end(), port) > 0;
-        if (!known && port != 25 && port != control_port) target.ports.push_back(port);
-    }
-}
-
-std::vector<SmarthostTarget> targets_of(const OutboundAsk& ask) {
-    std::vector<SmarthostTarget> targets;
-    for (const SmarthostAsk& smarthost : ask.smarthosts) {
-        SmarthostTarget target{smarthost.name, smarthost.host, {}};
-        for (const SmarthostAsk::Port& port : smarthost.ports) target.ports.push_back(port.port);
-        add_known_ports(target);
-        targets.push_back(std::move(target));
-    }
-    return targets;
-}
-
-std::vector<std::string> name_servers() {
-    std::ifstream file{"/etc/resolv.conf"};
-    std::vector<std::string> servers;
-    for (std::string line; std::getline(file, line);) {
-        if (!line.starts_with("nameserver")) continue;
-        servers.emplace_back(base::trim(std::string_view{line}.substr(10)));
-    }
-    return servers;
-}
-
-// The first address of each family that says most: a silent or strange one before an open one.
-const PortEvidence* to_trace(const Observations& seen, net::Family family) {
-    const PortEvidence* best = nullptr;
-    const auto rank = [](const PortEvidence& item) {
-        return item.genuine ? 0 : item.open() ? 1 : 2;
-    };
-    for (const PortEvidence& item : seen.ports) {
-        const bool candidate = item.role == ProbeRole::direct && item.family == family &&
-                               item.attempted() && item.connect != ConnectResult::no_route &&
-                               !item.address.empty() && !net::is_loopback_address(item.address);
-        if (candidate && (best == nullptr || rank(item) > rank(*best))) best = &item;
-    }
-    return best;
-}
-
 asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
     TraceAsk ask;
     ask.target = item.host;
@@ -161,11 +117,6 @@ asio::awaitable<void> path_task(JobPointer job, PortEvidence item) {
     job->seen.paths.push_back(std::move(path));
 }
 
-// Worth a look where somebody answers on port 25: the server, a proxy, or a box that resets.
-bool answered(const PortEvidence& item) {
-    return item.open() || (item.connect == ConnectResult::refused && !item.icmp);
-}
-
 asio::awaitable<void> answer_task(JobPointer job, PortEvidence item, std::size_t index) {
     const auto address = asio::ip::make_address(item.address);
     const base::Duration limit = std::min(answer_time, job->left());
@@ -173,12 +124,6 @@ asio::awaitable<void> answer_task(JobPointer job, PortEvidence item, std::size_t
         co_await measure_answers(job->executor, item.host, address, item.port, control_port, limit);
     job->seen.answers[index] = std::move(pair);
 }
-
-// A port that this host may not let out, and which smarthost's it is; none: the operators' port 25.
-struct Suspect {
-    PortEvidence item;
-    std::optional<std::size_t> smarthost;
-};
 
 // One after the other, as they share the kernel's counter.
 asio::awaitable<void> local_task(JobPointer job, std::vector<Suspect> suspects) {
@@ -201,40 +146,10 @@ asio::awaitable<void> local_task(JobPointer job, std::vector<Suspect> suspects) 
     }
 }
 
-bool closed(const PortEvidence& item) {
-    return item.attempted() && !item.open() && item.connect != ConnectResult::no_route &&
-           !item.address.empty();
-}
-
-// The configured port of a smarthost that opened at no address of its.
-std::optional<Suspect> suspect_of(const Job& job, std::size_t index) {
-    const SmarthostAsk& smarthost = job.ask.smarthosts[index];
-    if (smarthost.ports.empty()) return std::nullopt;
-    std::optional<Suspect> suspect;
-    for (const PortEvidence& item : job.seen.ports) {
-        const bool its = item.role == ProbeRole::smarthost &&
-                         item.operator_name == smarthost.name &&
-                         item.port == smarthost.ports.front().port;
-        if (its && item.open()) return std::nullopt;
-        if (its && closed(item) && !suspect) suspect = Suspect{item, index};
-    }
-    return suspect;
-}
-
 // Once it is known which ports are closed, and which rules there are.
 void look_for_local_faults(const JobPointer& job) {
     if (!job->surveyed || !job->firewall || job->over) return;
-    std::vector<Suspect> suspects;
-    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
-        const PortEvidence* item = to_trace(job->seen, family);
-        // What answers in another's name may have been chosen by a rule of this host.
-        if (suspects.empty() && item != nullptr && !item->genuine) suspects.push_back({*item, {}});
-    }
-    for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
-        if (const std::optional<Suspect> suspect = suspect_of(*job, i)) {
-            suspects.push_back(*suspect);
-        }
-    }
+    std::vector<Suspect> suspects = suspects_of(job->seen, job->ask);
     if (suspects.empty()) return;
     spawn(job, check_name::local_firewall.title, local_task(job, std::move(suspects)));
 }
@@ -249,7 +164,8 @@ asio::awaitable<void> rules_task(JobPointer job) {
     if (routed) {
         job->seen.rule_for_all = signs_of_rules(reading, "", family, control_port).rule;
     }
-    job->seen.rule_for_dns = rule_against_dns(reading, name_servers());
+    job->seen.rule_for_dns =
+        rule_against_dns(reading, job->resolv_conf.servers, job->seen.dns_transport);
     job->firewall = std::move(reading);
     look_for_local_faults(job);
 }
@@ -273,26 +189,6 @@ asio::awaitable<void> other_port_task(JobPointer job, std::size_t index, PortEvi
     if (!job->over) job->seen.other_ports[index].push_back(std::move(port));
 }
 
-// The first open address of each port of a smarthost that is not configured.
-std::vector<PortEvidence> open_beside(const Job& job, const SmarthostAsk& ask) {
-    std::vector<PortEvidence> open;
-    for (const PortEvidence& item : job.seen.ports) {
-        const bool its = item.role == ProbeRole::smarthost && item.operator_name == ask.name;
-        const auto same = [&](const auto& other) { return other.port == item.port; };
-        const bool known = std::any_of(ask.ports.begin(), ask.ports.end(), same) ||
-                           std::any_of(open.begin(), open.end(), same);
-        if (its && item.open() && !known) open.push_back(item);
-    }
-    return open;
-}
-
-// What another port of the same smarthost could mend.
-bool calls_for_other_ports(const SmarthostStages& stages) {
-    const VerdictCode code = smarthost_code(stages);
-    return code == VerdictCode::smarthost_unreachable || code == VerdictCode::smarthost_tls ||
-           code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;
-}
-
 // Before another port is offered it must have spoken. Begins when the open ones are known and the
 // configured ones have failed or take long.
 void try_other_ports(const JobPointer& job, std::size_t index) {
@@ -302,7 +198,7 @@ void try_other_ports(const JobPointer& job, std::size_t index) {
     if (ended && !calls_for_other_ports(stages)) return;
     job->others_begun[index] = true;
     const SmarthostAsk& ask = job->ask.smarthosts[index];
-    for (const PortEvidence& item : open_beside(*job, ask)) {
+    for (const PortEvidence& item : open_beside(job->seen, ask)) {
         spawn(job, other_ports_title(ask.name), other_port_task(job, index, item));
     }
 }
@@ -314,11 +210,20 @@ void look_at_addresses(const JobPointer& job) {
     spawn(job, check_name::host.title, network_task(job));
 }
 
+// Its greeting may be the one that answers in the others' place.
+asio::awaitable<void> own_server_task(JobPointer job) {
+    std::string greeting = co_await own_greeting(job->executor);
+    if (!job->over) job->seen.own_greeting = std::move(greeting);
+}
+
 // What needs the survey's outcome. Slow smarthosts go on beside it.
 void start_second_phase(const JobPointer& job) {
     if (job->over) return;
     look_at_addresses(job);
     look_for_local_faults(job);
+    if (stranger_answers(job->seen)) {
+        spawn(job, check_name::local_firewall.title, own_server_task(job));
+    }
     for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) try_other_ports(job, i);
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(job->seen, family);
@@ -366,19 +271,22 @@ asio::awaitable<void> portal_task(JobPointer job) {
     job->seen.portal_skipped = false;
 }
 
-// As curl and most programs take it from the environment; of its URL the host and port only.
-std::string web_proxy() {
-    for (const char* name :
-         {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"}) {
-        const char* value = std::getenv(name);
-        if (value == nullptr || *value == '\0') continue;
-        std::string_view url{value};
-        if (const auto scheme = url.find("://"); scheme != url.npos) url.remove_prefix(scheme + 3);
-        url = url.substr(0, url.find('/'));
-        if (const auto user = url.rfind('@'); user != url.npos) url.remove_prefix(user + 1);
-        return base::printable(url, 100);
+asio::awaitable<void> name_server_task(JobPointer job, std::size_t index) {
+    const std::string address = job->seen.each_name_server[index].address;
+    const base::Duration limit = std::min(name_server_time, job->left());
+    NameServer server = co_await ask_name_server(job->executor, address, limit);
+    if (!job->over) job->seen.each_name_server[index] = std::move(server);
+}
+
+void ask_each_name_server(const JobPointer& job) {
+    for (const std::string& address : job->resolv_conf.servers) {
+        NameServer server;
+        server.address = address;
+        job->seen.each_name_server.push_back(std::move(server));
     }
-    return {};
+    for (std::size_t i = 0; i < job->seen.each_name_server.size(); ++i) {
+        spawn(job, check_name::name_servers.title, name_server_task(job, i));
+    }
 }
 
 asio::awaitable<void> search_task(JobPointer job) {
@@ -404,6 +312,7 @@ void start_first_phase(const JobPointer& job) {
         job->seen.portal_skipped = true;
         spawn(job, check_name::network.title, portal_task(job));
         spawn(job, check_name::network.title, search_task(job));
+        ask_each_name_server(job);
     }
     for (std::size_t i = 0; i < job->ask.smarthosts.size(); ++i) {
         spawn(job, smarthost_title(job->ask.smarthosts[i].name), smarthost_task(job, i));
@@ -454,7 +363,8 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->others_begun.resize(job->ask.smarthosts.size());
     job->seen.route_v4 = has_route(executor, net::Family::ipv4);
     job->seen.route_v6 = has_route(executor, net::Family::ipv6);
-    job->seen.name_servers = base::join(name_servers(), ", ");
+    job->seen.name_servers = base::join(job->resolv_conf.servers, ", ");
+    if (job->resolv_conf.use_vc) job->seen.dns_transport = "tcp";
     job->seen.proxy = web_proxy();
     job->seen.trust_store = tls::has_trust_store();
     tls::ClientOptions observing;

@@ -44,6 +44,15 @@ def redirected_here(stage):
     stage.bed.add_rule("client", "output", "tcp dport 25 redirect to :25", table="translate")
 
 
+def led_back(stage):
+    """The home router's forwarding of port 25 lacks its interface: it takes what goes out as well."""
+    stage.bed.add_rule("gateway", "prerouting", f"meta nfproto ipv4 tcp dport 25 dnat ip to "
+                       f"{HOME_CLIENT[0]}", table="translate")
+    stage.bed.add_rule("gateway", "postrouting", "oifname lan ip saddr 192.168.1.0/24 masquerade",
+                       table="translate")
+    stage.bed.add_rule("gateway", "forward", "meta nfproto ipv6 tcp dport 25 drop")
+
+
 def cgroup(how):
     """relay runs in a control group that stops port 25: "drop"s its packets or "deny"s connects."""
     def action(stage):
@@ -129,6 +138,20 @@ def every_block_list(answer):
             stage.world.zone.put("2.0.0.127." + name, "A", answer)
             stage.world.zone.put(".".join(reversed(CLIENT[0].split("."))) + "." + name, "A", answer)
     return action
+
+
+def name_servers(*addresses, options=""):
+    """What stands in the client's resolv.conf."""
+    lines = [f"nameserver {address}\n" for address in addresses]
+    text = "".join(lines) + (f"options {options}\n" if options else "")
+    return lambda stage: stage.host.write("etc/resolv.conf", text)
+
+
+DEAD_RESOLVER = "84.150.53.99"   # what is sent there is lost
+
+
+def dead_resolver(stage):
+    stage.bed.add_rule("isp", "prerouting", f"ip daddr {DEAD_RESOLVER} drop")
 
 
 def no_name(name):
@@ -221,10 +244,10 @@ def captive_portal(stage):
 
 # --- the client as a server --------------------------------------------------------------------------
 
-def listening(address, port=25, greeting=b"220 mail.client.example ESMTP\r\n"):
+def listening(address, port=25, greeting=b"220 mail.client.example ESMTP\r\n", behind_proxy=False):
     """Something on the client answers there; it greets and knows QUIT."""
     def action(stage):
-        stop = stage.world.serve_in_client(address, port, greeting)
+        stop = stage.world.serve_in_client(address, port, greeting, behind_proxy)
         stage.cleanups.append(stop)
     return action
 

@@ -238,9 +238,13 @@ class World:
             return self.certificates.context(f"{host}-foreign", [host], self.certificates.foreign)
         return self.certificates.self_signed(host)
 
-    def serve_in_client(self, address, port, greeting):
-        """Greets and knows QUIT, on the client itself. Returns what ends it."""
+    def serve_in_client(self, address, port, greeting, behind_proxy=False):
+        """Greets and knows QUIT, on the client itself; behind a proxy it waits for that one's header
+        first. Returns what ends it."""
         async def session(reader, writer):
+            if behind_proxy and not (await reader.readline()).startswith(b"PROXY "):
+                writer.close()
+                return
             writer.write(greeting)
             await reader.readline()
             writer.write(b"221 2.0.0 Bye\r\n")

@@ -1,8 +1,8 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
 from mail import Slow
-from setups import (every_exchanger, exchangers_by_family, home, listening, operator_replies, redirect,
-                    redirected_here, rule)
+from setups import (every_exchanger, exchangers_by_family, home, led_back, listening, operator_replies,
+                    redirect, redirected_here, rule)
 from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
@@ -37,12 +37,21 @@ SITUATIONS = by_nobody([
     Situation("proxy-closes", (redirect("close"),), intercepted()),
     Situation("proxy-at-the-gateway", (home, redirect("own-banner", "gateway")), intercepted(1)),
     Situation("redirected-here", (redirected_here, listening("0.0.0.0"), listening("::")),
-              Expected(CODE, leaves=False, kind="unknown", name="this host or the first router",
-                       fix="sudo relay diagnose"),
-              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0,
-                    "name": "tcp dport 25 redirect", "fix": ("This is the rule", "SMTP_REDIRECT"),
-                    "checks": {"local-firewall": "fail"}},
+              Expected("local-firewall", leaves=False, kind="local-firewall", hop=0,
+                       name="its own mail server", summary="elsewhere",
+                       fix=("sudo relay diagnose", "SMTP_REDIRECT"),
+                       checks={"local-firewall": "fail"}, evidence=("the same greeting",)),
+              root={"name": "tcp dport 25 redirect", "fix": ("This is the rule", "SMTP_REDIRECT"),
+                    "evidence": ()},
               everyday=("nobody", "root")),
+    # Another server's greeting, although one listens here.
+    Situation("proxy-beside-an-own-server",
+              (redirect("own-banner"), listening("0.0.0.0"), listening("::")), intercepted()),
+    # A router that forwards port 25 to this host, whoever it was meant for.
+    Situation("led-back-by-the-router",
+              (home, listening("0.0.0.0"), led_back),
+              Expected(CODE, leaves=False, no_fix="SMTP_REDIRECT", kind="gateway",
+                       name="back to this host", fix="Limit the router's forwarding")),
     Situation("proxy-for-ipv4-only", (redirect("own-banner", match="meta nfproto ipv4"),),
               Expected("ok-direct", leaves=True, ipv4=CODE, ipv6="ok-direct", findings=(CODE,),
                        summary="over IPv6 only", kind=("isp", "unknown"), hop=2,

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from setups import (captive_portal, client_ip, environment, failing_name, name_server, no_network,
-                    only_family, rule)
+from setups import (DEAD_RESOLVER, captive_portal, client_ip, dead_resolver, environment, failing_name,
+                    name_server, name_servers, no_network, only_family, rule)
 from bed import RESOLVER, RESOLVER6
 from situation import Expected, Situation, by_nobody
 
@@ -38,6 +38,26 @@ SITUATIONS = by_nobody([
     Situation("firewall-stops-dns-over-tcp-only",
               (rule("client", "output", "tcp dport 53 drop"),),
               Expected("ok-direct", leaves=True, via="direct"), everyday=("root",)),
+    # resolv.conf may have it otherwise: then the one rule stops none, and the other all.
+    Situation("dns-over-tcp-and-udp-stopped",
+              (rule("client", "output", "udp dport 53 drop"),
+               name_servers(RESOLVER, options="use-vc")),
+              Expected("ok-direct", leaves=True, via="direct"), everyday=("nobody", "root")),
+    Situation("dns-over-tcp-stopped",
+              (rule("client", "output", "tcp dport 53 drop"),
+               name_servers(RESOLVER, options="use-vc")), _DNS,
+              root={"kind": "local-firewall", "hop": 0, "name": "tcp dport 53",
+                    "fix": ("This is the rule.*tcp dport 53", "nft delete rule")},
+              everyday=("nobody", "root")),
+    Situation("dns-first-server-dead",
+              (dead_resolver, name_servers(DEAD_RESOLVER, RESOLVER)),
+              Expected("ok-direct", leaves=True, via="direct",
+                       checks={"name-servers": "warn", "dns": "ok"},
+                       fix=("Replace the name server 84.150.53.99", "asked first"))),
+    Situation("dns-second-server-dead",
+              (dead_resolver, name_servers(RESOLVER, DEAD_RESOLVER)),
+              Expected("ok-direct", leaves=True, via="direct",
+                       checks={"name-servers": "warn"}, fix="only when those before it fail")),
     Situation("web-proxy-only",
               (rule("isp", "forward", "iifname customers tcp dport != 3128 drop"),
                environment(https_proxy="http://me:secret@proxy.corp.example:3128")),
@@ -54,7 +74,8 @@ SITUATIONS = by_nobody([
               Expected("ok-direct", leaves=True, ipv6="ok-direct", ipv4=(None, "no-network"))),
     Situation("ipv6-without-route", (client_ip("-6 route del default"),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6=(None, "no-network"))),
-    Situation("dns-dead", (name_server("dead"),), _DNS),
+    Situation("dns-dead", (name_server("dead"),),
+              dataclasses.replace(_DNS, checks={"name-servers": "fail"})),
     Situation("dns-port-closed", (rule("isp", "input", "udp dport 53 reject"),
                                   rule("isp", "input", "tcp dport 53 reject with tcp reset")),
               _DNS),

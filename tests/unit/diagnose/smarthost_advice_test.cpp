@@ -87,6 +87,27 @@ TEST_CASE("a known provider's wants are told where it refused", "[diagnose]") {
     CHECK_THAT(advice, Catch::Contains("ended in 2025"));
 }
 
+TEST_CASE("what the catalogue knows of a provider is told when it does not work", "[diagnose]") {
+    struct Case {
+        const char* host;
+        smtp::Stage stage;
+        const char* words;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"smtp-mail.outlook.com", smtp::Stage::auth, "It takes OAuth2 and no password"},
+        {"smtp-mail.outlook.com", smtp::Stage::auth, "https://outlook.office.com/SMTP.Send"},
+        {"smtp.office365.com", smtp::Stage::auth, "In place of a password it takes OAuth2"},
+        {"smtp.gmail.com", smtp::Stage::auth, "auth = \"xoauth2\""},
+        {"smtp.office365.com", smtp::Stage::greeting, "It has no port 465"},
+        {"smtp-relay.gmail.com", smtp::Stage::ehlo, "minds the EHLO name"},
+    }));
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, c.stage, 535, "no");
+    all.smarthosts.front().host = c.host;
+    CAPTURE(c.host);
+    CHECK_THAT(advice_of(conclude(all)), Catch::Contains(c.words));
+}
+
 TEST_CASE("a port set to the wrong kind of TLS is the configuration's fault", "[diagnose]") {
     Observations all = seen::network("genuine", "open");
     seen::add_smarthost(all, smtp::Stage::greeting, 0, "", "it said nothing");

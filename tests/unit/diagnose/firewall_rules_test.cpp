@@ -36,7 +36,7 @@ const std::string base_chains =
        {"chain":{"family":"inet","table":"t","name":"mail","handle":4}},
        {"chain":{"family":"inet","table":"t","name":"other","handle":5}},
        {"set":{"family":"inet","name":"ports","table":"t","type":"inet_service","handle":6,"elem":[25,{"range":[465,587]}]}},
-       {"set":{"family":"inet","name":"bad","table":"t","type":"ipv4_addr","handle":7,"elem":[{"prefix":{"addr":"192.0.2.0","len":24}},{"elem":{"val":"198.51.100.7","comment":"x"}}]}},
+       {"set":{"family":"inet","name":"bad","table":"t","type":"ipv4_addr","handle":7,"elem":[{"prefix":{"addr":"84.150.54.0","len":24}},{"elem":{"val":"84.150.55.7","comment":"x"}}]}},
        {"map":{"family":"inet","name":"verdicts","table":"t","type":"inet_service","handle":8,"map":"verdict","elem":[[25,{"drop":null}],[80,{"accept":null}]]}})";
 
 FirewallRules nft(const std::vector<NftRule>& rules, bool strict = false) {
@@ -265,7 +265,7 @@ TEST_CASE("nftables chains are walked as a packet does", "[firewall]") {
     const std::string leave = "{'return':null}";
     const std::string from_lan =
         match("==", payload("ip", "saddr"), "{'prefix':{'addr':'10.0.0.0','len':8}}");
-    const std::string from_one = match("==", payload("ip", "saddr"), "'203.0.113.9'");
+    const std::string from_one = match("==", payload("ip", "saddr"), "'84.150.53.9'");
     struct Case {
         std::string name;
         std::vector<NftRule> rules;
@@ -316,7 +316,7 @@ TEST_CASE("nftables chains are walked as a packet does", "[firewall]") {
         {"one address is spared",
          {{"strict", rule({from_one, port25, accept_it})}},
          true,
-         "drop unless ip saddr 203.0.113.9"},
+         "drop unless ip saddr 84.150.53.9"},
         {"marked, then dropped by the mark",
          {{"in", rule({port25, "{'mangle':{'key':{'meta':{'key':'mark'}},'value':1}}"})},
           {"in", rule({port25, match("==", meta("mark"), "1"), drop})}},

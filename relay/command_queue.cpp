@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "admin/target.hpp"
+#include "base/message_id.hpp"
 #include "relay/commands.hpp"
 #include "relay/queue_export.hpp"
 #include "relay/queue_report.hpp"
@@ -15,11 +16,16 @@ namespace json = boost::json;
 
 namespace {
 
-// Runs a verb with the way to the queue, which every one of them needs first.
+bool needs_no_question() { return true; }
+
+// Runs a verb with the way to the queue, which every one of them needs first. Until the question is
+// answered, the spool is anybody's.
 ExitStatus with_channel(const Context& context, Purpose purpose,
-                        const std::function<ExitStatus(ControlChannel&)>& verb) {
+                        const std::function<ExitStatus(ControlChannel&)>& verb,
+                        const std::function<bool()>& confirmed = needs_no_question) {
     const auto settings = load_sections(context, {"spool"});
     if (!settings) return ExitStatus::config;
+    if (!confirmed()) return fail("nothing was deleted");
     const auto channel = open_control(settings->spool, purpose);
     if (!channel) return fail(channel.error().message);
     return verb(**channel);
@@ -46,7 +52,7 @@ ExitStatus list_as_json(ControlChannel& channel, const SelectionOptions& options
     if (!done) return fail(done.error().message);
     json::object all;
     all["messages"] = std::move(messages);
-    all["next"] = nullptr;
+    all["next"] = done->empty() ? json::value(nullptr) : json::value(*done);
     print(json::serialize(all) + "\n");
     return ExitStatus::done;
 }
@@ -60,6 +66,11 @@ ExitStatus list_as_table(ControlChannel& channel, const SelectionOptions& option
     });
     if (!done) return fail(done.error().message);
     if (terminal.interactive && count == 0) print("No message " + options.words() + ".\n");
+    // Not among the lines that a script counts.
+    if (!done->empty()) {
+        std::fputs(("More messages remain; the next follow with --cursor " + *done + "\n").c_str(),
+                   stderr);
+    }
     return ExitStatus::done;
 }
 
@@ -81,6 +92,13 @@ void add_list(CLI::App& queue, Context& context) {
     command->add_option("--limit", options->limit, "At most this many")
         ->type_name("N")
         ->check(count_problem);
+    command->add_option("--cursor", options->cursor, "Go on where a list with --limit stopped")
+        ->type_name("ID")
+        ->check([](const std::string& text) {
+            return base::MessageId::parse(text)
+                       ? std::string{}
+                       : std::string{"must be what a list with --limit gave as the next"};
+        });
 }
 
 // show
@@ -95,7 +113,7 @@ void add_show(CLI::App& queue, Context& context) {
                 print(context.json
                           ? json::serialize(*message) + "\n"
                           : message_story(ApiView{*message}, standard_output(context.color),
-                                          base::SystemClock{}.now()));
+                                          base::SystemClock{}.now(), channel.online()));
                 return ExitStatus::done;
             });
         });
@@ -162,10 +180,10 @@ bool unasked(const Verb& verb, const SelectionOptions& options) {
            ::isatty(STDIN_FILENO) != 1;
 }
 
-bool confirmed(const SelectionOptions& options) {
-    if (options.yes) return true;
+bool confirmed(const Verb& verb, const SelectionOptions& options) {
+    if (options.yes || !options.ids.empty() || std::string_view{verb.name} != "delete") return true;
     const std::string question =
-        "Delete every message " + options.words() + "? This cannot be undone. [y/N] ";
+        "Delete every message " + options.which() + "? This cannot be undone. [y/N] ";
     std::fputs(question.c_str(), stderr);
     char answer[16] = {};
     if (std::fgets(answer, sizeof answer, stdin) == nullptr) return false;
@@ -174,10 +192,6 @@ bool confirmed(const SelectionOptions& options) {
 
 ExitStatus change(ControlChannel& channel, const Context& context, const Verb& verb,
                   const SelectionOptions& options) {
-    const bool deletes = std::string_view{verb.name} == "delete";
-    if (options.ids.empty() && deletes && !confirmed(options)) {
-        return fail("nothing was deleted");
-    }
     const char* past = channel.online() ? verb.past : verb.past_offline;
     const Changed changed = options.ids.empty() ? change_selection(channel, verb, options)
                                                 : change_ids(channel, verb, options.ids);
@@ -198,14 +212,15 @@ void add_verb(CLI::App& queue, Context& context, const Verb& verb) {
         queue, context, verb.name, verb.description, {.json = true}, [options, &context, &verb] {
             if (const auto problem = options->problem()) return fail(*problem, ExitStatus::usage);
             if (unasked(verb, *options)) {
-                return fail("deleting every message " + options->words() +
+                return fail("deleting every message " + options->which() +
                                 " needs --yes, as there "
                                 "is no terminal to ask on",
                             ExitStatus::usage);
             }
-            return with_channel(context, Purpose::change, [&](ControlChannel& channel) {
-                return change(channel, context, verb, *options);
-            });
+            return with_channel(
+                context, Purpose::change,
+                [&](ControlChannel& channel) { return change(channel, context, verb, *options); },
+                [&] { return confirmed(verb, *options); });
         });
     command->add_option("ID", options->ids, "Messages");
     add_selection_options(*command, *options, "Every message that waits");

@@ -139,6 +139,9 @@ class OfflineChannel final : public ControlChannel {
     }
     bool online() const override { return false; }
 
+    static Result<std::unique_ptr<ControlChannel>> open(const spool::Options& options,
+                                                        Purpose purpose);
+
  private:
     admin::Services services() {
         admin::Services services;
@@ -163,26 +166,40 @@ Listening probe(const std::string& path) {
     return error ? Listening::no : Listening::yes;
 }
 
-Result<std::unique_ptr<ControlChannel>> open_offline(const spool::Options& options,
-                                                     Purpose purpose) {
-    const std::string directory = options.directory.string();
-    std::error_code ignored;
-    if (!std::filesystem::exists(options.directory, ignored)) {
-        return base::error("no relay runs, and there is no spool at " + directory +
-                           ": start \"relay run\" first, or name its configuration with --config");
-    }
+Result<std::unique_ptr<ControlChannel>> OfflineChannel::open(const spool::Options& options,
+                                                             Purpose purpose) {
     auto mailbox = std::make_shared<Mailbox>();
     spool::Post post = [mailbox](std::function<void()> batch) { mailbox->post(std::move(batch)); };
-    auto opened = purpose == Purpose::look
-                      ? spool::Spool::open_for_reading(options, std::move(post))
-                      : spool::Spool::open(options, std::move(post));
+    spool::Options as_command = options;
+    as_command.opener = spool::Opener::command;
+    auto opened = purpose == Purpose::look_once
+                      ? spool::Spool::open_for_reading(std::move(as_command), std::move(post))
+                      : spool::Spool::open(std::move(as_command), std::move(post));
     if (!opened) {
-        return base::error("no relay answers on " + control_socket_path(directory).string() +
+        return base::error("no relay answers on " +
+                           control_socket_path(options.directory).string() +
                            ", and its spool cannot be opened either: " + opened.error().message);
     }
     return std::unique_ptr<ControlChannel>{
         std::make_unique<OfflineChannel>(std::move(*opened), std::move(mailbox))};
 }
+
+// Has the spool for the time of a call only: what a command prints between two calls may wait for
+// its reader without end, and a relay that starts then must not wait with it.
+class LookingChannel final : public ControlChannel {
+ public:
+    explicit LookingChannel(spool::Options options) : options_(std::move(options)) {}
+
+    Result<admin::ApiResponse> call(admin::ApiRequest request) override {
+        const auto channel = open_control(options_, Purpose::look_once);
+        if (!channel) return channel.error();
+        return (*channel)->call(std::move(request));
+    }
+    bool online() const override { return false; }
+
+ private:
+    spool::Options options_;
+};
 
 base::Error denied(const std::string& path) {
     return base::error("permission denied for " + path +
@@ -217,7 +234,15 @@ Result<std::unique_ptr<ControlChannel>> open_control(const spool::Options& optio
         if (listening == Listening::denied) return denied(path);
         if (listening == Listening::yes) return connect_to_server(options.directory);
     }
-    return open_offline(options, purpose);
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.directory, ignored)) {
+        return base::error("no relay runs, and there is no spool at " + options.directory.string() +
+                           ": start \"relay run\" first, or name its configuration with --config");
+    }
+    if (purpose == Purpose::look) {
+        return std::unique_ptr<ControlChannel>{std::make_unique<LookingChannel>(options)};
+    }
+    return OfflineChannel::open(options, purpose);
 }
 
 std::string error_message(const admin::ApiResponse& response) {

@@ -27,8 +27,8 @@ class ControlChannel {
 [[nodiscard]] base::Result<std::unique_ptr<ControlChannel>> connect_to_server(
     const std::filesystem::path& spool);
 // What a command wants of a spool whose server does not run. One that is only looked at stays as it
-// is, and gives what can be read when it is damaged.
-enum class Purpose : std::uint8_t { look, change };
+// is, gives what can be read when it is damaged, and is let go after each call (or the only one).
+enum class Purpose : std::uint8_t { look, look_once, change };
 
 // To the running server, else to the spool. Never creates a spool.
 [[nodiscard]] base::Result<std::unique_ptr<ControlChannel>> open_control(

@@ -112,7 +112,15 @@ std::string attempt_line(const ApiView& attempt, const Terminal& terminal) {
     return text + "\n";
 }
 
-std::string what_comes_next(const ApiView& message, base::Time now) {
+std::string attempt_in(const ApiView& message, base::Time now, bool relay_runs) {
+    const auto due = message.time("due");
+    const base::Duration left = due && *due > now ? *due - now : base::Duration::zero();
+    if (!relay_runs && left < std::chrono::minutes{1}) return "attempt as soon as relay runs";
+    if (left == base::Duration::zero()) return "attempt now";
+    return "attempt in " + base::human_duration(left) + (relay_runs ? "" : ", if relay runs then");
+}
+
+std::string what_comes_next(const ApiView& message, base::Time now, bool relay_runs) {
     const std::string state = message.text("state");
     const std::string id = message.text("id");
     const std::string asked = message.text("asked");
@@ -122,10 +130,9 @@ std::string what_comes_next(const ApiView& message, base::Time now) {
     if (state == "held") return "held until \"relay queue release " + id + "\"";
     if (state == "delivered") return "nothing: every recipient has it";
     if (state == "failed") return "nothing: given up for at least one recipient";
-    const auto due = message.time("due");
-    const std::string when = !due || *due <= now ? "now" : "in " + base::human_duration(*due - now);
-    if (state != "unknown") return "attempt " + when;
-    return "attempt " + when +
+    const std::string attempt = attempt_in(message, now, relay_runs);
+    if (state != "unknown") return attempt;
+    return attempt +
            "; the last one ended without a reply after the whole message was sent, so the "
            "recipients may have it already";
 }
@@ -170,7 +177,8 @@ std::string message_table(const json::array& messages, const Terminal& terminal,
     return table.text(terminal);
 }
 
-std::string message_story(const ApiView& message, const Terminal& terminal, base::Time now) {
+std::string message_story(const ApiView& message, const Terminal& terminal, base::Time now,
+                          bool relay_runs) {
     const std::string state = message.text("state");
     std::string text = styled(terminal, Style::bold, message.text("id")) + "  " +
                        styled(terminal, state_style(state), state) + "\n";
@@ -184,9 +192,12 @@ std::string message_story(const ApiView& message, const Terminal& terminal, base
     text += line("finished", moment(message, "finished", now));
     text += recipient_lines(message, terminal);
     const std::vector<ApiView> history = objects(message.list("history"));
-    text += history.empty() ? "\nNo attempt yet\n" : "\nAttempts\n";
+    const bool cut_off = history.empty() && state == "unknown";
+    const char* none = cut_off ? "\nThe attempt under way when relay was killed left no record\n"
+                               : "\nNo attempt yet\n";
+    text += history.empty() ? none : "\nAttempts\n";
     for (const ApiView attempt : history) text += attempt_line(attempt, terminal);
-    return text + "\n" + line("next", what_comes_next(message, now));
+    return text + "\n" + line("next", what_comes_next(message, now, relay_runs));
 }
 
 std::string stats_text(const ApiView& stats, base::Time now) {

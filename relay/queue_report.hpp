@@ -13,7 +13,7 @@ namespace relay {
 
 // All that is known of one message: envelope, each recipient, each attempt, what comes next.
 [[nodiscard]] std::string message_story(const ApiView& message, const Terminal& terminal,
-                                        base::Time now);
+                                        base::Time now, bool relay_runs = true);
 
 [[nodiscard]] std::string stats_text(const ApiView& stats, base::Time now);
 

@@ -31,13 +31,23 @@ std::string glob_problem(const std::string& text) {
 
 std::string SelectionOptions::states() const { return state.empty() ? waiting_states : state; }
 
-std::string SelectionOptions::words() const {
+std::string SelectionOptions::words() const { return conditions() + condition_of_state(); }
+
+std::string SelectionOptions::which() const {
+    return conditions() + "that " + condition_of_state();
+}
+
+std::string SelectionOptions::conditions() const {
     std::string words;
     if (!to.empty()) words += "to " + to + " ";
     if (!from.empty()) words += "from " + from + " ";
     if (!text.empty()) words += "with \"" + text + "\" ";
-    if (state.empty()) return words + "waits";
-    return words + (state == "all" ? "is in the spool" : "is " + state);
+    return words;
+}
+
+std::string SelectionOptions::condition_of_state() const {
+    if (state.empty()) return "waits";
+    return state == "all" ? "is in the spool" : "is " + state;
 }
 
 std::optional<std::string> SelectionOptions::problem() const {
@@ -84,14 +94,15 @@ void add_selection_options(CLI::App& command, SelectionOptions& options, const c
         ->check(state_problem);
 }
 
-base::Result<void> for_each_page(ControlChannel& channel, const SelectionOptions& options,
-                                 const std::function<void(const json::array& messages)>& take) {
+base::Result<std::string> for_each_page(
+    ControlChannel& channel, const SelectionOptions& options,
+    const std::function<void(const json::array& messages)>& take) {
     std::size_t left = options.limit == 0 ? std::size_t(-1) : options.limit;
-    std::string cursor;
+    std::string cursor = options.cursor;
     while (left > 0) {
         std::string target = "/api/v1/messages?" + options.query() +
                              "&limit=" + std::to_string(std::min(left, page_size));
-        if (!cursor.empty()) target += "&cursor=" + cursor;
+        if (!cursor.empty()) target += "&cursor=" + admin::percent_encode(cursor);
         const auto page = call_api(channel, "GET", target);
         if (!page) return page.error();
         const json::array& messages = ApiView{*page}.list("messages");
@@ -100,7 +111,7 @@ base::Result<void> for_each_page(ControlChannel& channel, const SelectionOptions
         cursor = ApiView{*page}.text("next");
         if (cursor.empty()) break;
     }
-    return {};
+    return cursor;
 }
 
 }  // namespace relay

@@ -8,11 +8,15 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "spool/free_space.hpp"
 
 namespace spool {
@@ -58,16 +62,32 @@ SpoolError lock_failure(const Layout& layout, int number) {
                         layout.lock().string())};
 }
 
-std::string read_owner(int file) {
+// Who holds the lock, as far as the lock file tells: a command that reads leaves no word in it.
+struct Owner {
+    long process = 0;
+    std::string word;
+    // The file outlives who wrote it.
+    [[nodiscard]] bool lives() const {
+        return process > 0 && (::kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM);
+    }
+
+    static constexpr std::string_view server_word = "run", command_word = "queue";
+};
+
+Owner read_owner(int file) {
     std::array<char, 32> text{};
     const ssize_t count = ::pread(file, text.data(), text.size() - 1, 0);
     if (count <= 0) return {};
-    const long process = std::strtol(text.data(), nullptr, 10);
-    return process > 0 ? std::to_string(process) : std::string{};
+    char* end = nullptr;
+    Owner owner;
+    owner.process = std::strtol(text.data(), &end, 10);
+    owner.word = base::trim(end);
+    return owner;
 }
 
-Outcome<> write_owner(int file, const std::filesystem::path& path) {
-    const std::string text = fmt::format("{}\n", ::getpid());
+Outcome<> write_owner(int file, Opener opener, const std::filesystem::path& path) {
+    const std::string text = fmt::format(
+        "{} {}\n", ::getpid(), opener == Opener::server ? Owner::server_word : Owner::command_word);
     if (::ftruncate(file, 0) != 0 ||
         ::pwrite(file, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
         return file_failure("write", path, errno);
@@ -75,15 +95,44 @@ Outcome<> write_owner(int file, const std::filesystem::path& path) {
     return {};
 }
 
-Outcome<> take_lock(int file, int kind, const Layout& layout) {
-    if (::flock(file, kind | LOCK_NB) == 0) return {};
-    if (errno != EWOULDBLOCK) return file_failure("lock", layout.lock(), errno);
-    const std::string owner = read_owner(file);
-    return SpoolError{Problem::io,
-                      fmt::format("the spool {} is in use by {}: stop that one first, or give this "
-                                  "one another spool.directory",
-                                  layout.directory.string(),
-                                  owner.empty() ? "another process" : "process " + owner)};
+SpoolError in_use(const Layout& layout, const Owner& owner, bool by_readers, Opener opener) {
+    const std::string directory = layout.directory.string();
+    if (by_readers || owner.word == Owner::command_word) {
+        const std::string process =
+            by_readers ? "that reads it" : fmt::format("(process {})", owner.process);
+        return {Problem::io, fmt::format("the spool {} is in use by a `relay queue` command {}, "
+                                         "which has not ended yet: let it end, or stop it, and try "
+                                         "again",
+                                         directory, process)};
+    }
+    std::string name = "another process";
+    if (owner.process > 0) name = fmt::format("process {}", owner.process);
+    if (owner.process > 0 && owner.word == Owner::server_word) {
+        name = fmt::format("relay run (process {})", owner.process);
+    }
+    const char* remedy = opener == Opener::server
+                             ? "stop that one first, or give this one another spool.directory"
+                             : "it may be about to start or to end; try again in a moment, and "
+                               "stop it if that goes on";
+    return {Problem::io, fmt::format("the spool {} is in use by {}: {}", directory, name, remedy)};
+}
+
+// A command has the spool for moments only, so whoever comes then waits for them to pass.
+Outcome<> take_lock(int file, int kind, const Layout& layout, const Options& options) {
+    constexpr std::chrono::milliseconds pause{20};
+    const auto give_up = std::chrono::steady_clock::now() + options.patience;
+    for (;;) {
+        if (::flock(file, kind | LOCK_NB) == 0) return {};
+        if (errno != EWOULDBLOCK) return file_failure("lock", layout.lock(), errno);
+        const bool by_readers = kind == LOCK_EX && ::flock(file, LOCK_SH | LOCK_NB) == 0;
+        if (by_readers) ::flock(file, LOCK_UN);
+        const Owner owner = read_owner(file);
+        const bool by_server = !by_readers && owner.word != Owner::command_word && owner.lives();
+        if (by_server || std::chrono::steady_clock::now() >= give_up) {
+            return in_use(layout, owner, by_readers, options.opener);
+        }
+        std::this_thread::sleep_for(pause);
+    }
 }
 
 }  // namespace
@@ -134,24 +183,30 @@ SpoolError sync_failure(const std::filesystem::path& file, int number) {
                     file.string(), base::errno_text(number))};
 }
 
-Outcome<Descriptor> claim_directory(const Layout& layout) {
+Outcome<Descriptor> claim_directory(const Layout& layout, const Options& options) {
     if (auto made = make_private_folder(layout.directory); !made) return made.error();
     warn_if_open_to_all(layout.directory);
     Descriptor lock{::open(layout.lock().c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!lock.open()) return lock_failure(layout, errno);
-    if (auto locked = take_lock(lock.number(), LOCK_EX, layout); !locked) return locked.error();
-    if (auto written = write_owner(lock.number(), layout.lock()); !written) return written.error();
+    if (auto locked = take_lock(lock.number(), LOCK_EX, layout, options); !locked) {
+        return locked.error();
+    }
+    if (auto written = write_owner(lock.number(), options.opener, layout.lock()); !written) {
+        return written.error();
+    }
     if (auto made = make_private_folder(layout.bodies()); !made) return made.error();
     return lock;
 }
 
-Outcome<Descriptor> share_directory(const Layout& layout) {
+Outcome<Descriptor> share_directory(const Layout& layout, const Options& options) {
     Descriptor lock{::open(layout.lock().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!lock.open()) {
         if (errno == ENOENT) return lock;
         return lock_failure(layout, errno);
     }
-    if (auto locked = take_lock(lock.number(), LOCK_SH, layout); !locked) return locked.error();
+    if (auto locked = take_lock(lock.number(), LOCK_SH, layout, options); !locked) {
+        return locked.error();
+    }
     return lock;
 }
 

@@ -38,10 +38,10 @@ struct Layout {
 };
 
 // Makes the folders, for this user alone, and takes the lock that keeps a second process out for
-// as long as the descriptor lives.
-[[nodiscard]] Outcome<Descriptor> claim_directory(const Layout& layout);
+// as long as the descriptor lives. Waits options.patience for a command that has it.
+[[nodiscard]] Outcome<Descriptor> claim_directory(const Layout& layout, const Options& options);
 // Keeps only those out who would claim it, and makes nothing.
-[[nodiscard]] Outcome<Descriptor> share_directory(const Layout& layout);
+[[nodiscard]] Outcome<Descriptor> share_directory(const Layout& layout, const Options& options);
 
 // Syncs a folder, so that the names in it survive a power cut.
 // After a sync that failed: the system may have dropped what was written, and says so only once.

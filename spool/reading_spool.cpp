@@ -32,7 +32,7 @@ bool is_damage(const SpoolError& error) { return error.problem == Problem::corru
 
 Outcome<std::unique_ptr<ReadingSpool>> ReadingSpool::open(const Options& options, Post post) {
     const Layout layout{options.directory};
-    auto lock = share_directory(layout);
+    auto lock = share_directory(layout, options);
     if (!lock) return lock.error();
     const auto mark = read_mark(layout);
     if (!mark) return mark.error();

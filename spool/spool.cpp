@@ -16,7 +16,7 @@ Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Interna
     SqliteSpool::Parts parts;
     parts.clock = internals.clock != nullptr ? internals.clock : &system_clock;
     parts.layout = Layout{options.directory};
-    auto lock = claim_directory(parts.layout);
+    auto lock = claim_directory(parts.layout, options);
     if (!lock) return lock.error();
     parts.lock = std::move(*lock);
 

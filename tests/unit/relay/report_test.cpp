@@ -32,6 +32,18 @@ json::object message(const std::string& state) {
 
 }  // namespace
 
+TEST_CASE("without a relay a story promises no attempt of its own", "[report]") {
+    const auto parse = [](const char* text) { return boost::json::parse(text).as_object(); };
+    const auto unknown = parse(R"({"id":"1","state":"unknown","due":"2026-11-24T12:00:00.176Z"})");
+    const std::string story = message_story(ApiView{unknown}, Terminal{}, now, false);
+    CHECK_THAT(story, Catch::Contains("attempt as soon as relay runs; the last one ended"));
+    CHECK_THAT(story, !Catch::Contains("No attempt yet"));
+    const auto later = parse(R"({"id":"1","state":"queued","due":"2026-11-24T12:05:00.000Z"})");
+    CHECK_THAT(
+        message_story(ApiView{later}, Terminal{}, now, false),
+        Catch::Contains("attempt in 5m, if relay runs then") && Catch::Contains("No attempt yet"));
+}
+
 TEST_CASE("times are read back as they were written", "[relay]") {
     const base::Time time = base::SystemClock{}.now();
     CHECK(parse_iso8601(base::format_iso8601(time)) == time);

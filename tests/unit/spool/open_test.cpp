@@ -65,7 +65,11 @@ TEST_CASE("a second opener is told who has the spool", "[spool]") {
     const Folder folder;
     Desk desk{folder};
     CHECK_THAT(open_failure(desk.options),
-               Contains("is in use by process " + std::to_string(::getpid())));
+               Contains("is in use by relay run (process " + std::to_string(::getpid()) +
+                        "): stop that one first"));
+    Options as_command = desk.options;
+    as_command.opener = Opener::command;
+    CHECK_THAT(open_failure(as_command), Contains("try again in a moment"));
     REQUIRE(desk.add(1).has_value());
     desk.spool.reset();
     CHECK(open_failure(desk.options) == "opened");

@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 
+#include "admin/access.hpp"
+#include "base/text.hpp"
+#include "net/cidr.hpp"
 #include "relay/users_file.hpp"
 #include "tls/context.hpp"
 
@@ -77,7 +81,7 @@ void check_smarthost(config::LoadResult& loaded, const tls::ClientOptions& optio
     }
 }
 
-// Opening the log makes it, and the folders it is in; this only looks whether that can be done.
+// Opening the log makes the file, but no folder; this only looks whether that can be done.
 void check_log(config::LoadResult& loaded) {
     const fs::path file = loaded.settings.log.file;
     if (file.empty()) return;
@@ -85,13 +89,88 @@ void check_log(config::LoadResult& loaded) {
     if (fs::is_directory(file, ignored)) {
         return add(loaded, "log.file", file.string() + " is a folder: name a file in it");
     }
-    fs::path there = file;
-    while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path{"."};
+    const fs::path there = fs::exists(file, ignored) ? file : folder;
     if (::access(there.c_str(), W_OK) == 0) return;
     const int reason = errno;
+    const char* remedy = reason == ENOENT ? "make that folder, for the user that runs relay"
+                                          : "let the user that runs relay write there";
     add(loaded, "log.file",
-        fmt::format("{} cannot be written: {}; let the user that runs relay write there",
-                    there.string(), base::errno_text(reason)));
+        fmt::format("{} cannot be written: {}; {}", there.string(), base::errno_text(reason),
+                    remedy));
+}
+
+// Opening the spool makes its folder, and those that it is in.
+void check_spool(config::LoadResult& loaded) {
+    const fs::path directory = loaded.settings.spool.directory;
+    std::error_code ignored;
+    fs::path there = directory;
+    while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+    if (there.empty()) there = ".";
+    if (!fs::is_directory(there, ignored)) {
+        return add(loaded, "spool.directory", there.string() + " is no folder: name another place");
+    }
+    if (there == directory || ::access(there.c_str(), W_OK | X_OK) == 0) return;
+    const int reason = errno;
+    add(loaded, "spool.directory",
+        fmt::format("{} cannot be made in {}: {}; make it for the user that runs relay",
+                    directory.string(), there.string(), base::errno_text(reason)));
+}
+
+bool every_interface(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
+
+// Whether a listener at `bound` takes what is meant for `host`, as far as the words tell.
+bool listens_for(const std::string& bound, const std::string& host) {
+    const bool here = host == "localhost" || net::is_loopback_address(host);
+    const bool bound_here = bound == "localhost" || every_interface(bound);
+    return bound == host || (here && bound_here) ||
+           (host == "localhost" && net::is_loopback_address(bound));
+}
+
+std::optional<std::string> listener_for(const std::vector<std::string>& listen,
+                                        const std::string& host, unsigned short port) {
+    for (const std::string& text : listen) {
+        const auto bound = admin::parse_host_port(text, 0);
+        if (bound && bound->port != 0 && bound->port == port && listens_for(bound->host, host)) {
+            return text;
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> mail_listeners(const config::Settings& settings) {
+    std::vector<std::string> all = settings.listener.listen;
+    const std::vector<std::string>& tls = settings.listener.tls_listen;
+    all.insert(all.end(), tls.begin(), tls.end());
+    return all;
+}
+
+void check_admin_addresses(config::LoadResult& loaded) {
+    const std::vector<std::string> mail = mail_listeners(loaded.settings);
+    const std::vector<std::string> admin_listen = loaded.settings.admin.listen;
+    for (const std::string& text : admin_listen) {
+        const auto address = admin::parse_host_port(text, 0);
+        if (!address) continue;
+        const auto taken = listener_for(mail, address->host, address->port);
+        if (!taken) continue;
+        add(loaded, "admin.listen",
+            fmt::format("{} is taken by \"{}\", where clients bring mail: give it another port",
+                        text, *taken));
+    }
+}
+
+// Each message would come back to relay itself, until its hops are too many.
+void check_loop(config::LoadResult& loaded, const delivery::SmarthostOptions& smarthost,
+                const std::string& section) {
+    const std::vector<std::string> mail = mail_listeners(loaded.settings);
+    for (const unsigned short port : smarthost.ports) {
+        const auto own = listener_for(mail, smarthost.host, port);
+        if (!own) continue;
+        add(loaded, section + ".host",
+            fmt::format("{}:{} is this relay's own listener \"{}\": name the server that takes "
+                        "your mail out",
+                        smarthost.host, port, *own));
+    }
 }
 
 }  // namespace
@@ -103,8 +182,11 @@ void check_files(config::LoadResult& loaded) {
         const std::string section =
             smarthosts.size() == 1 ? "smarthost" : fmt::format("smarthost[{}]", i + 1);
         check_smarthost(loaded, smarthosts[i].verification, section);
+        check_loop(loaded, smarthosts[i], section);
     }
     check_log(loaded);
+    check_spool(loaded);
+    check_admin_addresses(loaded);
     std::stable_sort(loaded.problems.begin(), loaded.problems.end(),
                      [](const config::Problem& a, const config::Problem& b) {
                          return std::tie(a.line, a.column) < std::tie(b.line, b.column);

@@ -105,7 +105,7 @@ struct ReplyCatalogue::Reply {
     std::string_view enhanced;
     std::string text;
     std::string_view provider, stage;
-    bool provider_known;  // the catalogue has entries of this provider
+    bool provider_known;  // the catalogue has entries of this provider, or it is none of them
 };
 
 std::string normalize_reply(std::string_view text) {
@@ -229,7 +229,7 @@ const ReplyEntry* ReplyCatalogue::explain(const ReplyQuery& query) const {
                       normalize_reply(query.text),
                       query.provider,
                       stage_of(query.code, query.stage),
-                      known};
+                      known || query.no_service};
     const ReplyEntry* best = nullptr;
     int best_score = -1;
     for (std::size_t i = 0; i < entries_.size(); ++i) {

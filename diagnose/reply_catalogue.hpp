@@ -36,6 +36,7 @@ struct ReplyQuery {
     std::string_view text;      // lines parted by '\n'; codes at their starts do no harm
     std::string_view provider;  // the preset's id, "" when not known
     std::string_view stage;     // as in ReplyEntry, or smtp::stage_name(); "" when not known
+    bool no_service = false;    // known to come from none of the services in the catalogue
 };
 
 class ReplyCatalogue {

@@ -118,7 +118,8 @@ asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
         // It quotes the server, which may say anything.
         result.text = base::printable(describe(all, options, connection.port(), *failure), 2000);
         if (failure->reply.code != 0) {
-            result.advice = base::printable(explain_reply(failure->reply, failure->stage), 2000);
+            result.advice =
+                base::printable(explain_reply(failure->reply, failure->stage, options.host), 2000);
         }
         if (failure->stage == smtp::Stage::tls) co_await look_at_key(all, index);
         co_return;

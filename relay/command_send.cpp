@@ -24,6 +24,7 @@
 #include "relay/queue_report.hpp"
 #include "relay/send_follow.hpp"
 #include "relay/submission.hpp"
+#include "smtp/address.hpp"
 
 namespace relay {
 
@@ -307,6 +308,17 @@ void take_over(const std::vector<SendResult>& followed, const Sending& sending,
     }
 }
 
+// For when relay went away behind its acceptance.
+std::string kept_for_later(const std::string& id, const SendOptions& options) {
+    if (!options.server.empty()) {
+        return "the server accepted the message as " + id + ", and how it went on is not known";
+    }
+    return "message " + id +
+           " was accepted and is on disk: it is delivered when relay runs again. To look: relay "
+           "queue show " +
+           id;
+}
+
 ExitStatus send_and_follow(const SendOptions& options, const Context& context, Sending& sending) {
     const auto begin = SendFollower::Clock::now();
     const auto draft = write_draft(options, sending);
@@ -328,7 +340,10 @@ ExitStatus send_and_follow(const SendOptions& options, const Context& context, S
     if (!id.empty() && sending.channel) {
         SendFollower follower{*sending.channel, id, begin, sending.wait, tell};
         const auto followed = follower.follow();
-        if (!followed) return fail(followed.error().message);
+        if (!followed) {
+            narrator.finish(id, results);
+            return fail(followed.error().message + "; " + kept_for_later(id, options));
+        }
         // Another server's message is none of our spool's: all that is known is that it was taken.
         const bool elsewhere = followed->empty() && !options.server.empty();
         if (!elsewhere) {
@@ -363,8 +378,18 @@ ExitStatus send(const SendOptions& options, const Context& context) {
     return send_and_follow(options, context, sending);
 }
 
+// What relay's own server takes is good enough.
+std::string address_problem(const std::string& text) {
+    const std::string path = "<" + text + ">";
+    const smtp::ParsedPath parsed = smtp::parse_path(path);
+    const bool good =
+        parsed.fault == smtp::PathFault::none && parsed.rest.empty() && !parsed.address.empty();
+    return good ? "" : "\"" + base::printable(text, 128) + "\" is no mail address";
+}
+
 std::string sender_problem(const std::string& text) {
-    return text.empty() ? "must not be empty; without --from the usual sender is taken" : "";
+    if (text.empty()) return "must not be empty; without --from the usual sender is taken";
+    return address_problem(text);
 }
 
 }  // namespace
@@ -376,7 +401,8 @@ void add_send_command(CLI::App& root, Context& context) {
                     {.json = true}, [options, &context] { return send(*options, context); });
     command->add_option("--to", options->to, "Recipient; may be repeated")
         ->type_name("ADDRESS")
-        ->required();
+        ->required()
+        ->check(address_problem);
     command
         ->add_option("--from", options->from,
                      "Sender (the smarthost's username if it is an address, else this user at "

@@ -207,10 +207,14 @@ void Listener::refuse(tls::Stream stream, const std::string& client, const Refus
     asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply), log_bug);
 }
 
-const Listener::Refusal& Listener::too_many() {
-    static const Refusal refusal{too_many_connections(),
-                                 "as many as server.max_connections allows are open"};
-    return refusal;
+const Listener::Refusal& Listener::too_many() const {
+    static const Refusal configured{too_many_connections(),
+                                    "as many as server.max_connections allows are open"};
+    static const Refusal by_files{too_many_connections(),
+                                  "as many are open as the limit of open files has room for, which "
+                                  "is less than server.max_connections: raise it with LimitNOFILE= "
+                                  "in the systemd unit, ulimit -n in a shell"};
+    return short_of_files_ ? by_files : configured;
 }
 
 void Listener::admit(tls::Stream stream, Caller caller, bool implicit_tls) {

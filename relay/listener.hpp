@@ -32,6 +32,8 @@ class Listener {
     [[nodiscard]] base::Result<> start();
     // New settings for new connections. Addresses stay as they are bound.
     void reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services);
+    // Whether max_connections was lowered to what the limit of open files allows, for the log.
+    void set_short_of_files(bool is_short) { short_of_files_ = is_short; }
     // Takes no more connections and lets transactions end for at most grace.
     [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
     void hurry() { all_ended_.cancel(); }  // no more grace for stop()
@@ -56,7 +58,7 @@ class Listener {
     [[nodiscard]] bool is_proxy(const std::string& peer) const;
     [[nodiscard]] Caller caller_named_by(const smtp::ProxyHeader& header, std::string peer) const;
     [[nodiscard]] bool full() const;
-    [[nodiscard]] static const Refusal& too_many();
+    [[nodiscard]] const Refusal& too_many() const;
     [[nodiscard]] const Refusal* refusal_for(const Caller& caller);
     void notice_gateway(const std::string& client);
     void ended(const std::shared_ptr<ClientConnection>& connection);
@@ -75,6 +77,7 @@ class Listener {
     boost::asio::steady_timer all_ended_;
     bool gateway_noticed_ = false;
     bool both_from_systemd_ = false;  // its sockets' names tell plain from TLS
+    bool short_of_files_ = false;
     bool stopping_ = false;
 };
 

@@ -71,6 +71,7 @@ class Service {
         const config::Settings& settings);
     [[nodiscard]] DescriptorPlan descriptors(const config::Settings& settings) const;
     [[nodiscard]] ListenerOptions listener_options(const config::Settings& settings) const;
+    [[nodiscard]] bool short_of_files(const config::Settings& settings) const;
     asio::awaitable<void> probe_now_and_then();
     asio::awaitable<void> probe();
     asio::awaitable<void> handle_signals();
@@ -152,8 +153,9 @@ base::Result<> Service::start_delivery() {
     surroundings.resolver = resolver_.get();
     surroundings.clock = &clock_;
     surroundings.ids = &ids_;
-    surroundings.explain = [](const smtp::Reply& reply, smtp::Stage stage, const std::string&) {
-        return explain_reply(reply, stage);
+    surroundings.explain = [](const smtp::Reply& reply, smtp::Stage stage,
+                              const std::string& host) {
+        return explain_reply(reply, stage, host);
     };
     base::Result<std::unique_ptr<delivery::Engine>> engine =
         delivery::Engine::create(settings_.delivery, std::move(surroundings));
@@ -210,12 +212,17 @@ ListenerOptions Service::listener_options(const config::Settings& settings) cons
     return options;
 }
 
+bool Service::short_of_files(const config::Settings& settings) const {
+    return descriptors(settings).clients < settings.listener.max_connections;
+}
+
 base::Result<> Service::start_listener() {
     base::Result<std::shared_ptr<const ConnectionServices>> services =
         connection_services(settings_);
     if (!services) return services.error();
     listener_ = std::make_unique<Listener>(loop_.get_executor(), listener_options(settings_),
                                            *services, counters_);
+    listener_->set_short_of_files(short_of_files(settings_));
     return listener_->start();
 }
 
@@ -379,6 +386,7 @@ base::Result<> Service::take_over(config::Settings fresh) {
         return delivering;
     }
     listener_->reload(listener_options(fresh), *services);
+    listener_->set_short_of_files(short_of_files(fresh));
     admin_->set_token(fresh.admin.token);
     log_remarks(fresh);
     for (const std::string& key : needing_restart(settings_, fresh)) {

@@ -67,6 +67,15 @@ Result<Replies> replies_of(const std::vector<smtp::RecipientResult>& results) {
     return replies;
 }
 
+// A connection advises who configures a smarthost; this command has none of its keys.
+std::string in_words_of_send(const std::string& problem) {
+    const auto advice = problem.find(": if this port speaks TLS from its first byte");
+    if (advice == std::string::npos) return problem;
+    return problem.substr(0, advice) +
+           ": this port may speak TLS from its first byte, which relay send does at the ports 465, "
+           "2465 and 8465 only; give a port of that server with STARTTLS or without TLS";
+}
+
 asio::awaitable<Result<Replies>> submit(const delivery::SmarthostOptions& options,
                                         tls::ClientContext context, std::string header,
                                         smtp::Transaction transaction, spool::Body body) {
@@ -76,7 +85,11 @@ asio::awaitable<Result<Replies>> submit(const delivery::SmarthostOptions& option
     if (!header.empty()) connection.begin_with(std::move(header));
     const auto failure = co_await connection.open(options.ports.front());
     if (failure) {
-        if (failure->reply.code == 0) co_return base::error(failure->problem);
+        if (failure->reply.code == 0) co_return base::error(in_words_of_send(failure->problem));
+        if (failure->stage == smtp::Stage::auth) {
+            co_return base::error("the sign-in was refused: " + failure->reply.one_line() +
+                                  "; see --user and --password-file");
+        }
         Replies same(transaction.envelope.recipients.size(), failure->reply);
         co_return same;
     }

@@ -1,8 +1,24 @@
 #include "relay/reply_for.hpp"
+#include "relay/explain_reply.hpp"
 
 #include "tests/support/catch.hpp"
 
 using spool::Problem;
+
+TEST_CASE("a refused sign-in is Gmail's where the host or the words are", "[relay]") {
+    smtp::Reply reply;
+    reply.code = 535;
+    reply.enhanced = "5.7.8";
+    reply.text = "Username and Password not accepted";
+    const auto meaning = [&](std::string_view host) {
+        return relay::explain_reply(reply, smtp::Stage::auth, host);
+    };
+    CHECK_THAT(meaning("smtp.gmail.com"), Catch::Contains("Gmail"));
+    CHECK_THAT(meaning("mail.example.com"), !Catch::Contains("Gmail"));
+    CHECK_FALSE(meaning("mail.example.com").empty());
+    reply.text += ". https://support.google.com/mail/?p=BadCredentials x1 - gsmtp";
+    CHECK_THAT(meaning("mail.example.com"), Catch::Contains("Gmail"));
+}
 
 TEST_CASE("a fault of the spool is a temporary refusal, so that the client keeps the mail",
           "[relay]") {

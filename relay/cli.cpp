@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -154,6 +155,31 @@ void accept_config_in_front(CLI::App& app, Context& context) {
     }
 }
 
+// "relay --json queue list": moved to where the command, which may not have the option, sees it.
+void move_options_behind_command(const CLI::App& root, std::vector<std::string>& words) {
+    std::vector<std::string> commands, moved;
+    const CLI::App* app = &root;
+    auto word = words.begin();
+    for (; word != words.end() && !app->get_subcommands({}).empty(); ++word) {
+        const bool config = word->starts_with("--config");
+        const bool ours = config || *word == "--json" || word->starts_with("--color");
+        if (word->starts_with("-") && !ours) break;
+        const CLI::App* found = ours ? app : find_command(*app, *word);
+        if (found == nullptr) {
+            commands.push_back(*word++);  // a misspelt one, for whoever says so
+            break;
+        }
+        app = found;
+        std::vector<std::string>& target = ours && !config ? moved : commands;
+        target.push_back(*word);
+        const bool has_value = *word == "--config" || *word == "--color";
+        if (has_value && std::next(word) != words.end()) target.push_back(*++word);
+    }
+    commands.insert(commands.end(), moved.begin(), moved.end());
+    commands.insert(commands.end(), word, words.end());
+    words = std::move(commands);
+}
+
 ExitStatus run_words(CLI::App& root, Context& context, std::vector<std::string> words) {
     if (words.empty()) {
         std::fputs(root.help().c_str(), stderr);
@@ -200,6 +226,7 @@ int run_cli(int argc, char** argv) {
     accept_habits(words);
     add_commands(root, context, words.empty() ? "" : words.front());
     accept_config_in_front(root, context);
+    move_options_behind_command(root, words);
     const ExitStatus status = run_words(root, context, std::move(words));
     const std::string problem = output_problem();
     if (problem.empty() || status != ExitStatus::done) return static_cast<int>(status);

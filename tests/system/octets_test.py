@@ -84,6 +84,8 @@ class OctetsTest(SystemCase):
             b"a\nb\r\n": b"a\r\nb\r\n",
             b"a\n.\nb\r\n": b"a\r\n.\r\nb\r\n",
             b"a\r\r\nb\r\n": b"a\r\nb\r\n",
+            b"a\rb\r\n": b"a\r\nb\r\n",
+            b"a\r.\rb\r\n": b"a\r\n.\r\nb\r\n",
         }
         for sent, expected in cases.items():
             with self.subTest(sent):

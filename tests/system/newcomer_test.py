@@ -94,7 +94,7 @@ class NewcomerTest(SystemCase):
 
     def test_a_spool_that_is_no_folder(self):
         relay = self.prepared(spool={"directory": "/dev/null"})
-        self.assertIn("/dev/null should be a folder for the spool", self.refused(relay, status=1))
+        self.assertIn("/dev/null is no folder", self.refused(relay, status=78))
 
     def test_online_check_names_what_is_wrong_with_the_smarthost(self):
         server = self.fake()

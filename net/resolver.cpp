@@ -42,7 +42,7 @@ std::string reverse_name(const ip::address& address) {
 using FileMark = std::tuple<ino_t, off_t, time_t, long>;
 
 FileMark mark_of(const std::string& path) {
-    struct stat facts {};
+    struct stat facts{};
     if (::stat(path.c_str(), &facts) != 0) return {};
     return {facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec};
 }
@@ -85,7 +85,7 @@ class AresResolver final : public Resolver {
     template <class Record>
     asio::awaitable<DnsAnswer<std::vector<Record>>> records(
         std::string name, RecordType type, std::string_view what,
-        std::vector<Record> DnsMessage::*member);
+        std::vector<Record> DnsMessage::* member);
 
     asio::any_io_executor executor_;
     ResolverOptions options_;
@@ -185,7 +185,7 @@ asio::awaitable<DnsAnswer<Addresses>> AresResolver::addresses(std::string host, 
 template <class Record>
 asio::awaitable<DnsAnswer<std::vector<Record>>> AresResolver::records(
     std::string name, RecordType type, std::string_view what,
-    std::vector<Record> DnsMessage::*member) {
+    std::vector<Record> DnsMessage::* member) {
     DnsAnswer<std::vector<Record>> answer;
     refresh();
     const Asking question = asking(raw_);

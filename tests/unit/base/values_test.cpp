@@ -124,7 +124,9 @@ TEST_CASE("a long secret leaves nothing on the heap", "[base]") {
     came_back = false;
     watching = true;
     SECTION("a string would: the test sees it") {
-        { const std::string text{long_secret}; }
+        {
+            const std::string text{long_secret};
+        }
         watching = false;
         CHECK(came_back);
         came_back = false;

@@ -202,15 +202,10 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
              f.stops4 = rule(RuleVerdict::redirect);
          },
          VerdictCode::inconclusive, Confidence::unclear},
-        {"loopback only",
-         [](F& f) {
-             f.listeners = {listener("127.0.0.1"), listener("::1")};
-         },
+        {"loopback only", [](F& f) { f.listeners = {listener("127.0.0.1"), listener("::1")}; },
          VerdictCode::inbound_loopback_only, Confidence::certain},
         {"one address besides loopback is enough",
-         [](F& f) {
-             f.listeners = {listener("127.0.0.1"), listener("85.10.240.5")};
-         },
+         [](F& f) { f.listeners = {listener("127.0.0.1"), listener("85.10.240.5")}; },
          VerdictCode::inconclusive, Confidence::unclear},
         {"a local rule", [](F& f) { f.stops4 = rule(); }, VerdictCode::inbound_firewalled,
          Confidence::certain},

@@ -115,7 +115,8 @@ std::string attempt_line(const ApiView& attempt, const Terminal& terminal) {
 std::string attempt_in(const ApiView& message, base::Time now, bool relay_runs) {
     const auto due = message.time("due");
     const base::Duration left = due && *due > now ? *due - now : base::Duration::zero();
-    if (!relay_runs && left < std::chrono::minutes{1}) return "attempt as soon as relay runs";
+    // It is past by the time somebody has started one.
+    if (!relay_runs && left < std::chrono::seconds{10}) return "attempt as soon as relay runs";
     if (left == base::Duration::zero()) return "attempt now";
     return "attempt in " + base::human_duration(left) + (relay_runs ? "" : ", if relay runs then");
 }

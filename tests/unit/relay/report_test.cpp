@@ -38,6 +38,9 @@ TEST_CASE("without a relay a story promises no attempt of its own", "[report]") 
     const std::string story = message_story(ApiView{unknown}, Terminal{}, now, false);
     CHECK_THAT(story, Catch::Contains("attempt as soon as relay runs; the last one ended"));
     CHECK_THAT(story, !Catch::Contains("No attempt yet"));
+    const auto soon = parse(R"({"id":"1","state":"queued","due":"2026-11-24T12:00:27.000Z"})");
+    CHECK_THAT(message_story(ApiView{soon}, Terminal{}, now, false),
+               Catch::Contains("attempt in 27s, if relay runs then"));
     const auto later = parse(R"({"id":"1","state":"queued","due":"2026-11-24T12:05:00.000Z"})");
     CHECK_THAT(
         message_story(ApiView{later}, Terminal{}, now, false),

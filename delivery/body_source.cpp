@@ -46,6 +46,7 @@ asio::awaitable<base::Result<std::string_view>> BodySource::next() {
     }
     base::Result<std::string> piece =
         co_await read_elsewhere(offset_, chunk_size, std::move(chunk_));
+    unreadable_ = !piece;
     if (!piece) co_return piece.error();
     chunk_ = std::move(*piece);
     offset_ += chunk_.size();

@@ -31,6 +31,7 @@ class BodySource {
     [[nodiscard]] std::uint64_t size() const { return body_.size; }
     [[nodiscard]] std::uint64_t left() const { return body_.size - offset_; }
     void rewind() { offset_ = 0; }
+    [[nodiscard]] bool unreadable() const { return unreadable_; }  // next() has failed
     [[nodiscard]] bool in_memory() const { return body_.bytes != nullptr; }
     [[nodiscard]] const std::filesystem::path& file() const { return body_.file; }
     // Of a file, for the thread that may wait for disks: blocks. The old string's memory is used.
@@ -47,6 +48,7 @@ class BodySource {
     std::uint64_t offset_ = 0;
     int descriptor_ = -1;
     std::string chunk_;
+    bool unreadable_ = false;
 };
 
 }  // namespace delivery

@@ -88,9 +88,14 @@ base::Result<> Engine::reload(Options options) {
         pool->retire();
         if (pool->connections() > 0) retired_.push_back(pool);
     }
-    for (const auto& pool : *pools) {
-        for (const auto& before : pools_) {
-            if (before->options().name == pool->options().name) pool->go_on_counting(*before);
+    for (const auto& before : pools_) {
+        const auto heir = std::find_if(pools->begin(), pools->end(), [&](const auto& pool) {
+            return pool->options().name == before->options().name;
+        });
+        if (heir != pools->end()) {
+            (*heir)->go_on_counting(*before);
+        } else {
+            delivered_before_ += before->status().delivered;
         }
     }
     options_ = std::move(options);
@@ -352,6 +357,8 @@ Status Engine::status() const {
     Status status;
     status.active = static_cast<std::uint32_t>(active_);
     for (const auto& pool : pools_) status.smarthosts.push_back(pool->status());
+    status.delivered = delivered_before_;
+    for (const SmarthostStatus& each : status.smarthosts) status.delivered += each.delivered;
     return status;
 }
 

@@ -91,6 +91,7 @@ class Engine final : private Dispatcher {
     Surroundings surroundings_;
     Pools pools_;
     Pools retired_;                // still finishing what they had
+    std::uint64_t delivered_before_ = 0;  // by smarthosts that a reload took out
     std::deque<JobPtr> ready_;     // waiting for a connection
     std::uint64_t turns_ = 0;      // how often a pool was woken
     std::size_t tried_ready_ = 0;  // how many of them have failed over

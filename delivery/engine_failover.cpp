@@ -14,7 +14,7 @@ bool is_trouble(const RecipientOutcome& each) {
     if (each.result.outcome != smtp::Outcome::deferred) return false;
     // RFC 5321 section 3.8: 421 ends the session, whatever command it answers, and takes nothing.
     const int code = each.result.reply.code;
-    return code == 421 || (code == 0 && each.result.stage < smtp::Stage::data);
+    return code == 421 || (code == 0 && each.result.stage < smtp::Stage::final_dot);
 }
 
 // An address of the message needs SMTPUTF8, and this smarthost does not offer it.
@@ -163,15 +163,16 @@ void Engine::spare_smtputf8(Job& job) const {
 
 void Engine::finished(JobPtr job) {
     const bool was_tried = !job->attempt.remote.empty();
+    const bool trouble = !job->broken && !job->own_trouble && all(*job, is_trouble);
     const bool lacking = std::any_of(job->outcomes.begin(), job->outcomes.end(), lacks_smtputf8);
-    if (was_tried && (lacking || all(*job, is_trouble))) {
+    if (was_tried && (lacking || trouble)) {
         for (const auto& pool : pools_) {
             const bool here = pool->options().name == job->attempt.smarthost;
             if (here && !job->tried(pool.get())) job->tried_pools.push_back(pool.get());
         }
     }
     spare_smtputf8(*job);
-    const bool moves_on = all(*job, is_trouble) || all(*job, lacks_smtputf8);
+    const bool moves_on = trouble || all(*job, lacks_smtputf8);
     if (stopping_ || !was_tried || !moves_on || !any_hope(*job)) return record(std::move(job));
     const smtp::RecipientResult& worst = worst_result(job->outcomes);
     base::log_info("trying another smarthost", {{"id", job->message().id},

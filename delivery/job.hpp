@@ -45,6 +45,7 @@ struct Job {
     bool attempted = true;                       // false: it only waited for a smarthost that rests
     bool broken = false;                         // an internal error ended it
     bool body_lost = false;                      // there is nothing to send any more
+    bool own_trouble = false;  // its content could not be read, for whichever smarthost
     base::Time not_before{};
     bool keep_for_ever = false;
     bool next_hop_reports = false;

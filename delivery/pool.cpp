@@ -306,7 +306,7 @@ asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
     const base::Duration uptime = surroundings_.uptime();
     job->outcomes.clear();
     job->attempted = true;
-    job->broken = job->dot_marked = false;
+    job->broken = job->dot_marked = job->own_trouble = false;
     if (job->suspect) co_await mark_begun(job->message().id);
     member.serves(job->message().id);
     try {
@@ -340,6 +340,7 @@ asio::awaitable<void> Pool::attempt(Connection& connection, Job& job) {
         base::log_error("a message's content cannot be read",
                         {{"id", job.message().id}, {"problem", problem}});
         job.outcomes = same_for_all(job.message(), deferral(smtp::Stage::data, problem));
+        job.own_trouble = true;
         co_return;
     }
     BodySource body{surroundings_.files, *job.leased.body};
@@ -375,6 +376,7 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
     if (!content) {
         job.outcomes =
             same_for_all(job.message(), deferral(smtp::Stage::data, content.error().message));
+        job.own_trouble = true;
         co_return;
     }
     if (content->refusal) {
@@ -401,6 +403,7 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
         std::vector<smtp::RecipientResult> results;
         if (connection.ready()) {
             results = co_await connection.deliver(transaction, source, before_dot);
+            job.own_trouble = job.own_trouble || source.unreadable();
         } else {
             results.assign(
                 count, deferral(smtp::Stage::mail, "the connection ended before its turn came"));

@@ -29,7 +29,8 @@ struct SmarthostStatus {
 
 struct Status {
     std::vector<SmarthostStatus> smarthosts;
-    std::uint32_t active = 0;  // messages leased to delivery
+    std::uint32_t active = 0;     // messages leased to delivery
+    std::uint64_t delivered = 0;  // recipients since the start, also by what a reload took out
 };
 
 [[nodiscard]] std::string_view health_name(Health health);

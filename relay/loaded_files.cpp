@@ -12,6 +12,7 @@
 
 #include "admin/access.hpp"
 #include "base/text.hpp"
+#include "diagnose/inbound/listeners.hpp"
 #include "net/cidr.hpp"
 #include "relay/users_file.hpp"
 #include "tls/context.hpp"
@@ -117,13 +118,19 @@ void check_spool(config::LoadResult& loaded) {
                     directory.string(), there.string(), base::errno_text(reason)));
 }
 
+bool own_address(const std::string& host) {
+    const std::vector<diagnose::HostAddress> all = diagnose::host_addresses();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const diagnose::HostAddress& own) { return own.address == host; });
+}
+
 bool every_interface(const std::string& host) { return host == "0.0.0.0" || host == "::"; }
 
 // Whether a listener at `bound` takes what is meant for `host`, as far as the words tell.
 bool listens_for(const std::string& bound, const std::string& host) {
     const bool here = host == "localhost" || net::is_loopback_address(host);
     const bool bound_here = bound == "localhost" || every_interface(bound);
-    return bound == host || (here && bound_here) ||
+    return bound == host || (here && bound_here) || (every_interface(bound) && own_address(host)) ||
            (host == "localhost" && net::is_loopback_address(bound));
 }
 

@@ -7,7 +7,7 @@
 
 namespace relay {
 
-// How much happened in the last minute, from totals looked at now and then.
+// How much happened in the last minute, from totals, which only grow, looked at now and then.
 class RecentRates {
  public:
     struct Totals {

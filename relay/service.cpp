@@ -290,9 +290,7 @@ asio::awaitable<void> Service::probe_now_and_then() {
 RecentRates::Totals Service::totals() const {
     RecentRates::Totals totals;
     totals.accepted = counters_.messages_accepted;
-    for (const auto& smarthost : engine_->status().smarthosts) {
-        totals.delivered += smarthost.delivered;
-    }
+    totals.delivered = engine_->status().delivered;
     return totals;
 }
 

@@ -3,15 +3,17 @@
 _relay() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     # The command, and the verb if the command has verbs: "relay queue list".
-    local words=() word help config=
+    local words=() word help option_value=
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        # --config FILE may stand in front of the command; bash takes a "=" for a word of its own.
-        if [[ $config ]]; then
-            [[ $word == = ]] || config=
+        # These may stand in front of the command; bash takes a "=" for a word of its own.
+        if [[ $option_value ]]; then
+            [[ $word == = ]] || option_value=
             continue
-        elif [[ $word == --config && ${#words[@]} -lt 2 ]]; then
-            config=follows
-            continue
+        elif [[ ${#words[@]} -lt 2 ]]; then
+            case $word in
+                --config | --color) option_value=follows; continue ;;
+                --json) continue ;;
+            esac
         fi
         [[ $word == [a-z]* && ${#words[@]} -lt 2 ]] || break
         words+=("$word")

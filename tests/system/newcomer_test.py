@@ -4,6 +4,7 @@ import socket
 import subprocess
 import unittest
 
+from support import gateway
 from support.case import SystemCase
 from support.relay import BINARY
 
@@ -95,6 +96,33 @@ class NewcomerTest(SystemCase):
     def test_a_spool_that_is_no_folder(self):
         relay = self.prepared(spool={"directory": "/dev/null"})
         self.assertIn("/dev/null is no folder", self.refused(relay, status=78))
+        self.assertIn("/dev/null is no folder", relay.command("check", check=False).stdout)
+
+    @unittest.skipUnless(gateway.allowed(), "this machine allows no network namespaces")
+    def test_ports_that_would_lead_back_to_relay(self):
+        """Found in the words of the file, before anything listens."""
+        own, admin = {"listen": ["0.0.0.0:2599"], "allow_clients": ["10.0.0.0/8"]}, "127.0.0.1:2599"
+        for message, smarthost, settings in (
+                ("localhost:2599 is this relay's own listener", {"host": "localhost", "port": 2599},
+                 {"server": own}),
+                ("127.0.0.9:2599 is this relay's own listener", {"host": "127.0.0.9", "port": 2599},
+                 {"server": own}),
+                ("198.51.100.7:2599 is this relay's own listener",
+                 {"host": "198.51.100.7", "port": 2599}, {"server": own}),
+                (f"{admin} is taken by", {"host": "localhost"},
+                 {"server": own, "admin": {"listen": [admin]}})):
+            with self.subTest(message):
+                relay = self.relay({**smarthost, "tls": "none"}, start=False, **settings)
+                script = f"""ip link set lo up && ip addr add 198.51.100.7/32 dev lo
+                             "{BINARY}" check --config "{relay.config}"
+                             echo "check $?"
+                             "{BINARY}" run --config "{relay.config}" 2>&1
+                             echo "run $?" """
+                done = subprocess.run(["unshare", "-Urn", "sh", "-c", script], capture_output=True,
+                                      text=True, timeout=60)
+                self.assertEqual(2, done.stdout.count(message), done.stdout + done.stderr)
+                self.assertIn("check 78\n", done.stdout)
+                self.assertIn("run 78\n", done.stdout)
 
     def test_online_check_names_what_is_wrong_with_the_smarthost(self):
         server = self.fake()

@@ -277,12 +277,13 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(["--inbound"], self.complete("diagnose", "--in"))
         self.assertEqual(["--from"], self.complete("diagnose", "--fr"))
 
-    def test_a_configuration_may_stand_in_front_of_the_command(self):
+    def test_options_may_stand_in_front_of_the_command(self):
         here = str(COMPLETION)
         self.assertEqual([here], self.complete("--config", here[:-2]))
         self.assertEqual(["status"], self.complete("--config", "relay.toml", "sta"))
         self.assertEqual(["status"], self.complete("--config", "=", "relay.toml", "sta"))
-        for front in (["--config", "x"], ["--config", "=", "x"]):
+        for front in (["--config", "x"], ["--config", "=", "x"], ["--json"],
+                      ["--color", "=", "never", "--json"]):
             self.assertIn("release", self.complete(*front, "queue", ""))
             self.assertIn("release", self.complete("queue", *front, ""))
             self.assertEqual(["--attach"], self.complete(*front, "send", "--at"))

@@ -294,6 +294,10 @@ TEST_CASE("a reload goes on counting, and judges the smarthost anew", "[delivery
     CHECK(status.sessions == 1);
     CHECK(status.health == delivery::Health::untried);
     CHECK(status.tls.empty());
+    bed.options.smarthosts.front().name = "another";
+    bed.reload();
+    CHECK(bed.engine->status().smarthosts.front().delivered == 0);
+    CHECK(bed.engine->status().delivered == 1);  // what is counted never shrinks
 }
 
 TEST_CASE("a refusal is reported to the sender, and the report is delivered", "[delivery]") {

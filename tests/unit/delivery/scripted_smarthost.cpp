@@ -75,7 +75,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
 
     bool take_content() {
         if (host_.break_after_ > 0 && input_.size() >= host_.break_after_) {
-            output_ += host_.break_text_ + "\r\n";
+            if (!host_.break_text_.empty()) output_ += host_.break_text_ + "\r\n";
             write();
             close();
             return false;

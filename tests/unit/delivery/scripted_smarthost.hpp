@@ -75,7 +75,7 @@ class ScriptedSmarthost {
         scripts_[verb] = [answer](const Heard&) { return answer; };
     }
     void normal(const std::string& verb) { scripts_.erase(verb); }
-    // In the midst of the content, after so many bytes: says `text` and closes.
+    // In the midst of the content, after so many bytes: says `text`, if any, and closes.
     void break_content(std::size_t after, std::string text) {
         break_after_ = after;
         break_text_ = std::move(text);

@@ -25,8 +25,10 @@ TEST_CASE("mail goes to the next priority when the first has trouble", "[deliver
         {"drips its greeting", "connect", drip("220-")},
         {"drips its extensions", "EHLO", drip("250-")},
         {"drips its answer to MAIL", "MAIL", drip("250-")},
+        {"dies at DATA", "DATA", hang_up()},
+        {"drips its answer to DATA", "DATA", drip("354-")},
     };
-    const Case& c = cases.at(static_cast<std::size_t>(GENERATE(range(0, 10))));
+    const Case& c = cases.at(static_cast<std::size_t>(GENERATE(range(0, 12))));
     CAPTURE(c.name);
     if (c.answer.drip) bed.options.smarthosts[0].command_timeout = 100ms;
     first.on(std::string{c.verb}, c.answer);
@@ -47,6 +49,22 @@ TEST_CASE("mail goes to the next priority when the first has trouble", "[deliver
     CHECK(details.attempts[1].reply == "250 2.0.0 ok");
     CHECK(details.attempts[1].problem.empty());
     CHECK(details.message.attempts == 1);  // of the schedule
+}
+
+TEST_CASE("mail whose content broke off goes to the next priority", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost first{bed.loop}, second{bed.loop};
+    bed.use(first, "first");
+    bed.use(second, "second").priority = 10;
+    first.break_content(100'000, "");
+    bed.start();
+    std::string content = "Subject: x\r\n\r\n";
+    while (content.size() < 20'000'000) content += std::string(70, 'x') + "\r\n";
+    const base::MessageId id = bed.submit({"a@b.example"}, content);
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    REQUIRE(second.taken().size() == 1);
+    CHECK(second.taken()[0].content == content);
+    CHECK(bed.show(id).attempts[0].stage == smtp::Stage::body);
 }
 
 TEST_CASE("a message that no smarthost takes tells of each once, and then of the next attempt",
@@ -269,13 +287,15 @@ TEST_CASE("content whose header is beyond reason is refused where it must be rew
 
 TEST_CASE("content that cannot be read defers its message only", "[delivery]") {
     Bed bed;
-    ScriptedSmarthost host{bed.loop};
-    bed.use(host);
+    ScriptedSmarthost host{bed.loop}, other{bed.loop};
+    bed.use(host, "host");
+    bed.use(other, "other").priority = 10;
     const base::MessageId lost = bed.leave();
     bed.spool->failing_loads = 1;
     bed.start();
     bed.run_until([&] { return bed.show(lost).attempts.size() == 1; });
     CHECK(bed.show(lost).attempts[0].problem.find("on fire") != std::string::npos);
+    CHECK(other.connections() == 0);  // it could do no better
     const base::MessageId next = bed.submit();
     bed.run_until([&] { return bed.state(next) == MessageState::delivered; });
     bed.advance(1min);  // beyond the longest jitter

@@ -25,10 +25,3 @@ TEST_CASE("rates are those of the last minute", "[relay]") {
     }
     CHECK(rates.recent(start + 240s, {240, 24}).accepted == 0);
 }
-
-TEST_CASE("a total that begins anew counts from nothing", "[relay]") {
-    RecentRates rates;
-    rates.sample(start, {100, 50});
-    CHECK(rates.recent(start + 10s, {103, 2}).accepted == 3);
-    CHECK(rates.recent(start + 10s, {103, 2}).delivered == 2);
-}

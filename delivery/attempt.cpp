@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 
 namespace delivery {
 namespace {
@@ -66,6 +67,22 @@ std::vector<std::size_t> pending_recipients(const spool::Message& message) {
     return pending;
 }
 
+std::vector<std::size_t> recipients_left(const Job& job) {
+    std::vector<bool> done = job.round.come_to;
+    done.resize(job.message().recipients.size());
+    for (const RecipientOutcome& each : job.outcomes) done[each.recipient] = true;
+    std::vector<std::size_t> left = pending_recipients(job.message());
+    std::erase_if(left, [&](std::size_t recipient) { return done[recipient]; });
+    return left;
+}
+
+bool too_many_recipients(const smtp::RecipientResult& result) {
+    const smtp::Reply& reply = result.reply;
+    if (result.stage != smtp::Stage::rcpt || (reply.code != 452 && reply.code != 552)) return false;
+    return reply.enhanced.ends_with(".5.3") ||
+           base::to_lower(reply.one_line()).find("too many recipients") != std::string::npos;
+}
+
 std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
                                            const smtp::RecipientResult& result) {
     std::vector<RecipientOutcome> outcomes;
@@ -83,8 +100,7 @@ void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
 }
 
 smtp::Transaction make_transaction(const spool::Message& message,
-                                   const std::vector<std::size_t>& pending, std::size_t first,
-                                   std::size_t count) {
+                                   std::span<const std::size_t> recipients) {
     smtp::Transaction transaction;
     smtp::Envelope& envelope = transaction.envelope;
     envelope.reverse_path = message.envelope.reverse_path;
@@ -92,9 +108,9 @@ smtp::Transaction make_transaction(const spool::Message& message,
     envelope.smtputf8 = message.envelope.smtputf8;
     envelope.ret = message.envelope.ret;
     envelope.envid = message.envelope.envid;
-    envelope.recipients.reserve(count);
-    for (std::size_t i = first; i < first + count; ++i) {
-        envelope.recipients.push_back(message.recipients[pending[i]].recipient);
+    envelope.recipients.reserve(recipients.size());
+    for (const std::size_t each : recipients) {
+        envelope.recipients.push_back(message.recipients[each].recipient);
     }
     return transaction;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,10 @@ namespace delivery {
 
 [[nodiscard]] smtp::RecipientResult deferral(smtp::Stage stage, std::string problem);
 [[nodiscard]] std::vector<std::size_t> pending_recipients(const spool::Message& message);
+// Those of them that the present attempt has not come to yet.
+[[nodiscard]] std::vector<std::size_t> recipients_left(const Job& job);
+// RFC 5321 section 4.5.3.1.10: the server takes no more of them in this transaction.
+[[nodiscard]] bool too_many_recipients(const smtp::RecipientResult& result);
 [[nodiscard]] std::vector<RecipientOutcome> same_for_all(const spool::Message& message,
                                                          const smtp::RecipientResult& result);
 
@@ -22,10 +27,9 @@ namespace delivery {
 void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
              std::vector<RecipientOutcome>& outcomes);
 
-// The envelope for `count` of the pending recipients, from the first-th on.
+// The envelope for these of the recipients.
 [[nodiscard]] smtp::Transaction make_transaction(const spool::Message& message,
-                                                 const std::vector<std::size_t>& pending,
-                                                 std::size_t first, std::size_t count);
+                                                 std::span<const std::size_t> recipients);
 
 // RFC 6531 section 3.5, where relay itself says that the server lacks SMTPUTF8.
 inline constexpr std::string_view needs_smtputf8_status = "5.6.7";

@@ -77,7 +77,10 @@ std::optional<spool::NewMessage> make_bounce(const BounceInput& input, const Opt
     report.original = original.envelope;
     report.original_id = original.id.text();
     report.original_header = input.original_header;
-    report.original_body = input.original_body;
+    // RFC 3461 section 4.3: RET is about reports of failure.
+    if (input.wish->action == smtp::ReportAction::failed) {
+        report.original_body = input.original_body;
+    }
     for (const std::size_t index : input.wish->recipients)
         report.recipients.push_back(reported(input, index));
 

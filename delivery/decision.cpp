@@ -52,14 +52,6 @@ std::string overall_outcome(const std::vector<RecipientOutcome>& outcomes) {
     return "partial";
 }
 
-// Recipients that the attempt did not come to: the server's limit of transactions was in the way.
-bool some_untouched(const spool::Message& message, const std::vector<RecipientOutcome>& outcomes) {
-    const auto pending =
-        std::count_if(message.recipients.begin(), message.recipients.end(),
-                      [](const auto& each) { return each.state == RecipientState::pending; });
-    return pending > static_cast<std::ptrdiff_t>(outcomes.size());
-}
-
 // The message waits for a person.
 void put_on_hold(Decision& decision, const std::string& reason) {
     decision.state = spool::MessageState::held;
@@ -109,7 +101,7 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
         if (wants_delay(notify)) delayed.push_back(outcome.recipient);
     }
 
-    decision.wedged = waiting && (unknown || input.broken);
+    decision.wedged = unknown || (waiting && input.broken);
     const bool worn_out = decision.wedged && message.wedged + 1 >= spool::most_wedged;
     const bool held = waiting && (input.body_lost || worn_out);
     if (!late && !held) delayed.clear();
@@ -118,11 +110,15 @@ Decision decide(const DecisionInput& input, const RetryOptions& options) {
     add_report(decision, smtp::ReportAction::failed, std::move(failed));
     add_report(decision, smtp::ReportAction::delayed, std::move(delayed));
     add_report(decision, smtp::ReportAction::relayed, std::move(relayed));
-    const bool untouched = some_untouched(message, *input.outcomes);
-    if (untouched) decision.outcome = "partial";
-    if (untouched && !waiting) decision.due = input.now;  // another connection takes them at once
-    if (!waiting) return decision;
+    unknown = unknown || input.others_unknown;
     decision.state = unknown ? spool::MessageState::unknown : spool::MessageState::queued;
+    if (input.some_left) decision.outcome = "partial";
+    if (input.some_left && !held) {
+        decision.whole = false;
+        decision.due = input.now;
+        return decision;
+    }
+    if (!waiting && !input.others_wait) return decision;
     const base::Duration delay =
         input.attempted ? retry_delay(options, message.attempts + 1, unknown, input.jitter)
                         : base::Duration{};

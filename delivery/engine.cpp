@@ -256,6 +256,9 @@ void Engine::accept_due(spool::Spool::Due due, base::Time asked) {
         ++active_;
         const base::Duration age = asked - message.message.received;
         JobPtr job = std::make_unique<Job>(std::move(message), age, uptime);
+        if (auto begun = rounds_.extract(job->message().id)) {
+            job->round = std::move(begun.mapped());
+        }
         job->suspect = surroundings_.spool->after_crash() && job->message().id < first_id_;
         if (job->message().dot_marked) {
             ++under_way_;

@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
@@ -75,6 +76,7 @@ class Engine final : private Dispatcher {
     void record_decision(const std::shared_ptr<Job>& job);
     void record_broken(const std::shared_ptr<Job>& job, const std::exception_ptr& problem);
     void submit_report(std::shared_ptr<Job> job, spool::Report report);
+    void note_round(const Job& job);
     void recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due);
     boost::asio::awaitable<void> record_with_reports(std::shared_ptr<Job> job);
     boost::asio::awaitable<void> read_original(Job& job);
@@ -90,17 +92,18 @@ class Engine final : private Dispatcher {
     Options options_;
     Surroundings surroundings_;
     Pools pools_;
-    Pools retired_;                // still finishing what they had
-    std::uint64_t delivered_before_ = 0;  // by smarthosts that a reload took out
-    std::deque<JobPtr> ready_;     // waiting for a connection
-    std::uint64_t turns_ = 0;      // how often a pool was woken
-    std::size_t tried_ready_ = 0;  // how many of them have failed over
-    std::size_t active_ = 0;       // leased: ready, under way or being recorded
-    std::size_t under_way_ = 0;    // with a connection or being recorded
-    std::uint64_t bytes_ = 0;      // of bodies held in ready_
-    std::string unreadable_;       // why the spool could not be read, while it cannot
-    bool taking_ = false;          // a take_due() is under way
-    bool more_waiting_ = false;    // the spool has more that is due
+    Pools retired_;                                      // still finishing what they had
+    std::uint64_t delivered_before_ = 0;                 // by smarthosts that a reload took out
+    std::unordered_map<base::MessageId, Round> rounds_;  // attempts that go on with the next lease
+    std::deque<JobPtr> ready_;                           // waiting for a connection
+    std::uint64_t turns_ = 0;                            // how often a pool was woken
+    std::size_t tried_ready_ = 0;                        // how many of them have failed over
+    std::size_t active_ = 0;     // leased: ready, under way or being recorded
+    std::size_t under_way_ = 0;  // with a connection or being recorded
+    std::uint64_t bytes_ = 0;    // of bodies held in ready_
+    std::string unreadable_;     // why the spool could not be read, while it cannot
+    bool taking_ = false;        // a take_due() is under way
+    bool more_waiting_ = false;  // the spool has more that is due
     bool stopping_ = false;
     bool hurried_ = false;
     std::optional<base::Time> armed_;

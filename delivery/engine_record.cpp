@@ -65,6 +65,11 @@ Decision Engine::decide_for(const Job& job) const {
     input.now = surroundings_.clock->now();
     input.age = job.age(surroundings_.uptime());
     input.not_before = job.not_before;
+    input.some_left = !recipients_left(job).empty();
+    for (const std::size_t each : pending_recipients(job.message())) {
+        input.others_wait = input.others_wait || job.round.has(each);
+    }
+    input.others_unknown = job.round.unknown;
     input.attempted = job.attempted;
     input.broken = job.broken;
     input.body_lost = job.body_lost;
@@ -121,6 +126,7 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
         report.attempt->reply = worst.reply.code != 0 ? worst.reply.one_line() : "";
         report.attempt->problem = worst.problem;
     }
+    report.whole = decision.whole;
     report.earlier = job.passed_over;
     report.changes = decision.changes;
     report.state = decision.state;
@@ -192,6 +198,7 @@ asio::awaitable<void> Engine::read_original(Job& job) {
 }
 
 void Engine::submit_report(std::shared_ptr<Job> job, spool::Report report) {
+    if (!report.whole) note_round(*job);
     const base::Time due = report.due;
     const bool reports = !report.reports.empty();
     surroundings_.spool->record(std::move(report),
@@ -199,6 +206,17 @@ void Engine::submit_report(std::shared_ptr<Job> job, spool::Report report) {
                                     recorded(job, outcome, due);
                                     if (outcome && reports) note_waiting();
                                 });
+}
+
+// For whoever takes the message next, at once.
+void Engine::note_round(const Job& job) {
+    Round round = job.round;
+    round.come_to.resize(job.message().recipients.size());
+    for (const RecipientOutcome& each : job.outcomes) {
+        round.come_to[each.recipient] = true;
+        round.unknown = round.unknown || each.result.outcome == smtp::Outcome::unknown;
+    }
+    rounds_.insert_or_assign(job.message().id, std::move(round));
 }
 
 void Engine::recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due) {

@@ -12,6 +12,16 @@ namespace delivery {
 
 class Pool;
 
+// A server's limits may spread one attempt over several connections, each recorded as it ends.
+struct Round {
+    std::vector<bool> come_to;  // by recipient: an earlier one had its answer
+    bool unknown = false;       // for one of them no reply came to the final dot
+
+    [[nodiscard]] bool has(std::size_t recipient) const {
+        return recipient < come_to.size() && come_to[recipient];
+    }
+};
+
 // One leased message on its way through delivery.
 struct Job {
     Job(spool::Leased message, base::Duration age, base::Duration uptime)
@@ -33,6 +43,7 @@ struct Job {
     std::vector<const Pool*>
         tried_pools;  // fail-over: they had connection trouble for this message
     std::vector<spool::Attempt> passed_over;  // what is to be told of them
+    Round round;              // of the attempt so far; the present connection is for the others
     bool suspect = false;     // was in the spool when relay ended without closing it
     bool went_stale = false;  // was once on a connection that the server had closed
     bool dot_marked = false;  // the present attempt got as far as a final dot

@@ -18,8 +18,7 @@ namespace {
 
 constexpr base::Duration idle_limit = std::chrono::seconds{30};
 
-// Where the server names no limit. More would be answered with 452 and tried again (RFC 5321
-// section 4.5.3.1.10), which costs a schedule step.
+// Where the server names no limit: so many each has to take (RFC 5321 section 4.5.3.1.8).
 constexpr std::size_t recipients_per_transaction = 100;
 
 // Nobody has said anything about any recipient, and nothing may have been taken.
@@ -56,6 +55,7 @@ Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientConte
       context_(std::move(context)),
       surroundings_(surroundings),
       dispatcher_(dispatcher),
+      most_recipients_(recipients_per_transaction),
       good_port_(options_.ports.front()) {}
 
 bool Pool::usable() const { return !retired_ && health_.usable(surroundings_.clock->now()); }
@@ -367,9 +367,8 @@ asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
     co_return true;
 }
 
-// The pending recipients, in as many transactions as the server's limit asks for.
+// The recipients left, in as many transactions as the server's limit asks for.
 asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySource& body) {
-    const std::vector<std::size_t> pending = pending_recipients(job.message());
     base::Result<AdaptedContent> content =
         co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files,
                                *surroundings_.rewriting);
@@ -384,35 +383,46 @@ asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySourc
         co_return;
     }
     const std::uint32_t said = connection.extensions().limit_rcpt_max;
-    const std::size_t most = said == 0 ? recipients_per_transaction : said;
     spool::Spool* const spool = surroundings_.spool;
     std::function<void()> before_dot = [spool, &job] {
         spool->mark_dot(job.message().id);
         job.dot_marked = true;
     };
 
-    for (std::size_t first = 0; first < pending.size(); first += most) {
+    std::vector<std::size_t> left = recipients_left(job);
+    for (bool begun = false; !left.empty(); begun = true, left = recipients_left(job)) {
+        if (!connection.ready()) {
+            const auto lost =
+                deferral(smtp::Stage::mail, "the connection ended before its turn came");
+            for (const std::size_t each : left) job.outcomes.push_back({each, lost});
+            co_return;
+        }
         // What is left goes over the next connection (RFC 9422 MAILMAX).
-        if (first > 0 && connection.transactions() >= transaction_limit(connection)) co_return;
-        const std::size_t count = std::min(most, pending.size() - first);
-        smtp::Transaction transaction = make_transaction(job.message(), pending, first, count);
+        if (begun && connection.transactions() >= transaction_limit(connection)) co_return;
+        left.resize(std::min<std::size_t>(said == 0 ? most_recipients_ : said, left.size()));
+        smtp::Transaction transaction = make_transaction(job.message(), left);
         if (content->seven_bit) transaction.envelope.body = smtp::BodyType::seven_bit;
         BodySource& source = content->rewritten ? *content->rewritten : body;
         source.rewind();
         transaction.body_size = source.size();
-        std::vector<smtp::RecipientResult> results;
-        if (connection.ready()) {
-            results = co_await connection.deliver(transaction, source, before_dot);
-            job.own_trouble = job.own_trouble || source.unreadable();
+        std::vector<smtp::RecipientResult> results =
+            co_await connection.deliver(transaction, source, before_dot);
+        take_results(job, left, std::move(results));
+        job.own_trouble = job.own_trouble || source.unreadable();
+    }
+}
+
+// Those beyond the server's limit have had no answer of their own: their turn comes again at once.
+void Pool::take_results(Job& job, std::span<const std::size_t> recipients,
+                        std::vector<smtp::RecipientResult> results) {
+    const auto taken = static_cast<std::size_t>(std::count_if(
+        results.begin(), results.end(),
+        [](const smtp::RecipientResult& result) { return result.stage > smtp::Stage::rcpt; }));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (taken > 0 && too_many_recipients(results[i])) {
+            most_recipients_ = std::min(most_recipients_, taken);
         } else {
-            results.assign(
-                count, deferral(smtp::Stage::mail, "the connection ended before its turn came"));
-        }
-        for (std::size_t i = 0; i < count; ++i) {
-            RecipientOutcome outcome;
-            outcome.recipient = pending[first + i];
-            outcome.result = std::move(results[i]);
-            job.outcomes.push_back(std::move(outcome));
+            job.outcomes.push_back({recipients[i], std::move(results[i])});
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     boost::asio::awaitable<void> attempt(Connection& connection, Job& job);
     boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
     boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);
+    void take_results(Job& job, std::span<const std::size_t> recipients,
+                      std::vector<smtp::RecipientResult> results);
     void note_failure(const smtp::SessionFailure& failure);
     void note_success(const Connection& connection);
     [[nodiscard]] bool asks_for_sign_in(Connection& connection);
@@ -119,6 +122,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::uint64_t refused_sign_ins_ = 0;
     bool refuses_unsigned_ = false;  // takes sessions without a sign-in, but refused their mail
     bool lacks_smtputf8_ = false;
+    std::size_t most_recipients_;  // in a transaction
     bool retired_ = false;
     std::uint16_t good_port_ = 0;
     SmarthostStatus counters_;

@@ -82,6 +82,7 @@ struct Report {
     };
     MessageId id;
     std::optional<Attempt> attempt;  // none: only the due time moves (e.g. the smarthost is paused)
+    bool whole = true;               // false: it goes on, and counts when it ends
     std::vector<Attempt> earlier;    // smarthosts tried before it in vain; part of the same attempt
     std::vector<Change> changes;
     MessageState state = MessageState::queued;  // queued or unknown or held; delivered/failed

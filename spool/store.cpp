@@ -243,7 +243,7 @@ Store::Progress Store::progress(MessageId id) {
 Store::Next Store::decide(const Report& report, const Row& row, const Progress& progress,
                           base::Time now) const {
     Next next;
-    next.attempts = row.attempts + (report.attempt ? 1 : 0);
+    next.attempts = row.attempts + (report.attempt && report.whole ? 1 : 0);
     next.wedged = row.wedged + (report.wedged ? 1 : 0);
     next.warned = report.warned;
     if (progress.waiting == 0) {

@@ -42,6 +42,7 @@ struct Fixture {
         input.wish = &wish;
         input.remote_host = "smtp.example.org";
         input.original_header = "Subject: hello\r\n";
+        input.original_body = original_body;
         input.id = base::MessageId{4712};
         return delivery::make_bounce(input, options, std::make_unique<TestBody>(text));
     }
@@ -50,7 +51,7 @@ struct Fixture {
     delivery::Decision decision;
     delivery::ReportWish wish;
     delivery::Options options;
-    std::string text;
+    std::string text, original_body;
 };
 
 }  // namespace
@@ -92,6 +93,19 @@ TEST_CASE("a report of mail that expired quotes the last reply", "[delivery]") {
     CHECK(fixture.text.find("Status: 5.4.7\r\n") != std::string::npos);
     CHECK(fixture.text.find("given up after 5 days\r\n") != std::string::npos);
     CHECK(fixture.text.find("smtp.example.org said: 450 Mailbox busy\r\n") != std::string::npos);
+}
+
+// RFC 3461 section 4.3
+TEST_CASE("the content goes back with a report of failure only", "[delivery]") {
+    Fixture fixture;
+    fixture.original_body = "All of it.\r\n";
+    REQUIRE(fixture.bounce().has_value());
+    CHECK(fixture.text.find("All of it.") != std::string::npos);
+    fixture.text.clear();
+    fixture.wish.action = GENERATE(smtp::ReportAction::delayed, smtp::ReportAction::relayed);
+    REQUIRE(fixture.bounce().has_value());
+    CHECK(fixture.text.find("Subject: hello") != std::string::npos);
+    CHECK(fixture.text.find("All of it.") == std::string::npos);
 }
 
 TEST_CASE("a null sender never gets a report", "[delivery]") {

@@ -103,10 +103,39 @@ TEST_CASE("old mail is given up, but not for a refused sign-in", "[delivery]") {
 
 TEST_CASE("recipients that the attempt did not come to are tried at once", "[delivery]") {
     const spool::Message message = message_to(2);
-    const Decision decision = decide_at(message, {outcome(0, Outcome::delivered, 250)}, start);
-    REQUIRE(decision.outcome == "partial");
-    REQUIRE(decision.state == MessageState::queued);
-    REQUIRE(decision.due == start);
+    const Outcome first = GENERATE(Outcome::delivered, Outcome::deferred, Outcome::unknown);
+    const std::vector<RecipientOutcome> outcomes{outcome(0, first, 250)};
+    delivery::DecisionInput input;
+    input.message = &message;
+    input.outcomes = &outcomes;
+    input.now = start;
+    input.some_left = true;
+    const Decision decision = delivery::decide(input, {});
+    CHECK(decision.outcome == "partial");
+    CHECK_FALSE(decision.whole);
+    CHECK(decision.state ==
+          (first == Outcome::unknown ? MessageState::unknown : MessageState::queued));
+    CHECK(decision.due == start);
+}
+
+TEST_CASE("recipients that an earlier connection came to in vain wait for the schedule",
+          "[delivery]") {
+    const spool::Message message = message_to(2);
+    const std::vector<RecipientOutcome> outcomes{outcome(1, Outcome::delivered, 250)};
+    delivery::DecisionInput input;
+    input.message = &message;
+    input.outcomes = &outcomes;
+    input.now = start;
+    input.others_wait = true;
+    Decision decision = delivery::decide(input, {});
+    CHECK(decision.whole);
+    CHECK(decision.state == MessageState::queued);
+    CHECK(decision.due == start + 30s);
+    input.others_unknown = true;
+    decision = delivery::decide(input, {});
+    CHECK(decision.state == MessageState::unknown);
+    CHECK(decision.due == start + 2min);
+    CHECK_FALSE(decision.wedged);  // it was counted then
 }
 
 TEST_CASE("a delay is reported once", "[delivery]") {

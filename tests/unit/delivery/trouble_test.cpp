@@ -4,6 +4,7 @@
 using namespace delivery_test;
 using delivery::Health;
 using spool::MessageState;
+using spool::RecipientState;
 
 TEST_CASE("mail goes to the next priority when the first has trouble", "[delivery]") {
     Bed bed;
@@ -174,6 +175,83 @@ TEST_CASE("a smarthost's limit of transactions moves the rest to another connect
     REQUIRE(host.taken().size() == 3);
     CHECK(host.taken()[1].connection == 1);
     CHECK(host.taken()[2].connection == 2);
+    CHECK(bed.show(id).message.attempts == 1);
+}
+
+// Nobody waits for a schedule's step, or for ever, because somebody before them does.
+TEST_CASE("a recipient that is deferred keeps nobody back behind a limit of transactions",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.extensions.push_back("LIMITS RCPTMAX=1 MAILMAX=1");
+    bool listed = false;
+    host.on("RCPT", [&](const ScriptedSmarthost::Heard& heard) {
+        const bool slow = !listed && heard.line.find("slow") != std::string::npos;
+        return slow ? Answer{"450 4.2.1 greylisted"} : Answer{"250 ok"};
+    });
+    bed.use(host);
+    bed.start();
+    const base::MessageId id =
+        bed.submit({"slow1@b.example", "slow2@b.example", "a@b.example", "c@b.example"});
+    bed.run_until([&] { return bed.show(id).message.attempts == 1; });
+    const spool::Details details = bed.show(id);
+    CHECK(details.message.state == MessageState::queued);
+    for (std::size_t i = 0; i < 4; ++i) {
+        const auto expected = i < 2 ? RecipientState::pending : RecipientState::delivered;
+        CHECK(details.message.recipients[i].state == expected);
+    }
+    CHECK(details.attempts.size() == 4);
+    CHECK(details.message.due > bed.clock.now() + 20s);
+    CHECK(host.heard("RCPT") == 4);  // each was asked for once
+    listed = true;
+    bed.advance(1min);
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    CHECK(host.heard("RCPT") == 6);
+    CHECK(bed.show(id).message.attempts == 2);
+}
+
+TEST_CASE("recipients beyond a limit that the smarthost did not announce follow at once",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    const std::string refusal =
+        GENERATE("452 4.5.3 Too many recipients", "552 too many recipients");
+    CAPTURE(refusal);
+    std::size_t in_transaction = 0;
+    host.on("MAIL", [&](const auto&) {
+        in_transaction = 0;
+        return Answer{"250 ok"};
+    });
+    host.on("RCPT", [&](const ScriptedSmarthost::Heard& heard) {
+        if (heard.line.find("gone@") != std::string::npos) return Answer{"550 5.1.1 unknown"};
+        return ++in_transaction > 2 ? Answer{refusal} : Answer{"250 ok"};
+    });
+    bed.use(host);
+    bed.start();
+    base::MessageId id = bed.submit({"a@b.example", "b@b.example", "c@b.example", "d@b.example",
+                                     "gone@b.example", "e@b.example"});
+    bed.run_until([&] { return bed.state(id) == MessageState::failed; });
+    for (std::size_t i = 0; i < 6; ++i) {
+        const auto expected = i == 4 ? RecipientState::failed : RecipientState::delivered;
+        CHECK(bed.show(id).message.recipients[i].state == expected);
+    }
+    bed.settle();
+    const std::size_t before = host.heard("RCPT");
+    id = bed.submit({"a@b.example", "b@b.example", "c@b.example", "d@b.example"});
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    CHECK(host.heard("RCPT") == before + 4);  // the limit is known by now
+}
+
+TEST_CASE("a smarthost without room for a single recipient defers them", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.on("RCPT", Answer{"452 4.5.3 Too many recipients"});
+    bed.use(host);
+    bed.start();
+    const base::MessageId id = bed.submit({"a@b.example", "b@b.example"});
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    CHECK(bed.state(id) == MessageState::queued);
+    CHECK(host.heard("RCPT") == 2);
 }
 
 TEST_CASE("a connection gone stale while idle costs no attempt", "[delivery]") {

@@ -1,34 +1,21 @@
 #include <fmt/format.h>
-#include <gsasl.h>
 
 #include <charconv>
 #include <cstring>
 #include <optional>
 
 #include "base/base64.hpp"
+#include "smtp/gsasl_handles.hpp"
 #include "smtp/password_hash.hpp"
 #include "smtp/sasl_client.hpp"
 
 namespace smtp {
 namespace {
 
-struct FreeContext {
-    void operator()(Gsasl* context) const { gsasl_done(context); }
-};
-struct FreeSession {
-    void operator()(Gsasl_session* session) const { gsasl_finish(session); }
-};
-
 int supply_salted_password(Gsasl* context, Gsasl_session* session, Gsasl_property property);
 
-// One context serves all sessions of the process: it is read only once it is made.
 Gsasl* shared_context() {
-    static const std::unique_ptr<Gsasl, FreeContext> context = [] {
-        Gsasl* made = nullptr;
-        if (gsasl_init(&made) != GSASL_OK) made = nullptr;
-        if (made != nullptr) gsasl_callback_set(made, supply_salted_password);
-        return std::unique_ptr<Gsasl, FreeContext>{made};
-    }();
+    static const GsaslContext context = make_gsasl_context(supply_salted_password);
     return context.get();
 }
 
@@ -120,7 +107,7 @@ class GsaslClient final : public SaslClient {
 
     std::string mechanism_;
     base::Secret scram_password_;
-    std::unique_ptr<Gsasl_session, FreeSession> session_;
+    GsaslSession session_;
     int status_ = GSASL_OK;
 };
 

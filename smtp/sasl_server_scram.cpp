@@ -1,29 +1,15 @@
-#include <gsasl.h>
-
 #include "base/base64.hpp"
+#include "smtp/gsasl_handles.hpp"
 #include "smtp/password_hash.hpp"
 #include "smtp/sasl_server.hpp"
 
 namespace smtp {
 namespace {
 
-struct FreeContext {
-    void operator()(Gsasl* context) const { gsasl_done(context); }
-};
-struct FreeSession {
-    void operator()(Gsasl_session* session) const { gsasl_finish(session); }
-};
-
 int supply_property(Gsasl* context, Gsasl_session* session, Gsasl_property property);
 
-// One context serves all sessions of the process: it is read only once it is made.
 Gsasl* server_context() {
-    static const std::unique_ptr<Gsasl, FreeContext> context = [] {
-        Gsasl* made = nullptr;
-        if (gsasl_init(&made) != GSASL_OK) made = nullptr;
-        if (made != nullptr) gsasl_callback_set(made, supply_property);
-        return std::unique_ptr<Gsasl, FreeContext>{made};
-    }();
+    static const GsaslContext context = make_gsasl_context(supply_property);
     return context.get();
 }
 
@@ -117,7 +103,7 @@ class ScramServer final : public SaslServer {
     ScramSecret secret_;
     bool known_ = false;
     bool proved_ = false;
-    std::unique_ptr<Gsasl_session, FreeSession> session_;
+    GsaslSession session_;
 };
 
 int supply_property(Gsasl*, Gsasl_session* session, Gsasl_property property) {

@@ -7,8 +7,10 @@
 #include <iterator>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 
 using namespace config;
+using test::Folder;
 
 namespace {
 
@@ -29,20 +31,6 @@ std::string refusal(std::string_view text, std::string_view with = block) {
     REQUIRE_FALSE(edit.has_value());
     return edit.error().message;
 }
-
-struct Folder {
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "relay-edit-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~Folder() { fs::remove_all(path); }
-    [[nodiscard]] fs::path write(const char* name, std::string_view text) const {
-        std::ofstream{path / name} << text;
-        return path / name;
-    }
-    fs::path path;
-};
 
 std::string content(const fs::path& file) {
     std::ifstream in{file};
@@ -128,14 +116,14 @@ TEST_CASE("a file is replaced whole, with its mode, through its links", "[config
     const Folder folder;
     const fs::path file = folder.write("relay.toml", "[smarthost]\n");
     REQUIRE(::chmod(file.c_str(), 0640) == 0);
-    fs::create_symlink("relay.toml", folder.path / "link.toml");
-    const auto written = replace_file(folder.path / "link.toml", good);
+    fs::create_symlink("relay.toml", folder / "link.toml");
+    const auto written = replace_file(folder / "link.toml", good);
     REQUIRE(written.has_value());
     CHECK(content(file) == good);
     CHECK(mode_of(file) == 0640);
-    CHECK(fs::is_symlink(folder.path / "link.toml"));
-    REQUIRE(replace_file(folder.path / "new.toml", good).has_value());
-    CHECK(mode_of(folder.path / "new.toml") == 0600);
+    CHECK(fs::is_symlink(folder / "link.toml"));
+    REQUIRE(replace_file(folder / "new.toml", good).has_value());
+    CHECK(mode_of(folder / "new.toml") == 0600);
 }
 
 TEST_CASE("a file that would not be good stays as it was", "[config]") {
@@ -146,6 +134,6 @@ TEST_CASE("a file that would not be good stays as it was", "[config]") {
     CHECK_THAT(written.error().message, Catch::Contains("/relay.toml:"));
     CHECK(written.error().message.find("XXXX") == std::string::npos);
     CHECK(content(file) == good);
-    CHECK(std::distance(fs::directory_iterator{folder.path}, {}) == 1);
+    CHECK(std::distance(fs::directory_iterator{folder.path()}, {}) == 1);
     CHECK_FALSE(replace_file("/nonexistent/relay.toml", good).has_value());
 }

@@ -11,26 +11,12 @@
 #include <string>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 
 namespace fs = std::filesystem;
+using test::Folder;
 
 namespace {
-
-class Folder {
- public:
-    Folder() {
-        std::string name = fs::temp_directory_path() / "relay-listen-test-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] fs::path operator/(const char* name) const { return path_ / name; }
-
- private:
-    fs::path path_;
-};
 
 bool answers(const fs::path& path) {
     sockaddr_un address{};

@@ -21,6 +21,7 @@
 
 #include "base/base64.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 #include "tls/stream.hpp"
 
 namespace asio = boost::asio;
@@ -28,24 +29,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using relay::Sink;
 using relay::SinkOptions;
+using test::Folder;
 
 namespace {
-
-class Folder {
- public:
-    Folder() {
-        std::string name = fs::temp_directory_path() / "relay-sink-test-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-    fs::path path_;
-};
 
 std::string content(const fs::path& path) {
     std::ifstream file{path, std::ios::binary};

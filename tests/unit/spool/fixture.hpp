@@ -1,7 +1,5 @@
 #pragma once
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,6 +13,7 @@
 #include "spool/spool.hpp"
 #include "spool/wait.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 
 namespace spool::test {
 
@@ -23,25 +22,7 @@ using std::literals::chrono_literals::operator""s;
 using std::literals::chrono_literals::operator""min;
 using std::literals::chrono_literals::operator""h;
 
-// A folder of its own for one test, gone afterwards.
-class Folder {
- public:
-    explicit Folder(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
-        std::string name = (parent / "spool-test-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-    std::filesystem::path path_;
-};
+using ::test::Folder;
 
 // Waits for what another thread brings about without telling, such as a file's removal; gives up
 // after a long time.

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "diagnose/advice_network.hpp"
 #include "diagnose/advice_smarthost.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/mail_ports.hpp"
@@ -367,7 +368,10 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     return fixes;
 }
 
-bool is_no_help(const Fix& fix) { return fix.title == no_help_title; }
+std::vector<Fix>::iterator first_useless(std::vector<Fix>& fixes) {
+    return std::find_if(fixes.begin(), fixes.end(),
+                        [](const Fix& fix) { return fix.title == no_help_title; });
+}
 
 }  // namespace
 
@@ -400,9 +404,10 @@ std::vector<std::uint16_t> dead_ports(const Observations& seen) {
 std::vector<Fix> advise(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes = advise_on_mail(seen, report);
     if (report.direct.code != VerdictCode::no_network) {
+        const std::optional<BrokenFamily> broken = broken_family(seen);
+        if (broken) fixes.insert(first_useless(fixes), broken_fix(*broken));
         Fix servers = name_servers_fix(seen.each_name_server);
-        const auto useless = std::find_if(fixes.begin(), fixes.end(), is_no_help);
-        if (!servers.steps.empty()) fixes.insert(useless, std::move(servers));
+        if (!servers.steps.empty()) fixes.insert(first_useless(fixes), std::move(servers));
     }
     return fixes;
 }

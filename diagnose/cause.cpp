@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
@@ -284,8 +285,10 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
             cause.name = blame.lacking;
             break;
         case Blame::path:
-            if (smarthost.code == VerdictCode::smarthost_tls && large_packets_lost(seen)) {
+            if (blame.large_packets) {
+                const std::optional<BrokenFamily> broken = broken_family(seen);
                 cause.name = large_packets_name;
+                if (broken && !broken->silent) cause = broken_cause(seen, *broken);
                 break;
             }
             cause = path_cause(seen, direct, blame.port);
@@ -428,6 +431,9 @@ Cause find_cause(const Observations& seen, const Report& report) {
     }
     if (closed(direct)) {
         return network_cause(seen, direct == VerdictCode::outbound_25_intercepted, family);
+    }
+    if (const std::optional<BrokenFamily> broken = broken_family(seen)) {
+        return broken_cause(seen, *broken);
     }
     return {};
 }

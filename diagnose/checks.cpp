@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/checks_path.hpp"
 #include "diagnose/large_packets.hpp"
@@ -41,6 +42,10 @@ void judge_reach(const Observations& seen, Check& check) {
         check.status = CheckStatus::skip;
         check.summary += " Whether a captive portal is in the way could not be told in time.";
     }
+    const std::optional<BrokenFamily> broken = broken_family(seen);
+    if (!broken || !broken->silent || check.status == CheckStatus::fail) return;
+    check.status = CheckStatus::warn;
+    check.summary += " " + broken_words(*broken);
 }
 
 Check network_check(const Observations& seen) {
@@ -229,6 +234,11 @@ Check identity_check(const Observations& seen) {
     if (strange.empty() && large_packets_lost(seen)) {
         check.status = CheckStatus::warn;
         check.summary = "Each greets as itself, but no TLS handshake came to an end.";
+    } else if (strange.empty() && lossy_family(seen)) {
+        check.status = CheckStatus::warn;
+        check.summary = fmt::format(
+            "Each greets as itself, but over {} the TLS handshakes do not come to an end.",
+            *lossy_family(seen) == net::Family::ipv4 ? "IPv4" : "IPv6");
     } else if (strange.empty()) {
         check.summary = clause(genuine, "answered with its own greeting.",
                                "answered with greetings of their own.");

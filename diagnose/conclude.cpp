@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/name_faults.hpp"
@@ -70,6 +71,12 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     std::string text = direct_words(seen, code);
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         text = one_family_words(*family, closed_code(report.direct));
+    }
+    const std::optional<BrokenFamily> broken = broken_family(seen);
+    if (code == VerdictCode::ok_direct && broken && !closed_family(report.direct)) {
+        text = fmt::format("Outbound port 25 is open over {} only. {}",
+                           broken->family == net::Family::ipv4 ? "IPv6" : "IPv4",
+                           broken_words(*broken));
     }
     // This order is also that of the cause and of the advice.
     if (code == VerdictCode::no_network && seen.rule_for_all) {
@@ -161,6 +168,8 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     }
     if (code == VerdictCode::reputation) return Confidence::likely;
     if (code == VerdictCode::ok_direct && most_are_closed(seen)) return Confidence::likely;
+    // Delivery that begins over the other family hangs there.
+    if (code == VerdictCode::ok_direct && lossy_family(seen)) return Confidence::likely;
     if (proxy_only(seen, code)) return Confidence::likely;
     if (code == VerdictCode::dns_broken && names_are_hidden(seen)) return Confidence::likely;
     return Confidence::certain;
@@ -232,7 +241,9 @@ DirectVote vote_direct(const Observations& seen) {
     }
     if (here && vote.code == VerdictCode::ok_direct) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
-            if (*family && silent_or_refused(**family)) *family = VerdictCode::local_firewall;
+            const bool shut =
+                *family && (silent_or_refused(**family) || **family == VerdictCode::no_network);
+            if (shut) *family = VerdictCode::local_firewall;
         }
     }
     if (vote.code == VerdictCode::outbound_25_intercepted && slow_from_afar(seen)) {
@@ -247,6 +258,10 @@ DirectVote vote_direct(const Observations& seen) {
             if (*family == vote.code) *family = VerdictCode::inconclusive;
         }
         vote.code = VerdictCode::inconclusive;
+    }
+    if (const std::optional<net::Family> lossy = lossy_family(seen)) {
+        std::optional<VerdictCode>& code = *lossy == net::Family::ipv4 ? vote.ipv4 : vote.ipv6;
+        if (code == VerdictCode::ok_direct) code = VerdictCode::inconclusive;
     }
     if (one_address_for_all(seen) || no_name_known(seen)) vote.code = VerdictCode::dns_broken;
     if (vote.code == VerdictCode::dns_broken && no_address_answers(seen)) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/large_packets.hpp"
@@ -25,6 +26,16 @@ void add_finding(Report& report, VerdictCode code, std::string summary) {
     report.findings.push_back({std::string{verdict_name(code)}, std::move(summary)});
 }
 
+void find_split(const Observations& seen, Report& report) {
+    const std::optional<BrokenFamily> broken = broken_family(seen);
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        const bool v4 = family == net::Family::ipv4;
+        const VerdictCode code = v4 ? *report.direct.ipv4 : *report.direct.ipv6;
+        const bool its = broken && broken->family == family;
+        add_finding(report, code, its ? broken_words(*broken) : family_words(family, code));
+    }
+}
+
 void find_more(const Observations& seen, Report& report) {
     if (report.verdict.code != report.direct.code) {
         const bool unused = report.direct.code == VerdictCode::ok_direct && !seen.direct_path;
@@ -36,10 +47,7 @@ void find_more(const Observations& seen, Report& report) {
         const VerdictCode code = closed_code(report.direct);
         add_finding(report, code, family_words(*family, code));
     } else if (split_families(report)) {
-        add_finding(report, *report.direct.ipv4,
-                    family_words(net::Family::ipv4, *report.direct.ipv4));
-        add_finding(report, *report.direct.ipv6,
-                    family_words(net::Family::ipv6, *report.direct.ipv6));
+        find_split(seen, report);
     }
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (!smarthost.sender_note.empty()) {

@@ -96,9 +96,13 @@ std::vector<PortEvidence> open_beside(const Observations& seen, const SmarthostA
     for (const PortEvidence& item : seen.ports) {
         const bool its = item.role == ProbeRole::smarthost && item.operator_name == ask.name;
         const auto same = [&](const auto& other) { return other.port == item.port; };
-        const bool known = std::any_of(ask.ports.begin(), ask.ports.end(), same) ||
-                           std::any_of(open.begin(), open.end(), same);
-        if (its && item.open() && !known) open.push_back(item);
+        if (!its || !item.open() || std::any_of(ask.ports.begin(), ask.ports.end(), same)) continue;
+        const auto known = std::find_if(open.begin(), open.end(), same);
+        if (known == open.end()) {
+            open.push_back(item);
+        } else if (item.family == net::Family::ipv6) {
+            *known = item;  // delivery begins with IPv6, too
+        }
     }
     return open;
 }

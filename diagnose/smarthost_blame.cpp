@@ -200,14 +200,31 @@ void blame_tls(const Observations& seen, const std::string& problem, SmarthostBl
     }
 }
 
+// The family over which it was connected to.
+net::Family family_of(const SmarthostStages& stages) {
+    for (const Evidence& row : stages.evidence) {
+        if (row.target != "connect" || row.result != "ok") continue;
+        return row.address.find(':') == std::string::npos ? net::Family::ipv4 : net::Family::ipv6;
+    }
+    return net::Family::any;
+}
+
 // The handshake began, and was never ended.
-void blame_handshake(const Observations& seen, SmarthostBlame& blame) {
-    if (!large_packets_lost(seen)) return;
+void blame_handshake(const Observations& seen, const SmarthostStages& stages,
+                     SmarthostBlame& blame) {
+    const std::optional<net::Family> lossy = lossy_family(seen);
+    const bool its = lossy && family_of(stages) == *lossy;
+    if (!its && !large_packets_lost(seen)) return;
+    const net::Family family = its ? *lossy : net::Family::any;
+    const std::string_view over = !its                          ? ""
+                                  : family == net::Family::ipv4 ? " over IPv4"
+                                                                : " over IPv6";
     blame.who = Blame::path;
+    blame.large_packets = true;
     blame.words = fmt::format(
-        "The TLS handshakes of {} do not come to an end either: small packets pass on this path, "
+        "The TLS handshakes of {}{} do not come to an end either: small packets pass on this path, "
         "large ones do not.",
-        plural(hung_handshakes(seen).size()));
+        plural(hung_handshakes(seen, family).size()), over);
 }
 
 }  // namespace
@@ -238,7 +255,7 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
             if (about_certificate(stages.problem)) {
                 blame_tls(seen, stages.problem, blame);
             } else if (stages.problem.find("timed out") != std::string::npos) {
-                blame_handshake(seen, blame);
+                blame_handshake(seen, stages, blame);
             }
             break;
         default:

@@ -24,6 +24,7 @@ struct SmarthostBlame {
     std::string lacking;              // with config: "no IPv6 route on this host"
     std::string remedy;               // with config: what to do about it
     const RuleMatch* rule = nullptr;  // of this host, that stops the port
+    bool large_packets = false;       // with path: it loses them, so that no handshake ends
 };
 
 // By comparison with what others show on the same port. Pure.

@@ -62,6 +62,12 @@ SITUATIONS = by_nobody([
               Expected("inconclusive", leaves=False, kind="unknown", name="MTU",
                        summary="large ones do not", fix="mtu 1400",
                        checks={"interception": "warn"})),
+    Situation("large-packets-lost-over-ipv6",
+              (rule("isp", "forward", "iifname uplink meta nfproto ipv6 meta length > 500 drop"),),
+              Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6="inconclusive",
+                       kind="unknown", name="MTU.*IPv6", summary="over IPv4 only",
+                       confidence="likely", fix="ping -6", findings=("inconclusive",),
+                       checks={"interception": "warn", "network": "ok"}), users=("nobody",)),
     # From as far away as the servers are: nobody else shows.
     Situation("exchangers-slow", (every_exchanger(greeting=Slow(20)),),
               Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=3,

@@ -10,6 +10,7 @@
 #include "diagnose/large_packets.hpp"
 #include "diagnose/name_faults.hpp"
 #include "diagnose/slow_greetings.hpp"
+#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -129,12 +130,15 @@ void find_odd_addresses(const Observations& seen, Report& report) {
         const bool known = !stages.provider.empty();
         boost::system::error_code named;
         (void)boost::asio::ip::make_address(stages.host, named);
-        if (!named || (!known && stages.ok)) continue;
+        // With its own certificate it is the right one, by whatever address: a translation
+        // (NAT64) or a private endpoint of the provider.
+        const bool proven = stages.ok && stages.verified && !stages.tls.empty();
+        if (!named || proven || (!known && stages.ok)) continue;
         for (const PortEvidence& item : seen.ports) {
             const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name;
             boost::system::error_code failure;
             const auto address = boost::asio::ip::make_address(item.address, failure);
-            if (!its || failure) continue;
+            if (!its || failure || net::is_local_nat64(item.address)) continue;
             const std::string_view kind = address_kind(address);
             if (kind != "private" && kind != "benchmarking" && kind != "reserved") continue;
             add_finding(report, VerdictCode::smarthost_dns,

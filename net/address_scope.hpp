@@ -64,8 +64,8 @@ inline constexpr std::array special_blocks{
     SpecialBlock{"2001:20::/28", AddressScope::global},
     SpecialBlock{"2001:30::/28", AddressScope::global},
     SpecialBlock{"2001::/23", AddressScope::reserved},
-    // NAT64's well-known prefix leads to public IPv4 addresses (RFC 6052); global unicast is
-    // 2000::/3, and everything else is IANA's.
+    // NAT64's well-known prefix is judged by the IPv4 address in it; global unicast is 2000::/3,
+    // and everything else is IANA's.
     SpecialBlock{"64:ff9b::/96", AddressScope::global},
     SpecialBlock{"::/3", AddressScope::reserved},
     SpecialBlock{"4000::/2", AddressScope::reserved},
@@ -73,6 +73,9 @@ inline constexpr std::array special_blocks{
 };
 
 [[nodiscard]] AddressScope scope_of(std::string_view address);
+
+// Of a translator's own network, whose names are made there too (64:ff9b:1::/48, RFC 8215).
+[[nodiscard]] bool is_local_nat64(std::string_view address);
 
 // "documentation", "private", "shared"; "" for none and global.
 [[nodiscard]] std::string_view scope_name(AddressScope scope);

@@ -134,7 +134,8 @@ std::string record_fault(const InboundFacts& facts) {
                 exchanger.host);
         }
         for (const std::string& address : exchanger.addresses) {
-            if (scope_of(address) == AddressScope::global) continue;
+            // What this network's DNS64 makes of an IPv4 address, nobody else is given.
+            if (scope_of(address) == AddressScope::global || net::is_local_nat64(address)) continue;
             return fmt::format("{} has the address {}, which the world cannot reach.",
                                exchanger.host, address);
         }

@@ -35,7 +35,10 @@ TEST_CASE("addresses are told apart by who can reach them", "[net]") {
         {"::2", "::fffe:ffff:ffff", AddressScope::reserved},
         {"::ffff:10.0.0.0", "::ffff:10.255.255.255", AddressScope::private_use},
         {"::ffff:104.16.0.0", "::ffff:104.16.0.1", AddressScope::global},
-        {"64:ff9b::", "64:ff9b::ffff:ffff", AddressScope::global},
+        // The well-known prefix is judged by the IPv4 address in it (RFC 6052 section 3.1).
+        {"64:ff9b::104.16.0.0", "64:ff9b::6810:ffff", AddressScope::global},
+        {"64:ff9b::127.0.0.1", "64:ff9b::7fff:ffff", AddressScope::loopback},
+        {"64:ff9b::192.168.0.0", "64:ff9b::c0a8:ffff", AddressScope::private_use},
         {"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", AddressScope::reserved},
         {"100::", "100::ffff:ffff:ffff:ffff", AddressScope::reserved},
         {"100:0:0:1::", "100:0:0:1:ffff:ffff:ffff:ffff", AddressScope::reserved},
@@ -68,6 +71,13 @@ TEST_CASE("the neighbours of special blocks are public", "[net]") {
          "203.0.114.0",     "223.255.255.255", "2001:db9::",     "3ffe:ffff::",    "2000::1"}));
     CAPTURE(address);
     CHECK(scope_of(address) == AddressScope::global);
+}
+
+TEST_CASE("a network's own NAT64 prefix is known", "[net]") {
+    CHECK(net::is_local_nat64("64:ff9b:1::550a:f014"));
+    CHECK_FALSE(net::is_local_nat64("64:ff9b::550a:f014"));
+    CHECK_FALSE(net::is_local_nat64("fd64:ff9b:1::550a:f014"));
+    CHECK_FALSE(net::is_local_nat64("85.10.240.20"));
 }
 
 TEST_CASE("what is no address has no scope", "[net]") {

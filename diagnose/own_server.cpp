@@ -11,17 +11,21 @@ namespace {
 
 namespace asio = boost::asio;
 
-std::string_view name_in(std::string_view banner) {
-    const auto words = base::split(banner, ' ');
-    return words.size() > 1 ? words[1] : std::string_view{};
-}
-
 // Every second host calls itself that.
 bool says_nothing(std::string_view name) {
     return name.find('.') == name.npos || base::starts_with_ignoring_case(name, "localhost");
 }
 
 }  // namespace
+
+// RFC 5321 section 4.2: three digits, a blank or (more lines follow) a hyphen, and the name first.
+std::string_view name_in_greeting(std::string_view line) {
+    constexpr std::size_t code = 3;
+    if (line.size() <= code || (line[code] != ' ' && line[code] != '-')) return {};
+    line.remove_prefix(code + 1);
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    return line.substr(0, line.find_first_of(" \t\r\n"));
+}
 
 asio::awaitable<std::string> own_greeting(asio::any_io_executor executor) {
     const asio::ip::address loopbacks[] = {asio::ip::make_address("127.0.0.1"),
@@ -42,8 +46,15 @@ asio::awaitable<std::string> own_greeting(asio::any_io_executor executor) {
 
 bool same_server(std::string_view own, std::string_view other) {
     if (!own.starts_with("220") || !other.starts_with("220")) return false;
-    const std::string_view name = name_in(own);
-    return !says_nothing(name) && base::equals_ignoring_case(name, name_in(other));
+    const std::string_view name = name_in_greeting(own);
+    return !says_nothing(name) && base::equals_ignoring_case(name, name_in_greeting(other));
+}
+
+bool other_server(std::string_view own, std::string_view other) {
+    if (!own.starts_with("220") || !other.starts_with("220")) return false;
+    const std::string_view ours = name_in_greeting(own), theirs = name_in_greeting(other);
+    return !says_nothing(ours) && !says_nothing(theirs) &&
+           !base::equals_ignoring_case(ours, theirs);
 }
 
 }  // namespace diagnose

@@ -16,5 +16,10 @@ namespace diagnose {
 // Both lines are one server's: they give the same full host name. What stands behind it may change
 // (a date, a number). Pure.
 [[nodiscard]] bool same_server(std::string_view own, std::string_view other);
+// They are of two: both give a full host name, and not the same one. Pure.
+[[nodiscard]] bool other_server(std::string_view own, std::string_view other);
+
+// The server's name in the first line of its greeting: "220 NAME ESMTP" or "220-NAME ESMTP". Pure.
+[[nodiscard]] std::string_view name_in_greeting(std::string_view line);
 
 }  // namespace diagnose

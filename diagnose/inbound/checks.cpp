@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/inbound/facts.hpp"
+#include "diagnose/own_server.hpp"
 #include "net/address_scope.hpp"
 
 namespace diagnose {
@@ -332,12 +333,6 @@ void add_view(const VantageView& view, Check& check) {
     }
 }
 
-// The second word of "220 mail.example.com ESMTP", which is the server's name.
-std::string_view name_in(std::string_view banner) {
-    const auto words = base::split(banner, ' ');
-    return words.size() > 1 ? words[1] : std::string_view{};
-}
-
 std::string outside_summary(const InboundFacts& facts, Check& check) {
     std::string summary;
     for (const VantageView& view : facts.vantage) {
@@ -350,11 +345,10 @@ std::string outside_summary(const InboundFacts& facts, Check& check) {
             summary += " But the vantage is no outside: it sees an address that is not public.";
             check.status = CheckStatus::warn;
         }
-        const bool known = facts.greeting && facts.greeting->banner.starts_with("220");
         if (port->banner.empty()) {
             summary += " It says nothing there.";
             check.status = CheckStatus::warn;
-        } else if (known && name_in(facts.greeting->banner) != name_in(port->banner)) {
+        } else if (facts.greeting && other_server(facts.greeting->banner, port->banner)) {
             summary += fmt::format(" There another server answers (\"{}\").", port->banner);
             check.status = CheckStatus::warn;
         }

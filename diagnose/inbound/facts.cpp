@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/own_server.hpp"
 #include "net/address_scope.hpp"
+#include "net/cidr.hpp"
 
 namespace diagnose {
 namespace {
@@ -85,6 +87,14 @@ Verdict firewalled_verdict(const InboundFacts& facts, OutsideView outside) {
     const std::string where = behind_nat(facts)             ? "the router in front of this host"
                               : facts.host.cloud != nullptr ? facts.host.cloud->name + "'s firewall"
                                                             : "a filter on the way to this host";
+    if (!facts.rules_readable) {
+        // That it is closed is certain; the rules that were not read may be what closes it.
+        return verdict(code, Confidence::likely,
+                       fmt::format("A mail server listens here, but port 25 cannot be reached from "
+                                   "outside: {}, or this host's own firewall, which only root can "
+                                   "read, keeps it closed.",
+                                   where));
+    }
     return verdict(code, Confidence::certain,
                    fmt::format("A mail server listens here, but port 25 cannot be reached from "
                                "outside: most likely {} keeps it closed.",
@@ -120,6 +130,15 @@ std::string outside_banner(const InboundFacts& facts) {
 
 bool greeted_outside(const InboundFacts& facts) { return outside_banner(facts).starts_with('2'); }
 
+// Mail is taken there, and not by this host.
+Verdict led_elsewhere(const InboundFacts& facts) {
+    return verdict(VerdictCode::inconclusive, Confidence::likely,
+                   fmt::format("Port 25 of this host's address is reached from outside, but {} "
+                               "greets there and not this host's own mail server, {}: a router or "
+                               "a proxy on the way leads the connections elsewhere.",
+                               stranger_outside(facts), name_in_greeting(facts.greeting->banner)));
+}
+
 // It takes the connection, and no mail.
 Verdict unwelcoming_verdict(const InboundFacts& facts) {
     const std::string banner = outside_banner(facts);
@@ -145,6 +164,9 @@ Verdict judge_inbound(const InboundFacts& facts) {
         return mx_verdict(facts, direction);
     }
     if (outside == OutsideView::open && !greeted_outside(facts)) return unwelcoming_verdict(facts);
+    if (outside == OutsideView::open && !stranger_outside(facts).empty()) {
+        return led_elsewhere(facts);
+    }
     if (outside == OutsideView::open) {
         return verdict(VerdictCode::ok_direct, Confidence::certain,
                        fmt::format("Port 25 of this host is reached from outside{}.",
@@ -192,6 +214,10 @@ void name_cause(const InboundFacts& facts, Report& report) {
             if (outside_view(facts) != OutsideView::open) return;
             cause.kind = CauseKind::config;
             cause.name = "the mail server on port 25";
+            if (greeted_outside(facts) && !stranger_outside(facts).empty()) {
+                cause.kind = CauseKind::gateway;
+                cause.name = "a router or proxy that leads port 25 elsewhere";
+            }
             return;
         default:
             return;
@@ -253,6 +279,18 @@ void add_findings(const InboundFacts& facts, Report& report) {
 
 }  // namespace
 
+std::string stranger_outside(const InboundFacts& facts) {
+    for (const VantageView& view : facts.vantage) {
+        const VantagePort* port = view.problem.empty() ? view.port(25) : nullptr;
+        const bool open = port != nullptr && port->result == "open";
+        if (!open || !mail_comes_over(facts, view.family) || !facts.greeting) continue;
+        if (other_server(facts.greeting->banner, port->banner)) {
+            return std::string{name_in_greeting(port->banner)};
+        }
+    }
+    return {};
+}
+
 bool waits_for_proxy(const InboundFacts& facts) {
     return facts.greeting && facts.greeting->after_proxy;
 }
@@ -288,10 +326,17 @@ std::vector<std::string> public_addresses(const InboundFacts& facts) {
     return addresses;
 }
 
+bool behind_translator(const std::string& address) {
+    static const net::Cidr own_side = net::Cidr::parse("192.0.0.0/29").value();
+    return own_side.contains(address);
+}
+
 bool behind_nat(const InboundFacts& facts) {
+    if (!mail_comes_over(facts, net::Family::ipv4)) return false;
     bool inner = false;
     for (const HostAddress& item : facts.addresses) {
-        if (item.address.find(':') != std::string::npos) continue;
+        const bool v6 = item.address.find(':') != std::string::npos;
+        if (v6 || behind_translator(item.address)) continue;
         const AddressScope scope = scope_of(item.address);
         if (scope == AddressScope::global) return false;
         inner = inner || inside_only(scope);

@@ -65,6 +65,14 @@ enum class MxDirection : std::uint8_t { here, elsewhere, nowhere, unknown };
 // An address of ours that the world cannot reach is all there is in this family.
 [[nodiscard]] bool behind_nat(const InboundFacts& facts);
 
+// The translator's side of an address that this host has for itself (464XLAT, 192.0.0.0/29 of
+// RFC 7335): nobody forwards anything to it.
+[[nodiscard]] bool behind_translator(const std::string& address);
+
+// The name of another server that greets on port 25 of this host's address, as the vantage saw;
+// "" where it is this host's own, or one of them tells no name.
+[[nodiscard]] std::string stranger_outside(const InboundFacts& facts);
+
 // The server on port 25 greets only behind a header of the PROXY protocol.
 [[nodiscard]] bool waits_for_proxy(const InboundFacts& facts);
 

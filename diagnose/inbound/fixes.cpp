@@ -21,10 +21,12 @@ std::string first_process(const InboundFacts& facts) {
     return {};
 }
 
-// The one IPv4 address, or else any, that a router would forward to.
+// The IPv4 address, or else any, that a router would forward to.
 std::string inner_address(const InboundFacts& facts) {
     for (const HostAddress& item : facts.addresses) {
-        if (inside_only(scope_of(item.address))) return item.address;
+        const bool v4 = item.address.find(':') == std::string::npos;
+        const bool forwarded = v4 && !behind_translator(item.address);
+        if (forwarded && inside_only(scope_of(item.address))) return item.address;
     }
     return facts.addresses.empty() ? "this host's address" : facts.addresses.front().address;
 }
@@ -272,6 +274,26 @@ void add_ways_past_filter(const InboundFacts& facts, std::vector<Fix>& fixes) {
     }
 }
 
+// The way in is open, and ends at another server.
+Fix lead_here(const InboundFacts& facts) {
+    Fix fix;
+    fix.title = "Lead port 25 to this host";
+    fix.steps.push_back(
+        fmt::format("Find the server that greets as {}: a mail filter or load balancer of the "
+                    "provider, another host of this network, or the router itself.",
+                    stranger_outside(facts)));
+    if (behind_nat(facts)) {
+        fix.steps.push_back(fmt::format(
+            "In the router's port forwarding: TCP 25 from outside to {} port 25, and no older rule "
+            "for port 25 before it",
+            inner_address(facts)));
+    }
+    fix.steps.emplace_back(
+        "If it stands there on purpose, have it pass the mail on to this host; nothing else is "
+        "wrong then.");
+    return fix;
+}
+
 // The way in is open; the one who answers does not take mail.
 Fix mend_server(const InboundFacts& facts) {
     Fix fix;
@@ -326,7 +348,8 @@ std::vector<Fix> inbound_fixes(const InboundFacts& facts, VerdictCode code) {
             return fixes;
         default:
             if (outside_view(facts) == OutsideView::open) {
-                fixes.push_back(mend_server(facts));
+                const bool elsewhere = !stranger_outside(facts).empty();
+                fixes.push_back(elsewhere ? lead_here(facts) : mend_server(facts));
                 break;
             }
             fixes.push_back(prove_from_outside(facts));

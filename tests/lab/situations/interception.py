@@ -25,6 +25,10 @@ _GMX = ("554-gmx.net (mxgmx016) Nemesis ESMTP Service not available\n554-No SMTP
         "554-Bad DNS PTR resource record.\n554 For explanation visit "
         "https://postmaster.gmx.net/en/error-messages?ip={client}&c=rdns")
 
+_EXIM = (b"220-mail.client.example ESMTP Exim 4.97 #2 Mon, 30 Nov 2026 07:40:12 +0000\r\n"
+         b"220-We do not authorize the use of this system to transport unsolicited,\r\n"
+         b"220 and/or bulk e-mail.\r\n")
+
 SITUATIONS = by_nobody([
     Situation("proxy-with-own-banner", (redirect("own-banner"),),
               intercepted(evidence=("mail filter",))),
@@ -44,6 +48,13 @@ SITUATIONS = by_nobody([
               root={"name": "tcp dport 25 redirect", "fix": ("This is the rule", "SMTP_REDIRECT"),
                     "evidence": ()},
               everyday=("nobody", "root")),
+    # As cPanel's Exim greets: with several lines, the name in the first.
+    Situation("redirected-here-in-several-lines",
+              (redirected_here, listening("0.0.0.0", greeting=_EXIM), listening("::", greeting=_EXIM)),
+              Expected("local-firewall", leaves=False, kind="local-firewall", hop=0,
+                       name="its own mail server", fix="SMTP_REDIRECT",
+                       evidence=("the same greeting",)),
+              users=("nobody",)),
     # Another server's greeting, although one listens here.
     Situation("proxy-beside-an-own-server",
               (redirect("own-banner"), listening("0.0.0.0"), listening("::")), intercepted()),

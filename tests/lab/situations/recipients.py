@@ -116,8 +116,10 @@ _INBOUND = [
     Situation("inbound-firewalled-by-provider",
               (*_MX_HERE, *_LISTENING, vantage,
                rule("isp", "forward", "iifname uplink tcp dport 25 drop")),
-              Expected("inbound-firewalled", status=1, kind="unknown", hop=None),
-              (*_INBOUND_AT, *VANTAGE)),
+              # Only root can tell that it is not this host's own rules.
+              Expected("inbound-firewalled", status=1, kind="unknown", hop=None,
+                       confidence="likely"),
+              (*_INBOUND_AT, *VANTAGE), root={"confidence": "certain"}),
     Situation("inbound-nat-not-forwarded", (home, *_HOME_MX, *_LISTENING, vantage),
               Expected("inbound-firewalled", status=1, kind="gateway", hop=None,
                        fix="forward"), (*_INBOUND_AT, *VANTAGE)),

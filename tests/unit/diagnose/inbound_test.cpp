@@ -113,48 +113,6 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("listeners are read from the kernel's tables", "[inbound]") {
-    const std::string table =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
-        "   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        "
-        "0 "
-        "4711 1 0000000000000000 100 0 0 10 0\n"
-        "   1: 00000000:09DD 00000000:0000 0A 00000000:00000000 00:00000000 00000000   108        "
-        "0 "
-        "4712 1 0000000000000000 100 0 0 10 0\n"
-        "   2: 0100007F:0019 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        "
-        "0 "
-        "4713 1 0000000000000000 20 4 30 10 -1\n";
-    const auto found = diagnose::parse_listeners(table, false);
-    REQUIRE(found.size() == 2);
-    CHECK(found[0].address == "127.0.0.1");
-    CHECK(found[0].port == 25);
-    CHECK(found[0].inode == 4711u);
-    CHECK(found[1].address == "0.0.0.0");
-    CHECK(found[1].any_address());
-    CHECK(found[1].port == 2525);
-    CHECK(found[1].user == 108u);
-
-    const std::string table6 =
-        "   0: 00000000000000000000000001000000:0019 00000000000000000000000000000000:0000 0A "
-        "00000000:00000000 00:00000000 00000000     0        0 99 1 0 100 0 0 10 0\n"
-        "   1: 00000000000000000000000000000000:0019 00000000000000000000000000000000:0000 0A "
-        "00000000:00000000 00:00000000 00000000     0        0 98 1 0 100 0 0 10 0\n";
-    const auto found6 = diagnose::parse_listeners(table6, true);
-    REQUIRE(found6.size() == 2);
-    CHECK(found6[0].address == "::1");
-    CHECK(found6[1].address == "::");
-    CHECK(diagnose::parse_listeners("garbage\n: 0A\nx y z 0A", true).empty());
-}
-
-TEST_CASE("the domain of a host name", "[inbound]") {
-    CHECK(diagnose::domain_of_host("mail.example.com") == "example.com");
-    CHECK(diagnose::domain_of_host("example.com.") == "example.com");
-    CHECK(diagnose::domain_of_host("box").empty());
-    CHECK(diagnose::domain_of_host("localhost.localdomain").empty());
-    CHECK(diagnose::domain_of_host("192.0.2.7").empty());
-}
-
 TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]") {
     struct Case {
         std::string name;
@@ -170,6 +128,24 @@ TEST_CASE("the verdict on receiving mail follows from the evidence", "[inbound]"
          VerdictCode::ok_direct, Confidence::certain},
         {"dropped from outside", [](F& f) { ask_vantage(f, {view("85.10.240.5", "dropped")}); },
          VerdictCode::inbound_firewalled, Confidence::certain},
+        {"dropped from outside, and this host's own rules are not known",
+         [](F& f) {
+             f.rules_readable = false;
+             ask_vantage(f, {view("85.10.240.5", "dropped")});
+         },
+         VerdictCode::inbound_firewalled, Confidence::likely},
+        {"another server answers outside",
+         [](F& f) {
+             f.greeting = diagnose::OwnGreeting{"127.0.0.1", true, "220 mail.example.com ESMTP"};
+             ask_vantage(f, {view("85.10.240.5", "open", "220-elsewhere.example ESMTP Exim")});
+         },
+         VerdictCode::inconclusive, Confidence::likely},
+        {"this host's own server answers outside, in several lines",
+         [](F& f) {
+             f.greeting = diagnose::OwnGreeting{"127.0.0.1", true, "220-mail.example.com ESMTP a"};
+             ask_vantage(f, {view("85.10.240.5", "open", "220-mail.example.com ESMTP b")});
+         },
+         VerdictCode::ok_direct, Confidence::certain},
         {"open over one family only",
          [](F& f) {
              ask_vantage(f, {view("85.10.240.5", "open"), view("2a01:4f8:a0:1::5", "dropped")});
@@ -375,12 +351,50 @@ TEST_CASE("the steps are those of this situation", "[inbound]") {
     }
 }
 
+TEST_CASE("a NAT of IPv4 is nothing to mail that comes over IPv6", "[inbound]") {
+    InboundFacts facts = good_host();
+    facts.addresses = {{"192.168.1.9", "eth0"}, {"2a01:4f8:a0:1::5", "eth0"}};
+    facts.exchangers = {exchanger("mail.example.com", {"2a01:4f8:a0:1::5"})};
+    CHECK_FALSE(behind_nat(facts));
+    CHECK_FALSE(holds(all_steps(report_inbound(facts)), "port forwarding"));
+    CHECK(status_of(report_inbound(facts), "addresses") == CheckStatus::ok);
+    facts.exchangers = {exchanger("mail.example.com", {"85.10.240.5", "2a01:4f8:a0:1::5"})};
+    CHECK(behind_nat(facts));
+    // The inner side of 464XLAT is no address that anybody forwards to.
+    facts.addresses = {{"192.0.0.1", "clat"}, {"2a01:4f8:a0:1::5", "eth0"}};
+    CHECK_FALSE(behind_nat(facts));
+    CHECK_FALSE(holds(all_steps(report_inbound(facts)), "192.0.0.1"));
+}
+
+TEST_CASE("an address that this network's DNS64 made is no fault of the MX", "[inbound]") {
+    InboundFacts facts = good_host();
+    facts.exchangers = {exchanger("mail.example.com", {"85.10.240.5", "64:ff9b:1::550a:f005"})};
+    CHECK(status_of(report_inbound(facts), "mx") == CheckStatus::ok);
+    facts.exchangers = {exchanger("mail.example.com", {"85.10.240.5", "64:ff9b::7f00:1"})};
+    CHECK(status_of(report_inbound(facts), "mx") == CheckStatus::warn);
+}
+
 TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") {
     InboundFacts facts = good_host();
     facts.greeting = diagnose::OwnGreeting{"127.0.0.1", true, "220 mail.example.com ESMTP"};
     SECTION("another server answers") {
         ask_vantage(facts, {view("85.10.240.5", "open", "220 router.isp.example")});
-        CHECK(status_of(report_inbound(facts), "outside") == CheckStatus::warn);
+        const Report report = report_inbound(facts);
+        CHECK(status_of(report, "outside") == CheckStatus::warn);
+        CHECK_FALSE(report.good);
+        CHECK(report.cause.kind == diagnose::CauseKind::gateway);
+        CHECK(holds(report.verdict.summary, "router.isp.example greets there"));
+        CHECK(holds(all_steps(report), "Lead port 25 to this host"));
+        CHECK_FALSE(holds(all_steps(report), "take mail"));
+    }
+    SECTION("what answers tells no name") {
+        ask_vantage(facts, {view("85.10.240.5", "open", "220 ESMTP")});
+        CHECK(report_inbound(facts).good);
+    }
+    SECTION("a router at home leads elsewhere") {
+        put_behind_nat(facts);
+        ask_vantage(facts, {view("85.10.240.5", "open", "220-router.isp.example ESMTP")});
+        CHECK(holds(all_steps(report_inbound(facts)), "TCP 25 from outside to 192.168.1.9"));
     }
     SECTION("the vantage is in the same network") {
         ask_vantage(facts, {view("192.168.1.9", "open")});
@@ -394,42 +408,6 @@ TEST_CASE("oddities of what is seen from outside are pointed out", "[inbound]") 
         CHECK(report.findings[0].code == "inbound-firewalled");
         CHECK(holds(report.findings[0].summary, "IPv6"));
     }
-}
-
-TEST_CASE("a vantage's URL carries its token apart", "[inbound]") {
-    diagnose::VantageAsk ask;
-    ask.url = "http://vantage.example:2580/#0123456789abcdef";
-    const auto split = diagnose::split_vantage_url(ask);
-    REQUIRE(split.has_value());
-    CHECK(split->url == "http://vantage.example:2580");
-    CHECK(split->token.reveal() == "0123456789abcdef");
-    for (const char* bad : {"vantage.example#x", "http://vantage.example/", "http://v/#a b"}) {
-        CAPTURE(bad);
-        ask = {};
-        ask.url = bad;
-        CHECK(diagnose::split_vantage_url(ask).has_error());
-    }
-}
-
-TEST_CASE("a vantage's answer is read with care", "[inbound]") {
-    const auto view = diagnose::parse_vantage_answer(
-        R"({"schema":1,"address":"85.10.240.5","family":"ipv4","ports":[{"port":25,"result":"open",)"
-        R"("banner":"220 mail\u001b[31m","errno":null,"ms":12},7]})");
-    REQUIRE(view.has_value());
-    REQUIRE(view->ports.size() == 1);
-    REQUIRE(view->port(25) != nullptr);
-    CHECK(view->port(25)->banner == "220 mail\\x1b[31m");
-    CHECK(view->port(25)->took == base::Duration{12});
-    CHECK(view->port(587) == nullptr);
-    const auto refused = diagnose::parse_vantage_answer(
-        R"({"address":"85.10.240.5","ports":[{"port":25,"result":"rejected","errno":"ECONNREFUSED"},)"
-        R"({"port":587,"result":"hacked\n","errno":"connection refused"}]})");
-    REQUIRE(refused.has_value());
-    CHECK(refused->port(25)->error_number == ECONNREFUSED);
-    CHECK(refused->port(587)->result == "failed");
-    CHECK(refused->port(587)->error_number == 0);
-    CHECK(diagnose::parse_vantage_answer("<html>").has_error());
-    CHECK(diagnose::parse_vantage_answer("{}").has_error());
 }
 
 TEST_CASE("an MX that is an alias is reported, though mail may get through", "[inbound]") {

@@ -37,6 +37,11 @@ TEST_CASE("a server is known by its full name, whatever it says of the time", "[
     CHECK(same_server(own_banner, "220 box.example.com ESMTP Exim 4.96 Mon, 30 Nov 2027"));
     CHECK(same_server("220 box.example.com", "220 BOX.example.COM ESMTP"));
     CHECK_FALSE(same_server(own_banner, "220 mx.google.com ESMTP"));
+    // Exim of cPanel greets with several lines (RFC 5321 section 4.2.1).
+    CHECK(same_server("220-box.example.com ESMTP Exim 4.96 #2 Mon, 30 Nov 2026",
+                      "220-box.example.com ESMTP Exim 4.96 #2 Tue, 01 Dec 2026"));
+    CHECK(same_server("220-box.example.com ESMTP Exim", "220 box.example.com ESMTP"));
+    CHECK_FALSE(same_server("220-box.example.com ESMTP Exim", "220-mx.example.net ESMTP Exim"));
     CHECK_FALSE(same_server("220 localhost ESMTP Postfix", "220 localhost ESMTP Postfix"));
     CHECK_FALSE(same_server("220 localhost.localdomain ESMTP Postfix",
                             "220 localhost.localdomain ESMTP Postfix"));
@@ -44,11 +49,34 @@ TEST_CASE("a server is known by its full name, whatever it says of the time", "[
     CHECK_FALSE(same_server("554 box.example.com no service", "554 box.example.com no service"));
 }
 
+TEST_CASE("the name in a greeting is found behind either kind of code", "[diagnose]") {
+    CHECK(name_in_greeting("220 box.example.com ESMTP") == "box.example.com");
+    CHECK(name_in_greeting("220-box.example.com ESMTP Exim") == "box.example.com");
+    CHECK(name_in_greeting("220-box.example.com") == "box.example.com");
+    CHECK(name_in_greeting("220  box.example.com\r") == "box.example.com");
+    CHECK(name_in_greeting("220").empty());
+    CHECK(name_in_greeting("").empty());
+    CHECK(name_in_greeting("220*box.example.com").empty());
+}
+
+TEST_CASE("another server is one that tells another full name", "[diagnose]") {
+    CHECK(other_server(own_banner, "220-elsewhere.example ESMTP Exim 4.97 #2"));
+    CHECK_FALSE(other_server(own_banner, "220-BOX.example.com ESMTP"));
+    CHECK_FALSE(other_server(own_banner, "220 ************"));
+    CHECK_FALSE(other_server(own_banner, "220 localhost.localdomain ESMTP"));
+    CHECK_FALSE(other_server("", "220 elsewhere.example ESMTP"));
+    CHECK_FALSE(other_server(own_banner, "554 elsewhere.example no service"));
+}
+
 TEST_CASE("mail servers that greet as this host's own one are a redirect of this host",
           "[diagnose]") {
-    Observations all = strangers("220 box.example.com ESMTP Exim 4.96 Tue, 01 Dec 2026");
+    const bool many_lines = GENERATE(false, true);
+    CAPTURE(many_lines);
+    Observations all = strangers(many_lines ? "220-box.example.com ESMTP Exim 4.96 #2"
+                                            : "220 box.example.com ESMTP Exim 4.96");
     CHECK(conclude(all).verdict.code == VerdictCode::outbound_25_intercepted);
     all.own_greeting = own_banner;
+    if (many_lines) all.own_greeting = "220-box.example.com ESMTP Exim 4.96 #2";
     const Report report = conclude(all);
     CHECK(report.verdict.code == VerdictCode::local_firewall);
     CHECK(report.cause.kind == CauseKind::local_firewall);

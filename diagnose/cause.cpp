@@ -85,6 +85,7 @@ void place(const std::optional<PathReading>& reading, Cause& cause) {
     cause.hop = reading->hop;
     cause.hop_address = reading->hop_address;
     cause.hops = reading->hops;
+    cause.icmp = reading->icmp;
 }
 
 const PortEvidence* first_denied(const Observations& seen) {
@@ -222,8 +223,13 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
     if (hop >= 2) {
         const bool late =
             reading->finding == PathFinding::stops_late || reading->finding == PathFinding::clear;
-        cause.kind = late ? CauseKind::unknown : CauseKind::isp;
-        if (!late) cause.name = "the network behind hop " + std::to_string(hop);
+        // That a box stands far off does not tell whose it is; a private address does.
+        if (!late && private_address(cause.hop_address)) {
+            cause.kind = CauseKind::gateway;
+            cause.name = cause.hop_address;
+        } else if (!late) {
+            cause.name = "the network behind hop " + std::to_string(hop);
+        }
         return cause;
     }
     return cause;
@@ -231,7 +237,10 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
 
 // Who is at work between this host and the mail servers, as far as marks tell.
 Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint16_t port) {
-    if (closed(direct.code) && direct.code != VerdictCode::inconclusive) {
+    // Port 25's trace, if it ends on this host, does not get to what stops another port.
+    const bool beyond =
+        direct.code != VerdictCode::inconclusive && direct.code != VerdictCode::local_firewall;
+    if (closed(direct.code) && beyond) {
         return network_cause(seen, direct.code == VerdictCode::outbound_25_intercepted,
                              net::Family::any);
     }

@@ -54,10 +54,11 @@ enum class PathFinding : std::uint8_t {
 
 struct PathReading {
     PathFinding finding = PathFinding::hidden;
-    std::optional<int> hop;    // how far SYNs for the port under test demonstrably get
-    std::string hop_address;   // of that router, or of the box that rejects
-    std::string next_address;  // of the hop behind it, seen on the control port
-    std::optional<int> hops;   // length of the path, on an open or refused port
+    std::optional<int> hop;         // how far SYNs for the port under test demonstrably get
+    std::string hop_address;        // of that router, or of the box that rejects
+    std::string next_address;       // of the hop behind it, seen on the control port
+    std::optional<int> hops;        // length of the path, on an open or refused port
+    std::optional<IcmpError> icmp;  // by which the box rejects
 };
 
 // Pure: L and D of both ports, compared. A router decrements the TTL before it filters, so a

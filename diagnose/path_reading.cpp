@@ -31,6 +31,7 @@ PathReading read_filter(const PathTrace& path, const Trace::Hop& filter, PathRea
     const int rejected_at = static_cast<int>(&filter - path.direct.hops.data()) + 1;
     reading.finding = PathFinding::rejected;
     reading.hop_address = icmp.from;
+    reading.icmp = icmp;
     reading.hop = std::max(path.direct.last_router(), rejected_at - 1);
     for (std::size_t i = 0; i < path.control.hops.size(); ++i) {
         const int ttl = static_cast<int>(i) + 1;

@@ -105,6 +105,7 @@ struct Cause {
     std::optional<int> hop;
     std::string hop_address;
     std::optional<int> hops;
+    std::optional<IcmpError> icmp{};  // by which the box at this hop turns port 25 away
 };
 
 struct Fix {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/observations.hpp"
 
 namespace diagnose {
 
@@ -285,16 +286,21 @@ std::string where_words(const Report& report) {
     const std::string hop = fmt::format(
         "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
         cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
-    if (report.verdict.code == VerdictCode::outbound_25_intercepted && *cause.hop == 1 &&
-        cause.hop_address.empty()) {
+    // The cause of a smarthost's trouble may be what is seen on port 25.
+    const bool intercepted = report.verdict.code == VerdictCode::outbound_25_intercepted ||
+                             closed_code(report.direct) == VerdictCode::outbound_25_intercepted;
+    if (intercepted && *cause.hop == 1 && cause.hop_address.empty()) {
         return "on this host or at the first router: something there answers in the name of the "
                "mail servers";
     }
-    if (report.verdict.code == VerdictCode::outbound_25_intercepted) {
+    if (intercepted) {
         return fmt::format("{}: something there answers in the name of the mail servers", hop);
     }
     if (cause.hops && *cause.hop >= *cause.hops) {
         return fmt::format("{}: the packets get all the way", hop);
+    }
+    if (cause.icmp) {
+        return fmt::format("{} rejects port 25 ({})", hop, icmp_words(*cause.icmp));
     }
     const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";
     return fmt::format("{}{} is the last to answer for port 25: packets end there or just after",

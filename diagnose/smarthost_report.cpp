@@ -103,6 +103,8 @@ std::string explain_without_reply(const SmarthostStages& stages) {
             return "The connection is taken, but no mail server greets, nor does one that takes "
                    "TLS at once.";
         case smtp::Stage::starttls:
+            // The session's own words tell the same.
+            if (stages.problem.find("does not offer STARTTLS") != std::string::npos) return "";
             return "The server does not offer STARTTLS on this port: the port is wrong, or "
                    "something "
                    "on the path strips it. Nothing was sent in clear.";

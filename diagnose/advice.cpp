@@ -406,7 +406,7 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     if (report.direct.code != VerdictCode::no_network) {
         const std::optional<BrokenFamily> broken = broken_family(seen);
         if (broken) fixes.insert(first_useless(fixes), broken_fix(*broken));
-        Fix servers = name_servers_fix(seen.each_name_server);
+        Fix servers = name_servers_fix(seen.each_name_server, seen.name_servers_rotate);
         if (!servers.steps.empty()) fixes.insert(first_useless(fixes), std::move(servers));
     }
     return fixes;

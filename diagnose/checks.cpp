@@ -328,7 +328,7 @@ std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     checks.push_back(network_check(seen));
     checks.push_back(dns_check(seen));
     if (!seen.each_name_server.empty()) {
-        checks.push_back(name_servers_check(seen.each_name_server));
+        checks.push_back(name_servers_check(seen.each_name_server, seen.name_servers_rotate));
     }
     checks.push_back(host_check(seen.host));
     checks.push_back(direct_check(seen, report));

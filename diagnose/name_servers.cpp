@@ -53,7 +53,11 @@ std::string dead_ones(const std::vector<NameServer>& servers) {
     return base::join(names, ", ");
 }
 
-std::string what_that_costs(const std::vector<NameServer>& servers) {
+std::string what_that_costs(const std::vector<NameServer>& servers, bool rotate) {
+    if (rotate) {
+        return "With `options rotate` the servers take turns, so that look-ups begin with it each "
+               "time its turn comes.";
+    }
     const bool first = dead(servers.front());
     const bool silent = first && servers.front().status == net::DnsStatus::timeout;
     if (silent) {
@@ -95,7 +99,7 @@ bool some_are_dead(const std::vector<NameServer>& servers) {
                        [](const NameServer& server) { return server.answers(); });
 }
 
-Check name_servers_check(const std::vector<NameServer>& servers) {
+Check name_servers_check(const std::vector<NameServer>& servers, bool rotate) {
     Check check = new_check(check_name::name_servers);
     std::size_t answering = 0, told = 0;
     for (const NameServer& server : servers) {
@@ -125,19 +129,19 @@ Check name_servers_check(const std::vector<NameServer>& servers) {
     } else {
         check.status = CheckStatus::warn;
         check.summary = fmt::format("{} of {} of no use: {}. {}", told - answering, servers.size(),
-                                    dead_ones(servers), what_that_costs(servers));
+                                    dead_ones(servers), what_that_costs(servers, rotate));
     }
     return check;
 }
 
-Fix name_servers_fix(const std::vector<NameServer>& servers) {
+Fix name_servers_fix(const std::vector<NameServer>& servers, bool rotate) {
     Fix fix;
     if (!some_are_dead(servers)) return fix;
     const std::string names = dead_ones(servers);
     fix.title = fmt::format("Replace the name server {}", names);
     fix.steps.push_back(fmt::format(
         "It is listed in /etc/resolv.conf and gives no useful answer; the others do. {}",
-        what_that_costs(servers)));
+        what_that_costs(servers, rotate)));
     fix.steps.emplace_back(
         "Put one that answers in its place, where the file is written from: "
         "`resolvectl status` (systemd-resolved), `nmcli device show` (NetworkManager), the DHCP "

@@ -28,8 +28,9 @@ struct NameServer {
 // Some answer and some do not.
 [[nodiscard]] bool some_are_dead(const std::vector<NameServer>& servers);
 
-[[nodiscard]] Check name_servers_check(const std::vector<NameServer>& servers);
+// With `rotate` they take turns to be asked first (resolv.conf(5)).
+[[nodiscard]] Check name_servers_check(const std::vector<NameServer>& servers, bool rotate = false);
 // For some that are dead; without steps when there are none, or nothing but such.
-[[nodiscard]] Fix name_servers_fix(const std::vector<NameServer>& servers);
+[[nodiscard]] Fix name_servers_fix(const std::vector<NameServer>& servers, bool rotate = false);
 
 }  // namespace diagnose

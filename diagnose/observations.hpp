@@ -54,6 +54,7 @@ struct Observations {
     std::string name_servers;
     std::string dns_transport = "udp";         // by which they are asked
     std::vector<NameServer> each_name_server;  // asked by itself; empty: none was
+    bool name_servers_rotate = false;          // look-ups take turns among them
     std::string own_greeting;  // of port 25 on this host, where a stranger answered for others
     std::string search_page;   // the address given for names that do not exist; "": none is
     std::string proxy;         // of the web, as the environment names it, without credentials

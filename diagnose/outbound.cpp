@@ -364,6 +364,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->seen.route_v4 = has_route(executor, net::Family::ipv4);
     job->seen.route_v6 = has_route(executor, net::Family::ipv6);
     job->seen.name_servers = base::join(job->resolv_conf.servers, ", ");
+    job->seen.name_servers_rotate = job->resolv_conf.rotate;
     if (job->resolv_conf.use_vc) job->seen.dns_transport = "tcp";
     job->seen.proxy = web_proxy();
     job->seen.trust_store = tls::has_trust_store();

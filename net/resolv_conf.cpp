@@ -12,6 +12,7 @@ namespace {
 void take_options(std::istringstream& words, ResolvConf& conf) {
     for (std::string word; words >> word;) {
         if (word == "use-vc" || word == "usevc") conf.use_vc = true;
+        if (word == "rotate") conf.rotate = true;
     }
 }
 

@@ -10,6 +10,7 @@ namespace net {
 struct ResolvConf {
     std::vector<std::string> servers;  // in its order
     bool use_vc = false;               // every question by TCP (resolv.conf(5), "use-vc")
+    bool rotate = false;               // look-ups take turns among the servers
 };
 
 // `more` stands for the environment's RES_OPTIONS, which adds to the file's options.

@@ -132,6 +132,12 @@ TEST_CASE("a dead name server beside one that answers is suspicious", "[diagnose
     const Report second = conclude(all);
     CHECK(seen::status_of(second, "name-servers") == CheckStatus::warn);
     CHECK_THAT(seen::advice_of(second), !Catch::Contains("asked first"));
+    CHECK_THAT(seen::advice_of(second), Catch::Contains("only when those before it fail"));
+
+    all.name_servers_rotate = true;
+    const Report turns = conclude(all);
+    CHECK_THAT(seen::advice_of(turns), Catch::Contains("options rotate"));
+    CHECK_THAT(seen::advice_of(turns), !Catch::Contains("only when those before it fail"));
 
     struct Case {
         std::vector<NameServer> servers;

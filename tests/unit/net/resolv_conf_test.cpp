@@ -17,5 +17,7 @@ TEST_CASE("questions by TCP are asked for in resolv.conf or the environment", "[
     CHECK(net::parse_resolv_conf("options ndots:1\noptions use-vc").use_vc);
     CHECK(net::parse_resolv_conf("", "rotate use-vc").use_vc);
     CHECK_FALSE(net::parse_resolv_conf("# options use-vc\n").use_vc);
+    CHECK(net::parse_resolv_conf("options timeout:1 rotate\n").rotate);
+    CHECK_FALSE(net::parse_resolv_conf("options use-vc\n").rotate);
     CHECK_FALSE(net::parse_resolv_conf("nameserver use-vc\n", "rotate").use_vc);
 }

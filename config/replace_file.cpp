@@ -1,72 +1,24 @@
-#include <fcntl.h>
+#include "base/replace_file.hpp"
+
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <system_error>
-
-#include "base/draft_file.hpp"
 #include "config/edit.hpp"
 #include "config/settings.hpp"
 
 namespace config {
-namespace {
 
 namespace fs = std::filesystem;
 
-std::string reason() { return std::generic_category().message(errno); }
-
-// The owner can be kept by root only; others own what they may replace.
-bool take_after(const base::DraftFile& draft, const struct stat& old) {
-    const int descriptor = draft.descriptor();
-    const bool owned = ::fchown(descriptor, old.st_uid, old.st_gid) == 0 ||
-                       (old.st_uid == ::geteuid() && old.st_gid == ::getegid());
-    return owned && ::fchmod(descriptor, old.st_mode & 07777U) == 0;
-}
-
-// A rename is on disk once its folder is.
-void sync_folder(const fs::path& folder) {
-    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return;
-    ::fsync(descriptor);
-    ::close(descriptor);
-}
-
-// The draft lies in the same folder, so that paths relative to it mean the same.
-base::Result<> validate(const base::DraftFile& draft, const fs::path& file) {
-    LoadResult loaded = load_file(draft.name());
-    if (loaded.ok()) return {};
-    Problem problem = loaded.problems.front();
-    problem.file = file.string();
-    return base::error(
-        fmt::format("{} would not be a good configuration: {}", file.string(), problem.text()));
-}
-
-}  // namespace
-
 base::Result<> replace_file(const fs::path& named, std::string_view text) {
-    std::error_code missing;
-    const fs::path real = fs::canonical(named, missing);
-    const fs::path file = missing ? fs::absolute(named) : real;
-    base::DraftFile draft{file};
-    if (!draft.open()) {
+    const auto approve = [](const std::string& draft, const fs::path& file) -> base::Result<> {
+        LoadResult loaded = load_file(draft);
+        if (loaded.ok()) return {};
+        Problem problem = loaded.problems.front();
+        problem.file = file.string();
         return base::error(
-            fmt::format("{} cannot be written to: {}", file.parent_path().string(), reason()));
-    }
-    struct stat old{};
-    if (::stat(file.c_str(), &old) == 0 && !take_after(draft, old)) {
-        return base::error(
-            fmt::format("the owner of {} cannot be kept: {}", file.string(), reason()));
-    }
-    if (!draft.write(text) || !draft.sync()) {
-        return base::error(fmt::format("{} cannot be written: {}", file.string(), reason()));
-    }
-    if (base::Result<> good = validate(draft, file); !good) return good;
-    if (!draft.place()) {
-        return base::error(fmt::format("{} cannot be replaced: {}", file.string(), reason()));
-    }
-    sync_folder(file.parent_path());
-    return {};
+            fmt::format("{} would not be a good configuration: {}", file.string(), problem.text()));
+    };
+    return base::replace_file(named, text, approve);
 }
 
 }  // namespace config

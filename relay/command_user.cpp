@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -90,10 +92,18 @@ ExitStatus set_password(const UserOptions& options) {
         print(fmt::format("{} {}\n", options.name, *hash));
         return ExitStatus::done;
     }
+    std::error_code unknown;
+    const bool made = !std::filesystem::exists(options.file, unknown);
     const base::Result<bool> replaced = set_user(options.file, options.name, *hash);
     if (replaced.has_error()) return fail(replaced.error().message);
     print(fmt::format("{}: {} user \"{}\"; `systemctl reload relay` or SIGHUP makes it known\n",
                       options.file, *replaced ? "changed" : "added", options.name));
+    if (made && ::geteuid() == 0) {
+        print(
+            fmt::format("{0} is root's alone: if relay runs as another user, let that one read it, "
+                        "for example with \"chgrp relay {0} && chmod 640 {0}\"\n",
+                        options.file));
+    }
     return ExitStatus::done;
 }
 

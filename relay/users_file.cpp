@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/replace_file.hpp"
 #include "base/text.hpp"
-#include "relay/sink_mailbox.hpp"
 #include "smtp/password_hash.hpp"
 
 namespace relay {
@@ -117,7 +117,7 @@ base::Result<bool> set_user(const std::filesystem::path& path, std::string_view 
     }
     if (lines.back().empty()) lines.pop_back();  // behind the last newline, or the file is empty
     if (!replaced) lines.push_back(line);
-    base::Result<> written = write_whole_file(path, base::join(lines, "\n") + "\n");
+    const base::Result<> written = base::replace_file(path, base::join(lines, "\n") + "\n");
     if (written.has_error()) return written.error();
     return replaced;
 }

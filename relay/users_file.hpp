@@ -30,8 +30,8 @@ class UsersFile : public smtp::CredentialStore {
 [[nodiscard]] base::Result<> check_user_name(std::string_view name);
 
 // Puts "NAME HASH" in place of that user's line, or behind the others, and says which: true when
-// there was one. All else stays as it is. The file is replaced as a whole and readable by its
-// owner only; it is made when it does not exist.
+// there was one. All else stays as it is, and so do the file's owner and mode; the file is replaced
+// as a whole. It is made when it does not exist, readable by its owner only.
 [[nodiscard]] base::Result<bool> set_user(const std::filesystem::path& path, std::string_view name,
                                           std::string_view hash);
 

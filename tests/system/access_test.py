@@ -65,6 +65,7 @@ class OpenRelayTest(SystemCase):
             [BINARY, "user", "alice", "--file",
              str(users)], input="secret\n", capture_output=True, text=True)
         self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual(os.geteuid() == 0, "chgrp relay" in done.stdout)  # root's alone
         only_first, none_of_us = ["127.0.0.1/32"], ["192.0.2.0/24"]
         cases = (  # auth, allow_clients, first and second client, the same signed in
             ("none", None, 250, 250, None),

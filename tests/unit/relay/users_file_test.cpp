@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
@@ -115,11 +116,29 @@ TEST_CASE("a user is added, then replaced, and the rest stays", "[users]") {
     CHECK(std::distance(fs::directory_iterator{path.parent_path()}, {}) == 1);  // nothing left over
 }
 
+TEST_CASE("a users file keeps its owner, its mode and its link", "[users]") {
+    const Folder folder;
+    const fs::path path = folder / "users";
+    std::ofstream{path} << "# shared with relay\n";
+    REQUIRE(::chmod(path.c_str(), 0640) == 0);
+    const bool root = ::geteuid() == 0;
+    if (root) REQUIRE(::chown(path.c_str(), 0, 65534) == 0);
+    fs::create_symlink("users", folder / "link");
+    REQUIRE(relay::set_user(folder / "link", "app", hash("one")).has_value());
+
+    CHECK(fs::is_symlink(folder / "link"));
+    CHECK(UsersFile::load(path)->size() == 1);
+    struct stat status{};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0640);
+    if (root) CHECK(status.st_gid == 65534);
+}
+
 TEST_CASE("a users file in a missing directory is not written", "[users]") {
     const Folder folder;
     const auto result = relay::set_user(folder / "no" / "users", "app", hash("x"));
     REQUIRE(result.has_error());
-    CHECK(result.error().message.find("cannot be written: no such file") != std::string::npos);
+    CHECK(result.error().message.find("cannot be written to: no such file") != std::string::npos);
 }
 
 TEST_CASE("names that would break a users file are refused", "[users]") {

@@ -48,6 +48,7 @@ struct Services {
     std::function<DiagnosisStart(std::function<void(diagnose::Report)>)> diagnose;
     std::string version;
     base::Time started{};
+    base::Duration started_uptime{};  // base::uptime() at that moment
     std::string config_file;
 };
 

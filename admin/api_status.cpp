@@ -7,6 +7,7 @@
 #include "admin/routes.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
+#include "base/uptime.hpp"
 
 namespace admin {
 
@@ -24,7 +25,7 @@ ApiResponse text_response(std::string text) {
 bool is_ready(const Services& services) { return !services.ready || services.ready(); }
 
 base::Duration uptime(const Services& services) {
-    return base::SystemClock{}.now() - services.started;
+    return base::uptime() - services.started_uptime;  // whatever somebody does to the clock
 }
 
 // Asks the spool for its numbers, then answers with what make() says of the whole.
@@ -47,7 +48,7 @@ std::string smarthost_line(const delivery::SmarthostStatus& smarthost) {
 ApiResponse overview_response(const Services& services, const Snapshot& snapshot) {
     const spool::Stats& queue = snapshot.queue;
     std::string text =
-        "relay " + services.version + ", up " + base::human_duration(uptime(services)) + "\n";
+        "relay " + services.version + ", " + base::uptime_words(uptime(services)) + "\n";
     if (snapshot.listener) {
         text += "listening on " + base::join(snapshot.listener->addresses, ", ") + "\n";
     }

@@ -9,6 +9,8 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "admin/peer_user.hpp"
 #include "admin/routes.hpp"
@@ -18,6 +20,7 @@
 namespace admin {
 
 namespace http = beast::http;
+namespace json = boost::json;
 using Request = http::request<http::string_body>;
 using Parser = http::request_parser<http::string_body>;
 
@@ -272,6 +275,20 @@ asio::awaitable<bool> Session::respond(ApiResponse response, bool keep_alive) {
     co_return co_await write(message);
 }
 
+// The status without what changes while nothing happens: the time that passes, and the room that
+// other programs take and leave.
+std::string without_drift(const std::string& status) {
+    boost::system::error_code error;
+    json::value value = json::parse(status, error);
+    if (error || !value.is_object()) return status;
+    json::object& object = value.get_object();
+    object.erase("uptime_seconds");
+    if (json::value* queue = object.if_contains("queue"); queue != nullptr && queue->is_object()) {
+        queue->get_object().erase("free_bytes");
+    }
+    return json::serialize(value);
+}
+
 // Server-sent events (the HTML standard, section 9.2): the status as soon as it has changed.
 // Without a length, so the connection's end is theirs.
 asio::awaitable<void> Session::send_events() {
@@ -294,10 +311,12 @@ asio::awaitable<void> Session::send_events() {
         question.target = "/api/v1/status";
         ApiResponse status = co_await ask(shared_, std::move(question));
         if (shared_->stopped) co_return;
-        const bool changed = status.status == 200 && status.body != last;
+        std::string lasting = status.status == 200 ? without_drift(status.body) : last;
+        const bool changed = lasting != last;
         if (changed) {
-            last = std::move(status.body);
-            going = co_await send_event("event: status\ndata: " + last + "\n");  // it ends in LF
+            last = std::move(lasting);
+            std::string event = "event: status\ndata: " + status.body + "\n";  // it ends in LF
+            going = co_await send_event(std::move(event));
         } else if (quiet >= quiet_rounds) {
             going = co_await send_event(":\n\n");
         }

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 #include <vector>
@@ -63,6 +64,11 @@ class Families {
 
 double seconds(base::Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+// The clock may have been set back since.
+base::Duration age(base::Time since, base::Time now) {
+    return std::max(now - since, base::Duration::zero());
+}
+
 void add_queue(Families& families, const spool::Stats& queue, base::Time now) {
     families.gauge("relay_queue_messages", "Messages that wait, by state.");
     families.sample(static_cast<double>(queue.queued), {{"state", "queued"}});
@@ -75,7 +81,7 @@ void add_queue(Families& families, const spool::Stats& queue, base::Time now) {
                           static_cast<double>(queue.bytes));
     families.single_gauge("relay_queue_oldest_age_seconds",
                           "Age of the oldest message that waits, 0 when none does.",
-                          queue.oldest ? seconds(now - *queue.oldest) : 0.0);
+                          queue.oldest ? seconds(age(*queue.oldest, now)) : 0.0);
     families.single_gauge("relay_spool_free_bytes", "Free space on the spool's file system.",
                           static_cast<double>(queue.free_bytes));
     families.single_counter("relay_spool_commits_total", "Transactions synced to disk.",

@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <charconv>
 #include <string>
+#include <unordered_set>
 
 #include "base/text.hpp"
 
@@ -73,12 +74,13 @@ base::Result<std::vector<base::MessageId>> read_ids(const json::value& value) {
                            " messages at most");
     }
     std::vector<base::MessageId> ids;
+    std::unordered_set<base::MessageId> named;  // twice is as good as once, and counted once
     for (const json::value& item : value.get_array()) {
         if (!item.is_string()) return base::error("ids must be a list of message ids");
         const std::string_view text{item.get_string().data(), item.get_string().size()};
         const auto id = base::MessageId::parse(text);
         if (!id) return bad_id(text);
-        ids.push_back(*id);
+        if (named.insert(*id).second) ids.push_back(*id);
     }
     return ids;
 }

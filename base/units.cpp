@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -122,7 +123,7 @@ std::string format_rate(const Rate& rate) {
 }
 
 std::string human_duration(Duration duration) {
-    const auto total = duration.count();
+    const auto total = std::max<std::int64_t>(duration.count(), 0);
     if (total < 1000) return fmt::format("{}ms", total);
     if (total < 10'000) return fmt::format("{:.1f}s", static_cast<double>(total) / 1000);
     std::string text;
@@ -136,6 +137,10 @@ std::string human_duration(Duration duration) {
         rest %= unit.factor;
     }
     return text;
+}
+
+std::string uptime_words(Duration up) {
+    return up < std::chrono::seconds{1} ? "just started" : "up " + human_duration(up);
 }
 
 std::string human_size(std::uint64_t bytes) {

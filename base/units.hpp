@@ -27,8 +27,9 @@ struct Rate {
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
 [[nodiscard]] std::string format_rate(const Rate& rate);
 
-// For people: "3m 20s", "1.4 MiB".
+// For people: "3m 20s", "1.4 MiB". An age by a clock that was set back is none, and not negative.
 [[nodiscard]] std::string human_duration(Duration duration);
+[[nodiscard]] std::string uptime_words(Duration up);  // "up 3m 20s", or "just started"
 [[nodiscard]] std::string human_size(std::uint64_t bytes);
 
 }  // namespace base

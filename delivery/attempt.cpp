@@ -144,7 +144,8 @@ void log_attempt(const Job& job, base::Time now) {
         const std::string reply = answered ? result.reply.one_line() : "";
         const base::LogField said = base::LogField::unless_empty("reply", reply);
         const base::LogField problem = base::LogField::unless_empty("problem", result.problem);
-        const auto delay = (now - message.received).count();
+        // The clock may have been set back since.
+        const auto delay = std::max(now - message.received, base::Duration::zero()).count();
         if (job.attempt.remote.empty()) {  // deferred without a connection of its own
             const bool news = says_something_new(job, job.outcomes[i]);
             base::log(news ? level_for(result.outcome) : base::LogLevel::debug,

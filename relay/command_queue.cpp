@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
+#include <set>
 
 #include "admin/target.hpp"
 #include "base/message_id.hpp"
@@ -145,10 +146,12 @@ struct Changed {
     bool failed = false;
 };
 
-// One by one, so that each message that could not be changed gets its reason.
+// One by one, so that each message that could not be changed gets its reason. Once each.
 Changed change_ids(ControlChannel& channel, const Verb& verb, const std::vector<std::string>& ids) {
     Changed changed;
+    std::set<std::string> named;
     for (const std::string& id : ids) {
+        if (!named.insert(id).second) continue;
         const auto answer = call_api(channel, verb.method, message_target(id) + verb.suffix);
         if (answer) {
             changed.count += ApiView{*answer}.number("changed");

@@ -2,12 +2,12 @@
 
 namespace relay {
 
-void RecentRates::sample(base::Time now, Totals totals) {
+void RecentRates::sample(base::Duration now, Totals totals) {
     while (samples_.size() > 1 && now - samples_[1].at >= window) samples_.pop_front();
     samples_.push_back({now, totals});
 }
 
-RecentRates::Totals RecentRates::recent(base::Time now, Totals totals) const {
+RecentRates::Totals RecentRates::recent(base::Duration now, Totals totals) const {
     Totals base;
     for (const Sample& sample : samples_) {
         if (&sample != &samples_.front() && now - sample.at < window) break;

@@ -20,6 +20,7 @@
 #include "admin/server.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
+#include "base/uptime.hpp"
 #include "delivery/engine.hpp"
 #include "diagnose/startup_probe.hpp"
 #include "net/resolver.hpp"
@@ -102,6 +103,7 @@ class Service {
     std::unique_ptr<admin::Api> api_;
     std::unique_ptr<admin::Server> admin_;
     base::Time started_{};
+    base::Duration started_uptime_{};
     std::uint64_t descriptor_limit_ = 0;
     bool ready_ = false;
     std::jthread openssl_;
@@ -116,6 +118,7 @@ bool uses_tls(const config::Settings& settings) {
 
 base::Result<> Service::start() {
     started_ = clock_.now();
+    started_uptime_ = base::uptime();
     descriptor_limit_ = raise_descriptor_limit();
     if (uses_tls(settings_)) openssl_ = std::jthread{tls::prepare_library};
     resolver_ = net::make_resolver(loop_.get_executor());
@@ -247,7 +250,7 @@ base::Result<> Service::start_admin() {
     services.verdict = [this] { return verdict_; };
     services.probing = [this] { return settings_.probe.enabled; };
     services.last_minute = [this] {
-        const RecentRates::Totals recent = rates_.recent(clock_.now(), totals());
+        const RecentRates::Totals recent = rates_.recent(base::uptime(), totals());
         return admin::RecentCounts{recent.accepted, recent.delivered};
     };
     services.attempt_now = [this] { engine_->attempt_now(); };
@@ -258,6 +261,7 @@ base::Result<> Service::start_admin() {
     };
     services.version = version_text();
     services.started = started_;
+    services.started_uptime = started_uptime_;
     services.config_file = settings_.file.string();
     api_ = std::make_unique<admin::Api>(std::move(services));
     const std::string socket = (settings_.spool.directory / "control.sock").string();
@@ -296,7 +300,7 @@ RecentRates::Totals Service::totals() const {
 
 asio::awaitable<void> Service::sample_rates() {
     for (;;) {
-        rates_.sample(clock_.now(), totals());
+        rates_.sample(base::uptime(), totals());
         boost::system::error_code ec;
         rates_timer_.expires_after(RecentRates::interval);
         co_await rates_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));

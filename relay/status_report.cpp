@@ -123,8 +123,8 @@ std::string status_text(const ApiView& status, const Terminal& terminal, base::T
     std::string text;
     if (status.flag("running")) {
         const base::Duration up = std::chrono::seconds{status.number("uptime_seconds")};
-        text = line("relay", styled(terminal, Style::bold, status.text("version")) + ", up " +
-                                 base::human_duration(up) +
+        text = line("relay", styled(terminal, Style::bold, status.text("version")) + ", " +
+                                 base::uptime_words(up) +
                                  (status.flag("ready") ? "" : ", starting or stopping"));
         text += line("config", base::printable(status.text("config_file"), 1000));
         text += listener_lines(status) + recent_line(status) + verdict_line(status, terminal);

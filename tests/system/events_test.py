@@ -1,11 +1,12 @@
 """GET /api/v1/events: what happens, told by the server of its own accord."""
 
 import json
+import select
 import unittest
 
 from support.case import SystemCase
 from support.relay import UnixConnection
-from support.waiting import wait_until
+from support.waiting import PATIENCE, wait_until
 
 
 class EventsTest(SystemCase):
@@ -14,6 +15,7 @@ class EventsTest(SystemCase):
         connection = UnixConnection(relay.spool / "control.sock")
         self.addCleanup(connection.close)
         connection.request("GET", "/api/v1/events")
+        self.socket = connection.sock
         response = connection.getresponse()
         self.assertEqual((200, "text/event-stream"),
                          (response.status, response.getheader("Content-Type")))
@@ -33,6 +35,16 @@ class EventsTest(SystemCase):
         self.send(relay)
         server.wait_for(1)
         self.assertTrue(any(status["queue"]["delivered"] == 1 for status in events))
+
+    def test_a_relay_with_nothing_to_do_is_silent(self):
+        """That time passes, or that other programs use the disk, is no news."""
+        events = self.events(self.relay(self.smarthost(self.fake())))
+        next(events)
+        for _ in range(5):  # whatever the start still changes
+            if not select.select([self.socket], [], [], 3 * PATIENCE)[0]:
+                return
+            next(events)
+        self.fail("an event came each time within 3 s")
 
     def test_the_stream_ends_with_the_server(self):
         relay = self.relay(self.smarthost(self.fake()))

@@ -5,11 +5,13 @@
 #include <set>
 #include <sstream>
 
+#include "admin/metrics.hpp"
 #include "base/text.hpp"
 #include "bed.hpp"
 #include "tests/support/catch.hpp"
 
 using admin_test::Bed;
+using namespace std::chrono_literals;
 namespace json = boost::json;
 
 TEST_CASE("a path that is not there, and a method that a path does not take", "[admin]") {
@@ -195,8 +197,8 @@ TEST_CASE("many messages are changed by ids or by selection", "[admin]") {
     bed.add(other);
     const std::string hold = "/api/v1/messages/hold";
 
-    CHECK(bed.call("POST", hold, R"({"ids":[")" + first + R"(","0000000000a1"]})").body ==
-          "{\"changed\":1}\n");
+    const std::string ids = first + R"(","0000000000a1",")" + first;  // one of them twice
+    CHECK(bed.call("POST", hold, R"({"ids":[")" + ids + R"("]})").body == "{\"changed\":1}\n");
     CHECK(bed.call("POST", hold, R"({"to":"*@example.net"})").body == "{\"changed\":1}\n");
     CHECK(bed.get("/api/v1/stats").at("held").to_number<int>() == 2);
     CHECK(bed.call("POST", "/api/v1/messages/release", R"({"all":true,"state":"held"})").body ==
@@ -337,6 +339,22 @@ TEST_CASE("metrics are Prometheus text with every number of the status", "[admin
     CHECK(samples["relay_port25_verdict_info{code=\"outbound-25-dropped\"}"] == "1");
     CHECK(std::stod(samples["relay_spool_free_bytes"]) > 0);
     CHECK(samples.contains("relay_queue_oldest_age_seconds"));
+}
+
+TEST_CASE("a clock that was set back makes nothing younger than nothing", "[admin]") {
+    Bed bed;
+    bed.services.started = base::SystemClock{}.now() + 2h;
+    CHECK(bed.get("/api/v1/status").at("uptime_seconds").as_int64() == 0);
+    CHECK_THAT(bed.call("GET", "/").body, Catch::StartsWith("relay 1.2.3, just started\n"));
+    bed.services.started_uptime = base::uptime() - 90s;
+    CHECK(bed.get("/api/v1/status").at("uptime_seconds").as_int64() == 90);
+    CHECK_THAT(bed.call("GET", "/").body, Catch::StartsWith("relay 1.2.3, up 1m 30s\n"));
+
+    admin::Snapshot snapshot;
+    const base::Time now = base::SystemClock{}.now();
+    snapshot.queue.oldest = now + 2h;
+    auto samples = parse_metrics(admin::metrics_text(bed.services, snapshot, now));
+    CHECK(samples["relay_queue_oldest_age_seconds"] == "0");
 }
 
 TEST_CASE("status has every part, and does without the parts that do not run", "[admin]") {

@@ -15,6 +15,7 @@
 
 #include "admin/api.hpp"
 #include "base/message_id.hpp"
+#include "base/uptime.hpp"
 
 namespace admin_test {
 
@@ -39,6 +40,7 @@ class Bed {
         services.spool = spool.get();
         services.version = "1.2.3";
         services.started = base::SystemClock{}.now();
+        services.started_uptime = base::uptime();
         services.attempt_now = [this] { ++wakes; };
     }
     ~Bed() {

@@ -95,11 +95,14 @@ TEST_CASE("what is formatted is read back the same", "[base]") {
 }
 
 TEST_CASE("people read durations and sizes in two parts", "[base]") {
+    CHECK(base::human_duration(-2h) == "0ms");
     CHECK(base::human_duration(0ms) == "0ms");
     CHECK(base::human_duration(999ms) == "999ms");
     CHECK(base::human_duration(3'250ms) == "3.2s");
     CHECK(base::human_duration(200s) == "3m 20s");
     CHECK(base::human_duration(24h + 61min + 5s) == "1d 1h");
+    CHECK(base::uptime_words(999ms) == "just started");
+    CHECK(base::uptime_words(200s) == "up 3m 20s");
     CHECK(base::human_size(1023) == "1023 bytes");
     CHECK(base::human_size(1'468'006) == "1.4 MiB");
 }

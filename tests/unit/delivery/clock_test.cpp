@@ -1,4 +1,8 @@
 // The wall clock is set while mail waits by it.
+#include <fstream>
+#include <iterator>
+
+#include "base/log.hpp"
 #include "bed.hpp"
 
 using namespace delivery_test;
@@ -34,6 +38,23 @@ TEST_CASE("a clock that is set back keeps neither mail nor a smarthost waiting",
         bed.start();
         bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
     }
+}
+
+TEST_CASE("a clock that is set back gives no negative delay in the log", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host);
+    const spool::test::Folder folder;
+    const std::filesystem::path log = folder.path() / "log";
+    REQUIRE(
+        base::open_log({base::LogLevel::info, base::LogFormat::text, log.string()}).has_value());
+    const base::MessageId id = bed.leave();
+    bed.set_clock(-2h);
+    bed.start();
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    std::ifstream file{log};
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    CHECK_THAT(text, Catch::Contains("delay_ms=0"));
 }
 
 TEST_CASE("a small correction of the clock ends no rest", "[delivery]") {

@@ -183,7 +183,12 @@ TEST_CASE("status is shown with what there is, and does without the rest", "[rel
           "3 queued, 1 held", "9 delivered"}) {
         CHECK_THAT(text, Catch::Contains(part));
     }
+    CHECK_THAT(text, Catch::Contains("1.2.3, up 2m\n"));
     json::object& object = status.as_object();
+    object["uptime_seconds"] = 0;
+    CHECK_THAT(status_text(ApiView{object}, Terminal{}, now - std::chrono::hours{2}),
+               Catch::Contains("1.2.3, just started\n") &&
+                   Catch::Contains("the oldest has waited for 0ms\n"));
     object["verdict"] = nullptr;
     object["probing"] = true;
     CHECK_THAT(status_text(ApiView{object}, Terminal{}, now),

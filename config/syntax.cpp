@@ -23,13 +23,6 @@ std::string shown(std::string_view text) {
     return in_quotes(base::printable(without_credentials(text), 80));
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return port;
-}
-
 bool label_character(char c, bool international) {
     const auto byte = static_cast<unsigned char>(c);
     return std::isalnum(byte) != 0 || c == '-' || c == '_' || (international && byte >= 0x80);
@@ -155,6 +148,13 @@ bool is_local_peer(std::string_view host) {
 
 bool Endpoint::local() const {
     return kind == Kind::unix_socket || (kind == Kind::tcp && is_local_peer(host));
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return port;
 }
 
 std::optional<Endpoint> parse_endpoint(std::string_view text) {

@@ -19,6 +19,9 @@ namespace config {
 // localhost, 127.0.0.0/8, ::1 and a unix socket: what does not leave this host.
 [[nodiscard]] bool is_local_peer(std::string_view host);
 
+// Digits only, from 0 to 65535.
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);
+
 struct Endpoint {
     enum class Kind : std::uint8_t { tcp, unix_socket, systemd } kind = Kind::tcp;
     std::string host;  // without brackets; the path of a unix socket

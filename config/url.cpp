@@ -56,11 +56,9 @@ HostPort host_and_port(std::string_view place) {
     return {authority.substr(0, colon), authority.substr(colon + 1)};
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc{} || end != text.data() + text.size() || port == 0) return std::nullopt;
-    return port;
+std::optional<std::uint16_t> port_to_reach(std::string_view text) {
+    const std::optional<std::uint16_t> port = parse_port(text);
+    return port == 0 ? std::nullopt : port;
 }
 
 // RFC 3986 section 2.1.
@@ -92,7 +90,7 @@ std::string without_credentials(std::string_view text) {
     const HostPort place = host_and_port(pieces.place);
     // "smtp://app:hunter2" without its host.
     const bool cut_off =
-        !pieces.scheme.empty() && !place.port.empty() && !parse_port(place.port).has_value();
+        !pieces.scheme.empty() && !place.port.empty() && !port_to_reach(place.port).has_value();
     if (cut_off) {
         result += std::string{place.host} + ":" + std::string{base::masked_secret};
     } else {
@@ -108,7 +106,7 @@ std::string keys_of_url(std::string_view text) {
     const Pieces pieces = take_apart(text);
     if (pieces.scheme.empty() && !pieces.at) return {};
     HostPort place = host_and_port(pieces.place);
-    std::optional<std::uint16_t> port = parse_port(place.port);
+    std::optional<std::uint16_t> port = port_to_reach(place.port);
     if (!place.port.empty() && !port) return {};
     const bool bracketed = place.host.starts_with('[') && place.host.ends_with(']');
     if (bracketed) place.host = place.host.substr(1, place.host.size() - 2);

@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/commands.hpp"
+#include "relay/listen_socket.hpp"
 #include "relay/local_file.hpp"
 #include "relay/output.hpp"
 #include "relay/sink.hpp"
@@ -52,6 +53,11 @@ class Reader {
             target.push_back(std::move(refusal));
         }
     }
+    void check_address(const char* option, const std::string& address) {
+        if (address.empty()) return;
+        const base::Result<> sound = check_listen_option(address);
+        if (!sound) fault(fmt::format("{}: {}", option, sound.error().message));
+    }
     void fault(std::string problem) {
         if (problem_.empty()) problem_ = std::move(problem);
     }
@@ -67,7 +73,7 @@ void read_faults(const SinkArguments& arguments, Reader& reader, SinkFaults& fau
     reader.read_refusals("--refuse-rcpt", arguments.refuse_rcpt, unknown, faults.recipients);
     reader.read_refusals("--refuse-sender", arguments.refuse_sender, not_yours, faults.senders);
     reader.read("--reply-data", arguments.reply_data, faults.data_reply, parse_fault_reply);
-    reader.read("--reply-auth", arguments.reply_auth, faults.auth_reply, parse_fault_reply);
+    reader.read("--reply-auth", arguments.reply_auth, faults.auth_reply, parse_refusing_reply);
     reader.read("--greeting-delay", arguments.greeting_delay, faults.greeting_delay,
                 base::parse_duration);
     reader.read("--delay-data", arguments.delay_data, faults.data_delay, base::parse_duration);
@@ -83,6 +89,9 @@ void read_faults(const SinkArguments& arguments, Reader& reader, SinkFaults& fau
 
 void read_password(const SinkArguments& arguments, Reader& reader, SinkOptions& options) {
     std::string password = arguments.password;
+    if (!password.empty() && !arguments.password_file.empty()) {
+        reader.fault("--password and --password-file cannot both be given");
+    }
     if (!arguments.password_file.empty()) {
         reader.read("--password-file", arguments.password_file, password, read_first_line);
         password = base::trim(password);
@@ -101,6 +110,8 @@ base::Result<SinkOptions> read_options(const SinkArguments& arguments) {
     SinkOptions options = arguments.options;
     Reader reader;
     options.tls = !arguments.no_tls;
+    reader.check_address("--listen", options.listen);
+    reader.check_address("--tls-listen", options.tls_listen);
     read_password(arguments, reader, options);
     reader.read("--max-size", arguments.max_size, options.max_message_size, base::parse_size);
     read_faults(arguments, reader, options.faults);
@@ -161,7 +172,7 @@ void add_fault_options(CLI::App& command, SinkArguments& arguments) {
     text("--reply-data", arguments.reply_data, "REPLY",
          "Answer every message with this: \"451 4.3.0 Try later\"");
     text("--reply-auth", arguments.reply_auth, "REPLY",
-         "Answer every sign-in with this: \"535 5.7.8 No\"");
+         "Refuse every sign-in with this: \"535 5.7.8 No\" (the third one gets 421)");
     text("--greeting-delay", arguments.greeting_delay, "DURATION", "Wait before the greeting");
     text("--delay-data", arguments.delay_data, "DURATION", "Wait before the answer to a message");
     text("--drop", arguments.drop, "STAGE",

@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/commands.hpp"
+#include "relay/listen_socket.hpp"
 #include "relay/local_file.hpp"
 #include "relay/output.hpp"
 #include "relay/vantage.hpp"
@@ -83,6 +84,10 @@ base::Result<> read_trust(const VantageArguments& arguments, VantageOptions& opt
 base::Result<VantageOptions> read_options(const VantageArguments& arguments) {
     VantageOptions options;
     options.listen = arguments.listen;
+    for (const std::string& address : options.listen) {
+        const base::Result<> sound = check_listen_option(address);
+        if (!sound) return base::error("--listen: " + sound.error().message);
+    }
     const base::Result<base::Rate> per_address = base::parse_rate(arguments.per_address);
     if (!per_address.has_value()) return base::error("--rate: " + per_address.error().message);
     const base::Result<base::Rate> in_all = base::parse_rate(arguments.in_all);

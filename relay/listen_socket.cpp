@@ -12,8 +12,12 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
+#include <utility>
 
+#include "base/text.hpp"
+#include "config/syntax.hpp"
 #include "relay/systemd.hpp"
 
 namespace relay {
@@ -153,15 +157,17 @@ bool is_stale(const sockaddr_un& address) {
     return stale;
 }
 
+ListenError too_long(const Wish& wish) {
+    return ListenError{
+        fmt::format("cannot listen on {}: a socket's path may have at most {} bytes: write a "
+                    "shorter one in {}",
+                    wish.address, sizeof sockaddr_un{}.sun_path - 1, wish.setting)};
+}
+
 Sockets open_unix(const Wish& wish, const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
-        return ListenError{
-            fmt::format("cannot listen on {}: a socket's path may have at most {} bytes: write a "
-                        "shorter one in {}",
-                        wish.address, sizeof address.sun_path - 1, wish.setting)};
-    }
+    if (path.size() >= sizeof address.sun_path) return too_long(wish);
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     if (is_stale(address)) ::unlink(path.c_str());
     base::Result<ListenSocket, ListenError> socket =
@@ -202,16 +208,31 @@ Sockets open_systemd(const std::string& name, SystemdSockets wanted) {
     return sockets;
 }
 
+struct TcpName {
+    std::string host;  // without brackets; "" for every address
+    std::uint16_t port = 0;
+};
+
+// The port is read here, since getaddrinfo() would take 99999 for 34463.
+std::optional<TcpName> split_tcp(const std::string& name) {
+    const std::size_t colon = name.rfind(':');
+    if (colon == std::string::npos) return std::nullopt;
+    const std::optional<std::uint16_t> port = config::parse_port(name.substr(colon + 1));
+    if (!port) return std::nullopt;
+    std::string host = name.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    return TcpName{std::move(host), *port};
+}
+
 Sockets open_tcp(const Wish& wish) {
     const std::string& name = wish.address;
-    const std::size_t colon = name.rfind(':');
-    std::string host = name.substr(0, colon);
-    const std::string port = colon == std::string::npos ? "" : name.substr(colon + 1);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    if (port.empty()) {
+    const std::optional<TcpName> parts = split_tcp(name);
+    if (!parts) {
         return ListenError{fmt::format("cannot listen on {}: write it as \"127.0.0.1:2525\" in {}",
                                        name, wish.setting)};
     }
+    const std::string& host = parts->host;
+    const std::string port = std::to_string(parts->port);
 
     addrinfo hints{};
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -253,6 +274,31 @@ Sockets open_listen_sockets(const std::string& address, std::string_view setting
     if (address.starts_with("unix:")) return open_unix(wish, address.substr(5));
     if (address == "systemd") return open_systemd(address, wanted);
     return open_tcp(wish);
+}
+
+std::string unix_obstacle(const std::string& address, std::string_view setting) {
+    const Wish wish{address, setting};
+    const std::filesystem::path path = address.substr(std::string_view{"unix:"}.size());
+    if (path.native().size() >= sizeof sockaddr_un{}.sun_path) return too_long(wish).message;
+    struct stat found{};
+    if (::lstat(path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+        return fail(wish, EADDRINUSE).message;
+    }
+    const std::filesystem::path folder = path.parent_path();
+    if (::stat(folder.c_str(), &found) != 0) return fail(wish, errno).message;
+    if (!S_ISDIR(found.st_mode)) return fail(wish, ENOTDIR).message;
+    return ::access(folder.c_str(), W_OK | X_OK) == 0 ? "" : fail(wish, errno).message;
+}
+
+base::Result<> check_listen_option(const std::string& address) {
+    const std::string shown = base::printable(address, 128);
+    const std::size_t colon = address.rfind(':');
+    if (address.starts_with("unix:") || colon == std::string::npos || colon + 1 == address.size()) {
+        return base::error(fmt::format(
+            "\"{}\" is not HOST:PORT: write it as \"127.0.0.1:2525\" or \"[::1]:2525\"", shown));
+    }
+    if (split_tcp(address)) return {};
+    return base::error(fmt::format("\"{}\" has no port: it is a number from 0 to 65535", shown));
 }
 
 }  // namespace relay

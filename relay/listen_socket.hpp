@@ -32,4 +32,12 @@ enum class SystemdSockets : std::uint8_t { all, plain, tls };
     const std::string& address, std::string_view setting = "server.listen",
     SystemdSockets wanted = SystemdSockets::all);
 
+// Why no socket can be made for "unix:/path", as far as that shows without making one; "" when
+// nothing stands in its way. What listens there already is none of it: it may be this relay.
+[[nodiscard]] std::string unix_obstacle(const std::string& address, std::string_view setting);
+
+// Whether an address of a command line is "HOST:PORT", "[V6]:PORT" or ":PORT"; if not, the error
+// says how to write it.
+[[nodiscard]] base::Result<> check_listen_option(const std::string& address);
+
 }  // namespace relay

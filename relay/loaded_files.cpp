@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "diagnose/inbound/listeners.hpp"
 #include "net/cidr.hpp"
+#include "relay/occupied_places.hpp"
 #include "relay/users_file.hpp"
 #include "tls/context.hpp"
 
@@ -193,6 +194,9 @@ void check_files(config::LoadResult& loaded) {
     }
     check_log(loaded);
     check_spool(loaded);
+    for (const PlaceFault& fault : occupied_places(loaded.settings)) {
+        add(loaded, fault.key, fault.what);
+    }
     check_admin_addresses(loaded);
     std::stable_sort(loaded.problems.begin(), loaded.problems.end(),
                      [](const config::Problem& a, const config::Problem& b) {

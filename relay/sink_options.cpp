@@ -51,6 +51,15 @@ base::Result<smtp::Reply> parse_fault_reply(std::string_view text) {
     return reply;
 }
 
+base::Result<smtp::Reply> parse_refusing_reply(std::string_view text) {
+    base::Result<smtp::Reply> reply = parse_fault_reply(text);
+    if (!reply || reply->code >= 400) return reply;
+    return base::error(
+        fmt::format("\"{}\" refuses nothing: the code must be from 400 to 599, as in \"451 4.3.0 "
+                    "Try later\"",
+                    base::printable(text)));
+}
+
 base::Result<SinkRefusal> parse_refusal(std::string_view text, const smtp::Reply& usual) {
     SinkRefusal refusal;
     refusal.reply = usual;
@@ -60,7 +69,7 @@ base::Result<SinkRefusal> parse_refusal(std::string_view text, const smtp::Reply
         return base::error("a refusal needs an address pattern, such as \"*@example.com\"");
     }
     if (equals == text.npos) return refusal;
-    base::Result<smtp::Reply> reply = parse_fault_reply(base::trim(text.substr(equals + 1)));
+    base::Result<smtp::Reply> reply = parse_refusing_reply(base::trim(text.substr(equals + 1)));
     if (reply.has_error()) return reply.error();
     refusal.reply = std::move(*reply);
     return refusal;

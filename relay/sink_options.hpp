@@ -23,7 +23,8 @@ struct SinkRefusal {
 struct SinkFaults {
     std::vector<SinkRefusal> recipients, senders;
     std::optional<smtp::Reply> data_reply;  // to every message, after its last byte
-    std::optional<smtp::Reply> auth_reply;  // to every sign-in
+    // To every sign-in but the third of a connection, which gets 421 and the end as ever.
+    std::optional<smtp::Reply> auth_reply;
     base::Duration greeting_delay{}, data_delay{};
     std::optional<smtp::Stage> drop;  // closes the connection without a word when it gets there
     std::vector<std::string> hidden;  // extensions left out of the EHLO reply, upper case
@@ -51,6 +52,8 @@ struct SinkOptions {
                                                       const smtp::Reply& usual);
 // "451 4.3.0 text": a code of 200 to 599, perhaps an enhanced code, a text.
 [[nodiscard]] base::Result<smtp::Reply> parse_fault_reply(std::string_view text);
+// The same with a code from 400 on: what refuses something cannot say that it is done.
+[[nodiscard]] base::Result<smtp::Reply> parse_refusing_reply(std::string_view text);
 // connect, greeting, ehlo, mail, rcpt, data, body or final-dot.
 [[nodiscard]] base::Result<smtp::Stage> parse_drop_stage(std::string_view text);
 

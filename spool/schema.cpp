@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdint>
+#include <fstream>
+#include <string_view>
 
 namespace spool {
 namespace {
@@ -106,6 +109,14 @@ Outcome<> apply(Database& database, std::span<const Migration> migrations, std::
                                                  last, cause.message)};
 }
 
+SpoolError too_new(const std::filesystem::path& file, std::size_t version, std::size_t known) {
+    return {Problem::io,
+            fmt::format("the spool database {} has version {}, written by a newer relay; this one "
+                        "knows versions up to {}: install the newer relay again, or let it deliver "
+                        "what waits first",
+                        file.string(), version, known)};
+}
+
 }  // namespace
 
 std::span<const Migration> known_migrations() {
@@ -116,14 +127,7 @@ std::span<const Migration> known_migrations() {
 Outcome<> migrate(Database& database, std::span<const Migration> migrations) {
     const auto present = static_cast<std::size_t>(database.number("PRAGMA user_version"));
     if (database.failed()) return database.take_error();
-    if (present > migrations.size()) {
-        return SpoolError{
-            Problem::io,
-            fmt::format("the spool database {} has version {}, written by a newer relay; this one "
-                        "knows versions up to {}: install the newer relay again, or let it deliver "
-                        "what waits first",
-                        database.file().string(), present, migrations.size())};
-    }
+    if (present > migrations.size()) return too_new(database.file(), present, migrations.size());
     // A new database is whole or empty, whenever the process is killed.
     if (present == 0) return apply(database, migrations, 0, migrations.size());
     for (std::size_t version = present; version < migrations.size(); ++version) {
@@ -131,6 +135,22 @@ Outcome<> migrate(Database& database, std::span<const Migration> migrations) {
             return applied;
         }
     }
+    return {};
+}
+
+Outcome<> check_version(const std::filesystem::path& database) {
+    // The SQLite file format, section 1.3: the user version is the big-endian number at offset 60.
+    std::array<char, 64> header{};
+    std::ifstream file{database, std::ios::binary};
+    if (!file.read(header.data(), header.size())) return {};
+    const std::string_view magic{"SQLite format 3", 16};  // with the NUL behind it
+    if (std::string_view{header.data(), magic.size()} != magic) return {};  // damaged: not for here
+    std::uint32_t version = 0;
+    for (std::size_t i = 60; i < 64; ++i) {
+        version = version << 8 | static_cast<unsigned char>(header[i]);
+    }
+    const std::size_t known = known_migrations().size();
+    if (version > known) return too_new(database, version, known);
     return {};
 }
 

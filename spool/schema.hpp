@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <string>
 
@@ -19,5 +20,9 @@ struct Migration {
 // synced transaction, so that a crash leaves a whole version. A database written by a newer
 // program is refused.
 [[nodiscard]] Outcome<> migrate(Database& database, std::span<const Migration> migrations);
+
+// Whether the database file was written by a newer program, by its first page alone: no lock is
+// taken and nothing is opened as a database. Good where there is none, or it cannot be read.
+[[nodiscard]] Outcome<> check_version(const std::filesystem::path& database);
 
 }  // namespace spool

@@ -297,6 +297,9 @@ class DamagedTest(SystemCase):
         refused = relay.command("run", check=False)
         self.assertNotEqual(0, refused.returncode)
         self.assertIn("newer relay", refused.stderr)
+        checked = relay.command("check", check=False)
+        self.assertEqual(refused.returncode, checked.returncode)
+        self.assertIn("newer relay", checked.stdout + checked.stderr)
 
 
 if __name__ == "__main__":

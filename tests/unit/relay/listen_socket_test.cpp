@@ -107,3 +107,17 @@ TEST_CASE("a unix socket that cannot be made names the folder and the remedy", "
               std::string::npos);
     }
 }
+
+TEST_CASE("a port that no socket has is not taken for another one", "[relay]") {
+    for (const char* address : {"127.0.0.1:99999", "127.0.0.1:65536", "127.0.0.1:-1",
+                                "127.0.0.1:0x19", "127.0.0.1:", "127.0.0.1"}) {
+        CAPTURE(address);
+        const auto opened = relay::open_listen_sockets(address, "--listen");
+        REQUIRE_FALSE(opened.has_value());
+        CHECK(opened.error().message.find("write it as \"127.0.0.1:2525\" in --listen") !=
+              std::string::npos);
+    }
+    for (const char* address : {"127.0.0.1:0", "[::1]:65535", ":25", "localhost:2525"}) {
+        CHECK(relay::check_listen_option(address).has_value());
+    }
+}

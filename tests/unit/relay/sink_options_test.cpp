@@ -46,6 +46,11 @@ TEST_CASE("a refusal is a pattern with or without a reply", "[sink]") {
     CHECK(full->reply.code == 450);
     CHECK(relay::parse_refusal("=550 x", usual).has_error());
     CHECK(relay::parse_refusal("a=never", usual).has_error());
+    const auto no_refusal = relay::parse_refusal("*=250 ok", usual);
+    REQUIRE(no_refusal.has_error());
+    CHECK(no_refusal.error().message.find("from 400 to 599") != std::string::npos);
+    CHECK(relay::parse_refusing_reply("399 x").has_error());
+    CHECK(relay::parse_refusing_reply("454 4.7.0 Later")->code == 454);
 }
 
 TEST_CASE("the stages to drop at are the catalogue's words", "[sink]") {

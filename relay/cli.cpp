@@ -147,9 +147,7 @@ void accept_habits(std::vector<std::string>& words) {
 
 // "relay --config FILE queue list" and "relay queue --config FILE list" mean what they say.
 void accept_config_in_front(CLI::App& app, Context& context) {
-    if (app.get_option_no_throw("--config") == nullptr) {
-        app.add_option("--config", context.config_file, "Configuration file")->type_name("FILE");
-    }
+    if (app.get_option_no_throw("--config") == nullptr) add_config_option(app, context);
     for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
         accept_config_in_front(*command, context);
     }
@@ -226,6 +224,9 @@ int run_cli(int argc, char** argv) {
     accept_habits(words);
     add_commands(root, context, words.empty() ? "" : words.front());
     accept_config_in_front(root, context);
+    // For the help alone: before a command these two are moved behind it.
+    add_json_option(root, context);
+    add_color_option(root, context);
     move_options_behind_command(root, words);
     const ExitStatus status = run_words(root, context, std::move(words));
     const std::string problem = output_problem();

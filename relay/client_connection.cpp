@@ -137,8 +137,8 @@ asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
     using namespace smtp::event;
     if (const auto* chunk = std::get_if<BodyChunk>(&event)) {
         co_await take_chunk(chunk->bytes);
-    } else if (std::holds_alternative<MailRequested>(event)) {
-        session_.respond(mail_reply());
+    } else if (const auto* mail = std::get_if<MailRequested>(&event)) {
+        session_.respond(mail_reply(mail->size));
     } else if (std::holds_alternative<RcptRequested>(event)) {
         session_.respond({250, "2.1.5", "Recipient ok"});
     } else if (const auto* started = std::get_if<BodyStarted>(&event)) {
@@ -229,7 +229,7 @@ bool ClientConnection::answer_silence() {
     return false;
 }
 
-smtp::Reply ClientConnection::mail_reply() {
+smtp::Reply ClientConnection::mail_reply(std::uint64_t declared_size) {
     if (draining_) return shutting_down();
     if (!caller_.may_send()) {
         ++services_->counters->messages_refused;
@@ -239,8 +239,9 @@ smtp::Reply ClientConnection::mail_reply() {
         }
         return client_unknown();
     }
-    // The size that MAIL announced is checked by the session; here it is about the disk.
-    const spool::Outcome<> room = services_->spool->room_for(0);
+    // The session has compared it with max_message_size; here it is about the disk. Who did not
+    // declare it hears of a full disk at once all the same, else behind the content.
+    const spool::Outcome<> room = services_->spool->room_for(declared_size);
     if (room) return {250, "2.1.0", "Sender ok"};
     base::log_error("mail is refused",
                     {{"client", caller_.address}, {"problem", room.error().message}});
@@ -323,6 +324,7 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
     spool::NewMessage message = new_message(envelope);
     const bool taken = message.take;
     const std::size_t recipients = message.envelope.recipients.size();
+    const std::string user = message.origin.user;
     content_.reset();
 
     // std::function wants copies; the message has one owner.
@@ -347,7 +349,8 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
                               {"to", envelope.recipients.front().address},
                               {"recipients", recipients},
                               {"size", size},
-                              {"client", caller_.address}});
+                              {"client", caller_.address},
+                              base::LogField::unless_empty("user", user)});
     if (taken) {
         services_->engine->submit(std::move(*added));
     } else {

@@ -77,7 +77,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     boost::asio::awaitable<void> take_chunk(std::string_view bytes);
     boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);
     void begin_content(const smtp::Envelope& envelope);
-    [[nodiscard]] smtp::Reply mail_reply();
+    [[nodiscard]] smtp::Reply mail_reply(std::uint64_t declared_size);
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
     void note_refused();
     [[nodiscard]] bool may_log_refusal();

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 #include "admin/json.hpp"
 #include "base/message_id.hpp"
@@ -35,7 +36,8 @@ namespace {
 
 struct SendOptions {
     std::vector<std::string> to, attach;
-    std::string from, subject = "Test message from relay", body, server, user, password_file;
+    std::string from, subject = "Test message from relay", server, user, password_file;
+    std::optional<std::string> body;
     std::string wait = "60s";
 };
 
@@ -147,8 +149,7 @@ Result<MailDraft> write_draft(const SendOptions& options, const Sending& sending
     draft.from = options.from.empty() ? default_sender(options, sending) : options.from;
     draft.to = base::join(options.to, ", ");
     draft.subject = options.subject;
-    draft.body = options.body;
-    if (options.body.empty()) draft.body = "This message was sent by \"relay send\" as a test.\n";
+    draft.body = options.body.value_or("This message was sent by \"relay send\" as a test.\n");
     if (options.body == "-") draft.body.assign(std::istreambuf_iterator<char>{std::cin}, {});
     for (const std::string& path : options.attach) {
         auto content = read_local_file(path);
@@ -414,11 +415,15 @@ void add_send_command(CLI::App& root, Context& context) {
     command->add_option("--attach", options->attach, "File to attach; may be repeated")
         ->type_name("FILE");
     command->add_option("--server", options->server, "Another server (the running relay)")
-        ->type_name("HOST:PORT");
+        ->type_name("HOST:PORT")
+        ->check(must_not_be_empty);
     CLI::Option* password =
         command->add_option("--password-file", options->password_file, "Password for --user")
             ->type_name("FILE");
-    command->add_option("--user", options->user, "Sign in as")->type_name("NAME")->needs(password);
+    CLI::Option* user = command->add_option("--user", options->user, "Sign in as")
+                            ->type_name("NAME")
+                            ->needs(password);
+    password->needs(user);
     command->add_option("--wait", options->wait, "How long to follow the message (60s)")
         ->type_name("TIME");
 }

@@ -9,20 +9,35 @@
 
 namespace relay {
 
-CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
-                      CommandOptions options, std::function<ExitStatus()> action) {
-    CLI::App* command = parent.add_subcommand(name, description);
-    if (options.config) {
-        command->add_option("--config", context.config_file, "Configuration file")
-            ->type_name("FILE");
-    }
-    if (options.json) command->add_flag("--json", context.json, "Print JSON, for programs");
-    command->add_option("--color", context.color, "When to use colours (auto)")
+std::string must_not_be_empty(const std::string& value) {
+    return value.empty() ? "must not be empty" : "";
+}
+
+CLI::Option* add_config_option(CLI::App& app, Context& context) {
+    return app.add_option("--config", context.config_file, "Configuration file")
+        ->type_name("FILE")
+        ->check(must_not_be_empty);
+}
+
+CLI::Option* add_json_option(CLI::App& app, Context& context) {
+    return app.add_flag("--json", context.json, "Print JSON, for programs");
+}
+
+CLI::Option* add_color_option(CLI::App& app, Context& context) {
+    return app.add_option("--color", context.color, "When to use colours (auto)")
         ->type_name("auto|always|never")
         ->check([](const std::string& value) {
             const bool known = value == "auto" || value == "always" || value == "never";
             return known ? std::string{} : "must be auto, always or never, not \"" + value + "\"";
         });
+}
+
+CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
+                      CommandOptions options, std::function<ExitStatus()> action) {
+    CLI::App* command = parent.add_subcommand(name, description);
+    if (options.config) add_config_option(*command, context);
+    if (options.json) add_json_option(*command, context);
+    add_color_option(*command, context);
     command->callback([&context, action = std::move(action)] { context.action = action; });
     return command;
 }

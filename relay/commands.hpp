@@ -10,7 +10,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace relay {
 
@@ -31,6 +32,11 @@ struct CommandOptions {
     bool json = false;   // --json
 };
 
+// --config, --json and --color, each with its one description.
+CLI::Option* add_config_option(CLI::App& app, Context& context);
+CLI::Option* add_json_option(CLI::App& app, Context& context);
+CLI::Option* add_color_option(CLI::App& app, Context& context);
+
 // One subcommand. Its file adds further options to what this returns; action runs once all of the
 // command line is known to be good.
 CLI::App* add_command(CLI::App& parent, Context& context, const char* name, const char* description,
@@ -47,6 +53,9 @@ CLI::App* add_command_group(CLI::App& parent, const char* name, const char* desc
 // is opened or run, and faults of other sections are told but stop nothing.
 [[nodiscard]] std::optional<config::Settings> load_sections(
     const Context& context, std::initializer_list<std::string_view> needed);
+
+// For options whose empty value would pass for an absent one: "--server $UNSET" is a mistake.
+[[nodiscard]] std::string must_not_be_empty(const std::string& value);
 
 // "relay: MESSAGE" on stderr; returns the status, so that a command can end with it.
 ExitStatus fail(std::string_view message, ExitStatus status = ExitStatus::bad);

@@ -223,6 +223,14 @@ Result<std::unique_ptr<ControlChannel>> connect_to_server(const std::filesystem:
         case Listening::no:
             break;
     }
+    // One whose control.sock was removed still has its spool.
+    std::error_code ignored;
+    if (std::filesystem::exists(spool, ignored)) {
+        spool::Options options;
+        options.directory = spool;
+        const auto free = OfflineChannel::open(options, Purpose::look_once);
+        if (!free) return free.error();
+    }
     return base::error("no relay runs: nothing answers on " + path + "; start \"relay run\"");
 }
 

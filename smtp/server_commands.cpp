@@ -249,7 +249,7 @@ ServerSession::State::Next ServerSession::State::on_mail(std::string_view argume
     }
     pending = Request::mail;
     phase = Phase::waiting;
-    return event::MailRequested{transaction->envelope};
+    return event::MailRequested{transaction->envelope, mail.size};
 }
 
 ServerSession::State::Next ServerSession::State::on_rcpt(std::string_view arguments) {

@@ -29,6 +29,7 @@ namespace event {
 struct NeedInput {};  // write take_output(), read, receive()
 struct MailRequested {
     const Envelope& envelope;
+    std::uint64_t size = 0;  // as declared (RFC 1870), 0 when it was not
 };  // (*) the reverse-path and its parameters
 struct RcptRequested {
     const Recipient& recipient;

@@ -89,6 +89,12 @@ class CommandsTest(SystemCase):
             "private_key": self.key})
         relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com", timeout=20)
 
+    def test_send_sends_an_empty_body_when_told_so(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        relay.command("send", "--to", "ada@dest.example", "--from", "app@example.com", "--body", "")
+        self.assertEqual(b"", server.messages[0].data.partition(b"\r\n\r\n")[2].strip())
+
     def test_folders_in_the_place_of_files(self):
         relay = self.relay(self.smarthost(self.fake()))
         folder = str(self.scratch.path)

@@ -85,6 +85,27 @@ class RefusalsTest(SystemCase):
         self.assertEqual(20, relay.log().count("refused client="))
 
 
+    def test_a_declared_size_that_has_no_room_is_refused_before_the_content(self):
+        relay = self.relay(self.smarthost(self.fake()), spool={"max_size": "100KiB"})
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            client.expect("MAIL FROM:<app@example.com> SIZE=200000", 452)
+            client.expect("MAIL FROM:<app@example.com> SIZE=50000", 250)
+
+    def test_the_log_names_who_signed_in(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), server={"auth": "accept-any"})
+        with RawClient(relay.port) as client:
+            client.expect("EHLO client.example", 250)
+            client.expect("AUTH PLAIN AGFwcABzZWNyZXQ=", 235)
+            client.begin("app@example.com", ["ada@dest.example"])
+            client.data(dot_stuffed(message("signed in")))
+        self.send(relay, "not signed in")
+        server.wait_for(2)
+        lines = [line for line in relay.log().splitlines() if "queued" in line]
+        self.assertEqual([True, False], ["user=app" in line for line in lines])
+
+
 class ReloadTest(SystemCase):
     def admin_status(self, relay, token):
         port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))

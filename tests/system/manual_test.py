@@ -117,6 +117,19 @@ class ManualPagesTest(unittest.TestCase):
                 self.assertFalse(has - own - shared - choosing, "not in docs/relay.1")
                 self.assertFalse(own - has, "described, but the program has it not")
 
+    def test_what_may_stand_before_a_command_is_said_in_both_places(self):
+        common = sections(COMMAND_PAGE)[COMMON]
+        entries = re.split(r"^\.It ", common, flags=re.MULTILINE)[1:]
+        described = {"-" + name for entry in entries
+                     if "may stand before the command" in entry or entry.startswith("Fl h ")
+                     for name in re.findall(r"Fl (-?[\w-]+)", entry.splitlines()[0])}
+        self.assertEqual(described, help_options(()))
+        for option in described - {"-h", "--help"}:
+            with self.subTest(option):
+                words = {"--config": ["--config", "/nonexistent"], "--color": ["--color=never"]}
+                done = relay(*words.get(option, [option]), "version")
+                self.assertEqual(0, done.returncode, done.stderr)
+
     def test_no_command_is_described_that_does_not_exist(self):
         known = {" ".join(("relay", *words)) for words in commands()}
         described = {re.sub(r" Ar .*", "", title) for title in sections(COMMAND_PAGE)

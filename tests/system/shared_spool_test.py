@@ -123,7 +123,13 @@ class SharedSpoolTest(SystemCase):
         good = relay.config.read_text()
         place = self.scratch.path
         (place / "file").write_text("")
+        missing, taken = f"unix:{place}/none/smtp", f"unix:{place}/file"
+        listen = 'listen = ["127.0.0.1:0"]'
         faults = {
+            "a socket in a missing folder": (listen, f'listen = ["{missing}"]',
+                                             f"server.listen: .*{place}/none is not there"),
+            "a file in a socket's place": (listen, f'listen = ["127.0.0.1:0", "{taken}"]',
+                                           "server.listen: .*a file that is no socket"),
             "no folder of the log": ("[log]", f'[log]\nfile = "{place}/none/relay.log"', "log.file"),
             "no folder": (f'directory = "{relay.spool}"', f'directory = "{place}/file/spool"',
                           "spool.directory"),
@@ -135,6 +141,9 @@ class SharedSpoolTest(SystemCase):
                 done = relay.command("check", check=False)
                 self.assertEqual(78, done.returncode, done.stdout + done.stderr)
                 self.assertRegex(done.stdout + done.stderr, rf"relay.*:\d+:.*{key}")
+        # Systemd makes it together with the service.
+        relay.config.write_text(good.replace(listen, 'listen = ["unix:/run/none-yet/smtp"]'))
+        self.assertEqual(0, relay.command("check", check=False).returncode)
         for name, listen, admin, port, key in (
                 ("admin", "127.0.0.1:2999", "127.0.0.1:2999", 25, "admin.listen"),
                 ("loop", "127.0.0.1:2999", "127.0.0.1:2998", 2999, "smarthost.host")):
@@ -147,6 +156,24 @@ class SharedSpoolTest(SystemCase):
                 done = relay.command("check", check=False)
                 self.assertEqual(78, done.returncode, done.stdout + done.stderr)
                 self.assertIn(f"{key}: ", done.stdout + done.stderr)
+
+    def test_commands_agree_about_a_relay_whose_control_socket_is_gone(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        (relay.spool / "control.sock").unlink()
+        said = set()
+        for words in (("status",), ("queue", "list"), ("send", "--to", "ada@dest.example")):
+            done = relay.command(*words, check=False)
+            self.assertEqual(1, done.returncode)
+            said.add(done.stderr)
+        self.assertEqual(1, len(said), said)
+        self.assertIn("its spool cannot be opened either", said.pop())
+
+    def test_a_message_named_twice_counts_once(self):
+        relay = self.relay(self.smarthost(self.fake(), port=1), delivery={"retry": ["1h"]})
+        identifier = self.send(relay)
+        relay.stop()
+        held = relay.command("queue", "hold", identifier, identifier)
+        self.assertEqual("1 message held\n", held.stdout)
 
     def test_common_options_stand_in_front(self):
         relay = self.relay(self.smarthost(self.fake(), port=1), delivery={"retry": ["1h"]})

@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "base/text.hpp"
 #include "diagnose/firewall_nft_condition.hpp"
@@ -168,8 +169,8 @@ void Reader::read_expression(const json::object& expression, FirewallRule& rule,
                              FirewallTable& table) {
     const std::string_view kind = expression.begin()->key();
     const json::value& value = expression.begin()->value();
-    if (kind == "match" || kind == "limit") {
-        rule.conditions.push_back(kind == "match" ? nft_condition(value, sets) : nft_limit(value));
+    if (kind == "match") {
+        rule.conditions.push_back(nft_condition(value, sets));
     } else if (kind == "counter" && value.is_object()) {
         const json::value* packets = value.get_object().if_contains("packets");
         if (packets && packets->is_int64()) {
@@ -200,7 +201,13 @@ void Reader::read_expression(const json::object& expression, FirewallRule& rule,
             rule.conditions.push_back(std::move(unknown));
         }
     } else {
-        read_verdict(expression, rule);
+        const RuleAction before = std::exchange(rule.action, RuleAction::none);
+        if (read_verdict(expression, rule)) return;
+        rule.action = before;
+        // What is neither match nor verdict may let the packet off here.
+        if (std::optional<Condition> doubt = nft_doubt(kind, value)) {
+            rule.conditions.push_back(std::move(*doubt));
+        }
     }
 }
 

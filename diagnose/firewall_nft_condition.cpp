@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/serialize.hpp>
 #include <charconv>
 #include <limits>
@@ -333,6 +334,26 @@ Condition compare(const json::value& left, const std::string& operation, const j
     return condition;
 }
 
+// "limit rate over 10/minute", "ct count over 20"; what is not known by its kind.
+Condition unknown_condition(std::string_view kind, const json::value& value) {
+    Condition condition;
+    const std::string over = member(value, "inv") == "true" ? "over " : "";
+    if (value.is_string()) {
+        condition.text = fmt::format("{} {}", kind, word(value));
+    } else if (kind == "limit") {
+        condition.text =
+            fmt::format("limit rate {}{}/{}", over, member(value, "rate"), member(value, "per"));
+    } else if (kind == "ct count") {
+        condition.text = fmt::format("ct count {}{}", over, member(value, "val"));
+    } else if (kind == "quota") {
+        condition.text =
+            fmt::format("quota {}{} {}", over, member(value, "val"), member(value, "val_unit"));
+    } else {
+        condition.text = kind;
+    }
+    return condition;
+}
+
 }  // namespace
 
 Condition nft_condition(const json::value& match, const NftSets& sets) {
@@ -342,10 +363,26 @@ Condition nft_condition(const json::value& match, const NftSets& sets) {
     return compare(*left, member(match, "op"), *right, sets);
 }
 
-Condition nft_limit(const json::value& limit) {
-    Condition condition;
-    condition.text = fmt::format("limit rate {}/{}", member(limit, "rate"), member(limit, "per"));
-    return condition;
+std::optional<Condition> nft_doubt(std::string_view kind, const json::value& value) {
+    static constexpr std::array no_doubt{
+        "counter", "log",  "notrack", "mangle",     "continue",  "last",       "flow",
+        "dup",     "snat", "secmark", "masquerade", "ct helper", "ct timeout", "ct expectation"};
+    if (std::find(no_doubt.begin(), no_doubt.end(), kind) != no_doubt.end()) return std::nullopt;
+    if (kind != "set" && kind != "map" && kind != "meter") return unknown_condition(kind, value);
+    const json::value* statements = inside(value, "stmt");
+    if (statements == nullptr) return std::nullopt;
+    const json::array list =
+        statements->is_array() ? statements->get_array() : json::array{*statements};
+    for (const json::value& statement : list) {
+        const json::object* item = statement.if_object();
+        if (item == nullptr || item->empty()) continue;
+        auto doubt = nft_doubt(item->begin()->key(), item->begin()->value());
+        if (!doubt) continue;
+        const std::string where = kind == "meter" ? member(value, "name") : member(value, kind);
+        doubt->text = fmt::format("{} of {}", doubt->text, where);
+        return doubt;
+    }
+    return std::nullopt;
 }
 
 std::vector<NftVerdictCase> nft_verdict_cases(const json::object& vmap, const NftSets& sets) {

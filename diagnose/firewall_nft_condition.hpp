@@ -4,7 +4,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "diagnose/firewall_model.hpp"
@@ -16,7 +18,11 @@ using NftSets = std::map<std::string, boost::json::array>;  // a table's sets an
 
 // A "match" statement. What it cannot judge becomes a condition that is maybe.
 [[nodiscard]] Condition nft_condition(const boost::json::value& match, const NftSets& sets);
-[[nodiscard]] Condition nft_limit(const boost::json::value& limit);
+// Of a statement that is no match and no verdict: what it leaves open whether the next statement is
+// met, as a limit, a quota or a count of connections does, also inside of "add @set { ... }". None
+// where it lets every packet on.
+[[nodiscard]] std::optional<Condition> nft_doubt(std::string_view kind,
+                                                 const boost::json::value& value);
 
 struct NftVerdictCase {
     Condition condition;

@@ -242,6 +242,24 @@ void merge_iptables(FirewallRules& rules, FirewallRules more) {
     }
 }
 
+bool same_rule(const RuleMatch& a, const RuleMatch& b) {
+    return a.tool == b.tool && a.family == b.family && a.table == b.table && a.chain == b.chain &&
+           a.rule == b.rule;
+}
+
+void collect_users(const Condition& condition, std::vector<std::uint32_t>& users) {
+    constexpr std::size_t most = 16;
+    for (const auto& row : condition.rows) {
+        for (const Condition& part : row) collect_users(part, users);
+    }
+    if (condition.about != About::user) return;
+    for (const Interval& interval : condition.numbers) {
+        const auto user = static_cast<std::uint32_t>(interval.low);
+        const bool known = std::find(users.begin(), users.end(), user) != users.end();
+        if (!known && users.size() < most) users.push_back(user);
+    }
+}
+
 std::string accept_command(const RuleMatch& match, const RuleQuestion& question) {
     if (match.tool == "nftables") {
         return fmt::format("nft insert rule {} {} {} {} dport {} accept", match.family, match.table,
@@ -304,8 +322,38 @@ RuleAnswer find_rule(const FirewallRules& rules, const RuleQuestion& question) {
     anyone.user.reset();
     RuleAnswer others = walk_all(rules, anyone);
     if (others.stops) others.possible.push_back(std::move(*others.stops));
+    for (RuleMatch& match : others.possible) {
+        match.spares_asker =
+            std::none_of(answer.possible.begin(), answer.possible.end(),
+                         [&](const RuleMatch& own) { return same_rule(own, match); });
+    }
     answer.possible = std::move(others.possible);
     return answer;
+}
+
+std::optional<UserMatch> find_rule_for_others(const FirewallRules& rules,
+                                              const RuleQuestion& question,
+                                              const std::vector<std::uint32_t>& users) {
+    std::vector<std::uint32_t> named;
+    for (const FirewallTable& table : rules.tables) {
+        for (const auto& [name, chain] : table.chains) {
+            for (const FirewallRule& rule : chain.rules) {
+                for (const Condition& condition : rule.conditions) collect_users(condition, named);
+            }
+        }
+    }
+    // Rules that name no user treat all alike.
+    if (named.empty()) return std::nullopt;
+    std::vector<std::uint32_t> asked = users;
+    asked.insert(asked.end(), named.begin(), named.end());
+    for (const std::uint32_t user : asked) {
+        if (question.user == user) continue;
+        RuleQuestion other = question;
+        other.user = user;
+        RuleAnswer answer = walk_all(rules, other);
+        if (answer.stops) return UserMatch{user, std::move(*answer.stops)};
+    }
+    return std::nullopt;
 }
 
 std::string rule_text(const RuleMatch& match) {

@@ -49,8 +49,9 @@ struct RuleMatch {
     std::optional<std::uint64_t> packets;
     // In words, what else must hold: "only if meta skuid 1000", "unless limit rate 5/minute".
     std::vector<std::string> conditions;
-    std::string remove;       // the command that takes the rule away, "" for a policy
-    bool names_port = false;  // it, or the way to it, asks for this very port
+    std::string remove;         // the command that takes the rule away, "" for a policy
+    bool names_port = false;    // it, or the way to it, asks for this very port
+    bool spares_asker = false;  // among the possible ones: it stops other users only
     std::string manager;  // "ufw", "firewalld", "docker" or "": the program that wrote the rules
 };
 
@@ -62,6 +63,17 @@ struct RuleAnswer {
 };
 
 [[nodiscard]] RuleAnswer find_rule(const FirewallRules& rules, const RuleQuestion& question);
+
+struct UserMatch {
+    std::uint32_t user = 0;
+    RuleMatch rule;
+};
+
+// The rule that surely stops another user than the question's: the first of `users`, and then of
+// those that the rules name, for whom there is one.
+[[nodiscard]] std::optional<UserMatch> find_rule_for_others(
+    const FirewallRules& rules, const RuleQuestion& question,
+    const std::vector<std::uint32_t>& users);
 
 // "nftables rule in table inet filter, chain output: tcp dport 25 drop"
 [[nodiscard]] std::string rule_text(const RuleMatch& match);

@@ -345,6 +345,80 @@ TEST_CASE("a rule about users is asked for whom", "[firewall]") {
     CHECK(said(find_rule(rules, asked)) == "maybe drop unless meta skuid 0, 108");
 }
 
+TEST_CASE("a statement that may let a packet off leaves a doubt", "[firewall]") {
+    struct Case {
+        std::string statement, doubt;  // "": the next statement is surely met
+    };
+    const Case c = GENERATE(values<Case>({
+        {"{'limit':{'rate':3,'burst':5,'per':'second','inv':true}}", "limit rate over 3/second"},
+        {"{'limit':'slow'}", "limit slow"},
+        {"{'ct count':{'val':20,'inv':true}}", "ct count over 20"},
+        {"{'quota':{'val':5,'val_unit':'mbytes','inv':true}}", "quota over 5 mbytes"},
+        {"{'quota':'month'}", "quota month"},
+        {"{'set':{'op':'add','elem':" + payload("ip", "saddr") +
+             ",'set':'@m','stmt':[{'limit':{'rate':10,'per':'minute','inv':true}}]}}",
+         "limit rate over 10/minute of @m"},
+        {"{'map':{'op':'add','elem':" + payload("ip", "saddr") +
+             ",'data':1,'map':'@n','stmt':[{'counter':null},{'ct count':{'val':2}}]}}",
+         "ct count 2 of @n"},
+        {"{'meter':{'key':" + payload("ip", "saddr") +
+             ",'stmt':{'ct count':{'val':3,'inv':true}},'size':65535,'name':'x'}}",
+         "ct count over 3 of x"},
+        {"{'statement of tomorrow':{'val':1}}", "statement of tomorrow"},
+        {"{'set':{'op':'add','elem':" + payload("ip", "saddr") + ",'set':'@m'}}", ""},
+        {"{'set':{'op':'add','elem':1,'set':'@m','stmt':[{'counter':null}]}}", ""},
+        {"{'notrack':null}", ""},
+        {"{'log':{'prefix':'x'}}", ""},
+        {"{'mangle':{'key':{'meta':{'key':'priority'}},'value':'0:1'}}", ""},
+        {"{'mangle':{'key':{'ct':{'key':'mark'}},'value':1}}", ""},
+    }));
+    CAPTURE(c.statement);
+    const std::string only = c.doubt.empty() ? "" : " only if " + c.doubt;
+    const std::string unless = c.doubt.empty() ? "" : "drop unless " + c.doubt;
+    const std::string maybe = c.doubt.empty() ? "" : "maybe ";
+    CHECK(said(find_rule(nft({{"out", rule({port25, c.statement, drop})}}), question(false))) ==
+          maybe + "drop" + only);
+    CHECK(said(find_rule(nft({{"in", rule({port25, c.statement, drop})}}), question(true))) ==
+          maybe + "drop" + only);
+    const FirewallRules accepting =
+        nft({{"out", rule({port25, c.statement, accept_it})}, {"out", rule({port25, drop})}});
+    CHECK(said(find_rule(accepting, question(false))) == unless);
+}
+
+TEST_CASE("a rule for one user is found by those whom it spares", "[firewall]") {
+    const FirewallRules one =
+        nft({{"out", rule({match("==", meta("skuid"), "997"), port25, drop})}});
+    RuleQuestion asked = question(false);
+    asked.user = 0;
+    CHECK_FALSE(find_rule(one, asked).stops);
+    auto other = find_rule_for_others(one, asked, {65534});
+    REQUIRE(other);
+    CHECK(other->user == 997);
+    CHECK(find_rule(one, asked).possible.front().spares_asker);
+    asked.user = 997;
+    CHECK_FALSE(find_rule_for_others(one, asked, {65534}));
+
+    // All but root: of those who are asked about, the first comes first.
+    const FirewallRules all = nft({{"out", rule({match("!=", meta("skuid"), "0"), port25, drop})}});
+    asked.user = 0;
+    other = find_rule_for_others(all, asked, {997, 65534});
+    REQUIRE(other);
+    CHECK(other->user == 997);
+
+    // Let through before: nobody is stopped.
+    const FirewallRules none =
+        nft({{"out", rule({port25, accept_it})},
+             {"out", rule({match("==", meta("skuid"), "997"), port25, drop})}});
+    CHECK_FALSE(find_rule_for_others(none, asked, {997}));
+    // A rule that asks for nobody in particular is the asker's own matter.
+    CHECK_FALSE(find_rule_for_others(nft({{"out", rule({port25, drop})}}), asked, {997}));
+    // What limits everybody spares nobody.
+    const RuleAnswer limited = find_rule(
+        nft({{"out", rule({port25, "{'limit':{'rate':2,'per':'second'}}", drop})}}), asked);
+    REQUIRE(limited.possible.size() == 1);
+    CHECK_FALSE(limited.possible.front().spares_asker);
+}
+
 TEST_CASE("a match quotes the rule, where it stands and how to be rid of it", "[firewall]") {
     FirewallListing listing;
     listing.nft_json =

@@ -85,20 +85,37 @@ Fix ask_both(const Observations& seen, const Cause& cause) {
     return fix;
 }
 
-Fix lift_at_gateway(const Observations& seen, const Cause& cause) {
+// This host first: its owner can look there at once.
+Fix lift_nearby(const Observations& seen) {
+    Fix fix;
+    fix.title = "Let this host and its first router pass outbound port 25";
+    if (!seen.local.rules_read) {
+        fix.steps.emplace_back(
+            "A rule of this host would look the same as one of the router; as root it would be "
+            "seen: `sudo relay diagnose`");
+    }
+    for (const RuleMatch& match : seen.local.possible) {
+        if (match.spares_asker) continue;
+        fix.steps.push_back("This rule of this host may be it: " + rule_text(match));
+        for (const std::string& command : commands_to_allow(match, RuleQuestion{})) {
+            fix.steps.push_back("To take it out of the way, run `" + command + "`");
+        }
+    }
+    fix.steps.emplace_back(
+        "If this host's rules are clean, look in the router's firewall or \"mail protection\" "
+        "settings for a rule or a list of allowed mail servers that names port 25.");
+    fix.steps.emplace_back(
+        "If its rules are clean as well, the next hop is the filter: ask the network provider.");
+    return fix;
+}
+
+Fix lift_at_gateway(const Cause& cause) {
     Fix fix;
     fix.title = fmt::format("Let the router{} pass outbound port 25",
                             cause.hop_address.empty() ? "" : " at " + cause.hop_address);
     fix.steps.emplace_back(
         "Look in its firewall or \"mail protection\" settings for a rule or a "
         "list of allowed mail servers that names port 25.");
-    const std::optional<PathReading> reading = best_reading(seen);
-    const bool reset = reading && reading->finding == PathFinding::reset_here;
-    if (reset && !seen.local.rules_read) {
-        fix.steps.emplace_back(
-            "A rule of this host that resets would look the same; as root it would be seen: `sudo "
-            "relay diagnose`");
-    }
     fix.steps.emplace_back(
         "If its rules are clean, the next hop is the filter: ask the network provider.");
     return fix;
@@ -114,7 +131,7 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
             fix = lift_by_isp(seen.host.isp);
             break;
         case CauseKind::gateway:
-            fix = lift_at_gateway(seen, cause);
+            fix = lift_at_gateway(cause);
             break;
         case CauseKind::container:
             fix.title = "Let the container's host forward outbound port 25";
@@ -124,7 +141,7 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
                 "and the CNI's egress rules.");
             break;
         case CauseKind::unknown:
-            fix = ask_both(seen, cause);
+            fix = cause.hop == 0 ? lift_nearby(seen) : ask_both(seen, cause);
             break;
         default:
             break;

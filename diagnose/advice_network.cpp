@@ -53,6 +53,11 @@ Fix dns_fix(const Observations& seen) {
     fix.steps.push_back(
         fmt::format("This host asks {} (/etc/resolv.conf).",
                     seen.name_servers.empty() ? "no name server" : seen.name_servers));
+    if (!seen.local.rules_read && !names_are_hidden(seen)) {
+        fix.steps.emplace_back(
+            "A rule of this host would look the same; as root it would be seen: `sudo relay "
+            "diagnose`");
+    }
     if (no_name_known(seen)) {
         fix.steps.emplace_back(
             "They answer, and know no public names: ask whoever runs them whether this host may "

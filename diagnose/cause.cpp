@@ -209,6 +209,11 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
         cause.policy = policy_of(*seen.host.cloud);
         return cause;
     }
+    // A rule of this host shows no nearer than one of a router that filters before it routes.
+    if (!intercepted && hop == 0 && may_be_here(seen, family)) {
+        cause.name = "this host or the first router";
+        return cause;
+    }
     // A rule of this host that redirects answers as near as the first router does.
     if (intercepted && hop == 1 && !seen.local.rules_read) {
         cause.name = "this host or the first router";

@@ -8,6 +8,7 @@
 #include "diagnose/broken_family.hpp"
 #include "diagnose/check_names.hpp"
 #include "diagnose/checks_path.hpp"
+#include "diagnose/conclude_words.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
@@ -265,6 +266,27 @@ std::string sentence(std::string text) {
     return text;
 }
 
+// The rules were read, and none surely stops port 25 of whoever runs this.
+void judge_rules(const Observations& seen, Check& check) {
+    check.status = CheckStatus::ok;
+    check.summary = "No rule of this host stops port 25.";
+    if (may_be_here(seen)) {
+        check.status = CheckStatus::warn;
+        check.summary = "A rule of this host may stop some of port 25: ";
+        for (const RuleMatch& match : seen.local.possible) {
+            if (match.spares_asker) continue;
+            check.summary += rule_text(match);
+            break;
+        }
+    } else if (!seen.rules_for_others.empty()) {
+        const RuleForUser& rule = seen.rules_for_others.front();
+        check.status = CheckStatus::warn;
+        check.summary =
+            fmt::format("No rule stops port {} for {}; this one does for {}: {}", rule.port,
+                        rule.asker, user_words(rule), rule_text(rule.match.rule));
+    }
+}
+
 Check local_check(const Observations& seen, const Report& report) {
     Check check = new_check(check_name::local_firewall);
     const LocalSigns& local = seen.local;
@@ -272,8 +294,14 @@ Check local_check(const Observations& seen, const Report& report) {
     counter.target = "TCPRetransFail";
     counter.result = local.counter_read ? "read" : "not read";
     if (local.counter_read) {
-        counter.detail = fmt::format("{} of {} SYNs sent again failed inside this host",
-                                     local.failed_retransmissions, local.retransmissions);
+        counter.detail = fmt::format(
+            "{} SYNs were sent again{}; this host's kernel counted {} that failed, those of other "
+            "connections among them",
+            local.retransmissions,
+            local.retransmissions == 0 ? ""
+            : local.last_left          ? ", and left this host"
+                                       : ", and did not leave this host",
+            local.failed_retransmissions);
     }
     Evidence rules;
     rules.target = "packet filter rules";
@@ -302,21 +330,24 @@ Check local_check(const Observations& seen, const Report& report) {
     for (const auto* rule : {&seen.rule_for_all, &seen.rule_for_dns}) {
         if (*rule) add_rule_row(**rule, check);
     }
+    for (const RuleForUser& rule : seen.rules_for_others) {
+        add_rule_row(rule.match.rule, check);
+        check.evidence.back().result = fmt::format("stops uid {}", rule.match.user);
+    }
     if (report.cause.kind == CauseKind::local_firewall ||
         closed_code(report.direct) == VerdictCode::local_firewall) {
         check.status = CheckStatus::fail;
         check.summary = report.cause.kind == CauseKind::local_firewall && !report.cause.name.empty()
                             ? sentence(report.cause.name)
                             : sentence(fmt::format("{} stops port 25", here_words(seen)));
-    } else if (local.rules_read || local.counter_read) {
-        check.status = CheckStatus::ok;
-        check.summary = local.rules_read ? "No rule of this host stops port 25."
-                                         : "Connects to port 25 leave this host.";
+    } else if (local.rules_read) {
+        judge_rules(seen, check);
     } else {
-        const bool open = report.direct.code == VerdictCode::ok_direct ||
-                          report.direct.code == VerdictCode::reputation;
-        check.status = open ? CheckStatus::ok : CheckStatus::skip;
-        check.summary = open ? "Port 25 leaves this host." : "Could not be looked at.";
+        const bool leaves = report.direct.code == VerdictCode::ok_direct ||
+                            report.direct.code == VerdictCode::reputation ||
+                            packets_leave(seen, local);
+        check.status = leaves ? CheckStatus::ok : CheckStatus::skip;
+        check.summary = leaves ? "Port 25 leaves this host." : "Could not be looked at.";
     }
     return check;
 }

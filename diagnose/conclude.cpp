@@ -150,9 +150,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         return near || plain ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::smarthost_unreachable && code != report.direct.code) {
-        const Blame who = blame_for(seen, std::size_t{0}).who;
-        return who == Blame::here || who == Blame::config ? Confidence::certain
-                                                          : Confidence::likely;
+        const SmarthostBlame blame = blame_for(seen, std::size_t{0});
+        const bool known = blame.who == Blame::here || blame.who == Blame::config;
+        return known && !blame.by_counter ? Confidence::certain : Confidence::likely;
     }
     if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
         return Confidence::likely;
@@ -171,7 +171,10 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     // Delivery that begins over the other family hangs there.
     if (code == VerdictCode::ok_direct && lossy_family(seen)) return Confidence::likely;
     if (proxy_only(seen, code)) return Confidence::likely;
-    if (code == VerdictCode::dns_broken && names_are_hidden(seen)) return Confidence::likely;
+    if (code == VerdictCode::dns_broken &&
+        (names_are_hidden(seen) || look_ups_may_be_stopped_here(seen))) {
+        return Confidence::likely;
+    }
     return Confidence::certain;
 }
 
@@ -230,7 +233,7 @@ DirectVote vote_direct(const Observations& seen) {
     vote.ipv4 = voted.ipv4;
     vote.ipv6 = voted.ipv6;
     // A reset that comes from no farther than the first router may be that router's.
-    const bool here = seen.local.rule.has_value() || dropped_here(seen.local);
+    const bool here = seen.local.rule.has_value() || dropped_here(seen, seen.local);
     const bool nothing = vote.code == VerdictCode::no_network && (seen.route_v4 || seen.route_v6);
     const bool turned = vote.code == VerdictCode::outbound_25_intercepted && redirected_here(seen);
     if (turned || (here && (silent_or_refused(vote.code) || nothing))) {

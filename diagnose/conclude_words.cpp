@@ -95,7 +95,7 @@ std::string direct_words(VerdictCode code) {
         case VerdictCode::no_network:
             return "Nothing connects anywhere: this host has no working network.";
         case VerdictCode::dns_broken:
-            return "Names do not resolve: the name servers of this host do not work.";
+            return "Names do not resolve: the name servers of this host do not answer.";
         default:
             return "What was seen does not tell whether port 25 is open.";
     }
@@ -192,6 +192,11 @@ std::string smarthost_words(const SmarthostReport& smarthost) {
         default:
             return fmt::format("The smarthost {} works.", name);
     }
+}
+
+std::string user_words(const RuleForUser& rule) {
+    return rule.name.empty() ? fmt::format("uid {}", rule.match.user)
+                             : fmt::format("uid {} ({})", rule.match.user, rule.name);
 }
 
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."

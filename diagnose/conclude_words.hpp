@@ -30,6 +30,8 @@ struct Asked {
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
 [[nodiscard]] std::string one_family_words(net::Family closed, VerdictCode code);
 [[nodiscard]] std::string smarthost_words(const SmarthostReport& smarthost);
+// "uid 997 (relay)"
+[[nodiscard]] std::string user_words(const RuleForUser& rule);
 
 // Adds what was found beside the verdict. The cause is known by then.
 void add_findings(const Observations& seen, Report& report);

@@ -189,7 +189,10 @@ ConnectOutcome finish(Attempt& attempt) {
     outcome.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - attempt.began);
     if (attempt.socket.is_open()) {
         note_local_address(attempt);
-        outcome.retransmissions = info_of(attempt).tcpi_total_retrans;
+        // What this host's own filter drops is counted as sent again, yet never as under way.
+        const tcp_info info = info_of(attempt);
+        outcome.retransmissions = info.tcpi_total_retrans;
+        outcome.last_left = info.tcpi_total_retrans > 0 && info.tcpi_retrans > 0;
     }
     if (outcome.result == ConnectResult::open) {
         outcome.stream.emplace(std::move(attempt.socket));

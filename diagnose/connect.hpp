@@ -52,6 +52,7 @@ struct ConnectOutcome {
     std::optional<IcmpError> icmp;
     bool own_address = false;      // the ICMP error came from this very host
     unsigned retransmissions = 0;  // SYNs sent again
+    bool last_left = false;        // the last of these got out of this host
     base::Duration took{};
     std::string local_address;
     std::optional<tls::Stream> stream;  // when open

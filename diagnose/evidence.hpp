@@ -44,6 +44,7 @@ struct PortEvidence {
     std::optional<IcmpError> icmp;
     bool own_address = false;  // a rejection that came from this very host
     unsigned retransmissions = 0;
+    bool last_left = false;  // as in ConnectOutcome
     std::string local_address;
     std::string banner;    // the first line that an open port 25 said
     bool genuine = false;  // and it is a greeting of the operator asked

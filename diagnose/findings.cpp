@@ -98,7 +98,8 @@ void compare_with_catalogue(const Observations& seen, Report& report) {
                                 name));
     }
     const CauseKind kind = report.cause.kind;
-    const bool nearer = kind == CauseKind::gateway || kind == CauseKind::container;
+    const bool nearer = kind == CauseKind::gateway || kind == CauseKind::container ||
+                        (kind == CauseKind::unknown && report.cause.hop == 0);
     if (!silent_or_refused(code)) return;
     if (nearer && lists(25)) {
         add_finding(report, code,
@@ -205,6 +206,25 @@ void find_own_faults(const Observations& seen, Report& report) {
                 "host's clock (`timedatectl`).");
 }
 
+// Whoever runs this sees nothing of it, but the mail server may be that user.
+void find_rules_for_others(const Observations& seen, Report& report) {
+    for (const RuleForUser& rule : seen.rules_for_others) {
+        const std::string user =
+            rule.name.empty() ? fmt::format("'#{}'", rule.match.user) : rule.name;
+        RuleQuestion question;
+        question.port = rule.port;
+        if (rule.port == 53) question.transport = seen.dns_transport;
+        std::vector<std::string> commands = commands_to_allow(rule.match.rule, question);
+        for (std::string& command : commands) command = "`" + command + "`";
+        add_finding(report, VerdictCode::local_firewall,
+                    fmt::format("No rule of this host stops port {} for {}, but this one does for "
+                                "{}: {}. See what that user sees: `sudo -u {} relay diagnose`; if "
+                                "its connections are to pass: {}.",
+                                rule.port, rule.asker, user_words(rule), rule_text(rule.match.rule),
+                                user, base::join(commands, ", ")));
+    }
+}
+
 }  // namespace
 
 void add_findings(const Observations& seen, Report& report) {
@@ -214,6 +234,7 @@ void add_findings(const Observations& seen, Report& report) {
     find_search_page_words(seen, report);
     find_shared_issuer(seen, report);
     find_own_faults(seen, report);
+    find_rules_for_others(seen, report);
 }
 
 }  // namespace diagnose

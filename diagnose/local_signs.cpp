@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -27,6 +28,26 @@ std::optional<long> failed_now() {
     return tcp_counter(text.str(), "TCPRetransFail");
 }
 
+// Of a line of /etc/passwd. Not asked of the system's libraries: those may wait for a network.
+struct User {
+    std::string name;
+    std::uint32_t id = 0;
+};
+
+std::vector<User> known_users() {
+    std::vector<User> users;
+    std::ifstream file{"/etc/passwd"};
+    for (std::string line; std::getline(file, line);) {
+        const std::vector<std::string_view> fields = base::split(line, ':');
+        if (fields.size() < 3) continue;
+        User user{std::string{fields[0]}, 0};
+        const std::string_view id = fields[2];
+        const auto read = std::from_chars(id.data(), id.data() + id.size(), user.id);
+        if (read.ec == std::errc{}) users.push_back(std::move(user));
+    }
+    return users;
+}
+
 asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::address address,
                                     std::uint16_t port, LocalSigns& signs) {
     const std::optional<long> before = failed_now();
@@ -37,6 +58,7 @@ asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::ad
     if (!signs.counter_read) co_return;
     signs.failed_retransmissions = *after - *before;
     signs.retransmissions = outcome.retransmissions;
+    signs.last_left = outcome.last_left;
 }
 
 }  // namespace
@@ -62,10 +84,29 @@ std::optional<long> tcp_counter(std::string_view netstat, std::string_view name)
     return std::nullopt;
 }
 
-bool dropped_here(const LocalSigns& local) {
-    // Two, for another connection on this host may fail once by chance.
-    return local.counter_read && local.retransmissions >= 2 &&
-           local.failed_retransmissions >= static_cast<long>(local.retransmissions);
+bool packets_leave(const Observations& seen, const LocalSigns& local) {
+    if (local.last_left) return true;
+    const bool v6 = local.address.find(':') != local.address.npos;
+    const net::Family family = v6 ? net::Family::ipv6 : net::Family::ipv4;
+    const auto heard = [&](const PathTrace& path) {
+        return (local.address.empty() || path.family == family) && path.direct.port == local.port &&
+               path.direct.last_router() >= 1;
+    };
+    // The survey's connect to the same place was the first look, and this one the second.
+    const auto left = [&](const PortEvidence& item) {
+        return item.last_left && item.port == local.port && item.address == local.address;
+    };
+    return std::any_of(seen.paths.begin(), seen.paths.end(), heard) ||
+           std::any_of(seen.ports.begin(), seen.ports.end(), left);
+}
+
+bool dropped_here(const Observations& seen, const LocalSigns& local) {
+    // The counter is everybody's on this host, so that it can only confirm what the connect's own
+    // state says; a kernel without it may not keep that state either. Two, for one SYN may fail by
+    // chance.
+    const bool failed = local.counter_read && local.retransmissions >= 2 &&
+                        local.failed_retransmissions >= static_cast<long>(local.retransmissions);
+    return failed && !packets_leave(seen, local);
 }
 
 bool own_greeting_heard(const Observations& seen) {
@@ -94,6 +135,17 @@ bool redirected_here(const Observations& seen) {
     return (rule && rule->verdict == RuleVerdict::redirect) || own_server_answers(seen);
 }
 
+bool may_be_here(const Observations& seen, net::Family family) {
+    const std::optional<PathReading> reading = best_reading(seen, family);
+    const bool near = reading && reading->hop == 0 && reading->hop_address.empty() &&
+                      reading->finding != PathFinding::intercepted;
+    if (!near || seen.local.last_left) return false;
+    const auto& possible = seen.local.possible;
+    return !seen.local.rules_read ||
+           std::any_of(possible.begin(), possible.end(),
+                       [](const RuleMatch& match) { return !match.spares_asker; });
+}
+
 std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,
                                           const std::vector<std::string>& name_servers,
                                           const std::string& transport) {
@@ -118,10 +170,63 @@ std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,
     return std::nullopt;
 }
 
+std::vector<RuleForUser> rules_against_others(const FirewallReading& reading,
+                                              const std::vector<std::uint16_t>& ports,
+                                              const std::vector<std::string>& name_servers,
+                                              const std::string& transport, net::Family family) {
+    std::vector<RuleForUser> found;
+    if (!reading.readable) return found;
+    const std::vector<User> users = known_users();
+    std::vector<std::uint32_t> first;
+    for (const std::string_view name : {"relay", "nobody"}) {
+        for (const User& user : users) {
+            if (user.name == name) first.push_back(user.id);
+        }
+    }
+    first.push_back(65534);  // for rules that spare a few and stop everybody else
+    const auto ask = [&](RuleQuestion question) {
+        question.family = family;
+        question.interface = default_interface(family);
+        question.user = ::geteuid();
+        if (find_rule(reading.rules, question).stops) return;
+        std::optional<UserMatch> match = find_rule_for_others(reading.rules, question, first);
+        if (!match) return;
+        RuleForUser rule;
+        rule.port = question.port;
+        rule.asker = *question.user == 0 ? "root" : "uid " + std::to_string(*question.user);
+        for (const User& user : users) {
+            if (user.id == match->user && rule.name.empty()) rule.name = user.name;
+        }
+        rule.match = std::move(*match);
+        found.push_back(std::move(rule));
+    };
+    for (const std::uint16_t port : ports) {
+        RuleQuestion question;
+        question.port = port;
+        ask(std::move(question));
+    }
+    for (const std::string& server : name_servers) {
+        boost::system::error_code failure;
+        const auto address = asio::ip::make_address(server, failure);
+        // A server on this host asks others under its own user, whoever asks it.
+        const bool its =
+            !failure && !address.is_loopback() && address.is_v4() == (family == net::Family::ipv4);
+        if (!its) continue;
+        RuleQuestion question;
+        question.port = 53;
+        question.transport = transport;
+        question.remote = server;
+        ask(std::move(question));
+        break;
+    }
+    return found;
+}
+
 LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
                           net::Family family, std::uint16_t port) {
     LocalSigns signs;
     signs.port = port;
+    signs.address = address;
     signs.rules_read = reading.readable;
     signs.rules_problem = reading.why_not;
     if (!reading.readable) return signs;

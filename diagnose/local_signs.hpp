@@ -28,6 +28,12 @@ namespace diagnose {
     const FirewallReading& reading, const std::vector<std::string>& name_servers,
     const std::string& transport);
 
+// The rules that spare this user and stop another one's mail or look-ups: of the packaged service's
+// user first. The users' names are those of /etc/passwd.
+[[nodiscard]] std::vector<RuleForUser> rules_against_others(
+    const FirewallReading& reading, const std::vector<std::uint16_t>& ports,
+    const std::vector<std::string>& name_servers, const std::string& transport, net::Family family);
+
 // As signs_of_rules(), and without a rule one silent connect, long enough for two SYNs to be sent
 // again, between two looks at the kernel's counter: about 4 s. Only one at a time, as the counter
 // is one for all.

@@ -85,7 +85,19 @@ std::string name_fault_words(const Observations& seen) {
         return "Public names do not resolve here: the name servers answer that well-known ones do "
                "not exist, as a filter, a captive portal or an internal server does.";
     }
-    return "Names do not resolve: the name servers of this host do not work.";
+    return "Names do not resolve: the name servers of this host do not answer.";
+}
+
+bool look_ups_may_be_stopped_here(const Observations& seen) {
+    // Sooner than most servers could say that they fail: the questions may never have left.
+    constexpr base::Duration at_once{20};
+    const bool named = !seen.rule_for_dns && !seen.local.rules_read && !names_are_hidden(seen);
+    return named && !seen.each_name_server.empty() &&
+           std::all_of(seen.each_name_server.begin(), seen.each_name_server.end(),
+                       [&](const NameServer& server) {
+                           return server.status == net::DnsStatus::server_failure &&
+                                  server.took <= at_once;
+                       });
 }
 
 }  // namespace diagnose

@@ -20,6 +20,10 @@ namespace diagnose {
 // only, a filter or a portal, and no broken resolver.
 [[nodiscard]] bool names_are_hidden(const Observations& seen);
 
+// Each name server failed at once and nobody has read this host's rules: one of them may stop the
+// look-ups.
+[[nodiscard]] bool look_ups_may_be_stopped_here(const Observations& seen);
+
 // A mail server was connected to: neither its name nor the network is at fault.
 [[nodiscard]] bool was_reached(const SmarthostStages& stages);
 

@@ -22,13 +22,23 @@ namespace diagnose {
 struct LocalSigns {
     LocalSigns() = default;
     std::uint16_t port = 25;
+    std::string address;  // of the silent connect
     bool counter_read = false;
-    long failed_retransmissions = 0;  // TCPRetransFail's growth over a silent connect to port 25
+    long failed_retransmissions = 0;  // TCPRetransFail's growth meanwhile: anybody's on this host
     unsigned retransmissions = 0;     // that connect's own
+    bool last_left = false;           // and the last of them got out of this host
     bool rules_read = false;
     std::string rules_problem;        // why they could not be read
     std::optional<RuleMatch> rule;    // that stops port 25 on its way out
     std::vector<RuleMatch> possible;  // rules that may stop some of it
+};
+
+// A rule of this host that spares whoever runs this and stops another user's connections.
+struct RuleForUser {
+    std::uint16_t port = 25;
+    std::string asker;  // "root", "uid 1000"
+    std::string name;   // of the other user, "" when it has none
+    UserMatch match;
 };
 
 // Everything that was seen, before anything is concluded.
@@ -39,10 +49,11 @@ struct Observations {
     std::string hostname;
     std::vector<PortEvidence> ports;
     std::vector<PathTrace> paths;
-    std::vector<AnswerPair> answers;        // one per family at most
-    LocalSigns local;                       // of port 25
-    std::optional<RuleMatch> rule_for_all;  // of this host, that stops the web too
-    std::optional<RuleMatch> rule_for_dns;  // of this host, that stops look-ups
+    std::vector<AnswerPair> answers;            // one per family at most
+    LocalSigns local;                           // of port 25
+    std::optional<RuleMatch> rule_for_all;      // of this host, that stops the web too
+    std::optional<RuleMatch> rule_for_dns;      // of this host, that stops look-ups
+    std::vector<RuleForUser> rules_for_others;  // one per port at most
     HostIdentity host;
     std::vector<SmarthostStages> smarthosts;
     std::vector<SmarthostPorts> smarthost_ports;  // in the same order
@@ -61,9 +72,16 @@ struct Observations {
     bool trust_store = true;   // this host trusts some issuers; without it no issuer is judged
 };
 
-// A drop by the local output filter, proven without privileges: each SYN sent again failed in the
-// kernel.
-[[nodiscard]] bool dropped_here(const LocalSigns& local);
+// A drop by the local output filter, shown without privileges: the SYNs sent again failed in the
+// kernel, and nothing else says that some got out.
+[[nodiscard]] bool dropped_here(const Observations& seen, const LocalSigns& local);
+
+// Packets for this port do get out of this host: a router answered one, or one sent again left.
+[[nodiscard]] bool packets_leave(const Observations& seen, const LocalSigns& local);
+
+// Port 25 gets no farther than this host or the first router, and which of both it is was not seen:
+// the rules of this host are unread, or one of them stops some packets.
+[[nodiscard]] bool may_be_here(const Observations& seen, net::Family family = net::Family::any);
 
 // A rule of this host (nat OUTPUT) leads what is meant for port 25 elsewhere: it was read, or this
 // host's own server answers for the others.

@@ -154,6 +154,18 @@ void look_for_local_faults(const JobPointer& job) {
     spawn(job, check_name::local_firewall.title, local_task(job, std::move(suspects)));
 }
 
+std::vector<RuleForUser> rules_for_others(const Job& job, const FirewallReading& reading,
+                                          net::Family family) {
+    std::vector<std::uint16_t> ports{25};
+    for (const SmarthostAsk& smarthost : job.ask.smarthosts) {
+        for (const SmarthostAsk::Port& port : smarthost.ports) {
+            if (std::count(ports.begin(), ports.end(), port.port) == 0) ports.push_back(port.port);
+        }
+    }
+    return rules_against_others(reading, ports, job.resolv_conf.servers, job.seen.dns_transport,
+                                family);
+}
+
 // The rules are read whenever they may be: what stops everything leaves nothing to be asked.
 asio::awaitable<void> rules_task(JobPointer job) {
     FirewallReading reading = co_await read_firewall(job->executor);
@@ -164,6 +176,7 @@ asio::awaitable<void> rules_task(JobPointer job) {
     if (routed) {
         job->seen.rule_for_all = signs_of_rules(reading, "", family, control_port).rule;
     }
+    if (routed) job->seen.rules_for_others = rules_for_others(*job, reading, family);
     job->seen.rule_for_dns =
         rule_against_dns(reading, job->resolv_conf.servers, job->seen.dns_transport);
     job->firewall = std::move(reading);

@@ -278,6 +278,7 @@ std::string where_words(const Report& report) {
     const Cause& cause = report.cause;
     if (!cause.hop) return "";
     if (*cause.hop == 0) {
+        if (cause.kind == CauseKind::unknown) return "on this host or at the first router";
         if (cause.kind != CauseKind::local_firewall) {
             return "between this host and the first router";
         }

@@ -98,8 +98,9 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
             fmt::format("This host itself turns connections to port {} away.", blame.port);
         return;
     }
-    if (signs != nullptr && dropped_here(*signs)) {
+    if (signs != nullptr && dropped_here(seen, *signs)) {
         blame.who = Blame::here;
+        blame.by_counter = true;
         blame.words = fmt::format(
             "Each SYN for port {} failed inside this host's kernel: an output rule or a cgroup "
             "filter drops it.",

@@ -25,6 +25,7 @@ struct SmarthostBlame {
     std::string remedy;               // with config: what to do about it
     const RuleMatch* rule = nullptr;  // of this host, that stops the port
     bool large_packets = false;       // with path: it loses them, so that no handshake ends
+    bool by_counter = false;          // with here: the kernel's account of our SYNs is all there is
 };
 
 // By comparison with what others show on the same port. Pure.

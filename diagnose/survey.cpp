@@ -107,6 +107,7 @@ void note(const ConnectOutcome& outcome, PortEvidence& item) {
     item.icmp = outcome.icmp;
     item.own_address = outcome.own_address;
     item.retransmissions = outcome.retransmissions;
+    item.last_left = outcome.last_left;
     item.local_address = outcome.local_address;
     item.took = outcome.took;
 }

@@ -1,0 +1,201 @@
+#include "tests/support/catch.hpp"
+#include "tests/unit/diagnose/seen.hpp"
+
+// What this host's own kernel and rules prove, and what they leave open.
+
+using namespace diagnose;
+using seen::advice_of;
+using seen::status_of;
+
+namespace {
+
+// A silent connect whose SYNs were sent again three times while the kernel counted `failed`.
+LocalSigns watched(std::uint16_t port, const std::string& address, long failed, bool last_left) {
+    LocalSigns signs;
+    signs.port = port;
+    signs.address = address;
+    signs.counter_read = true;
+    signs.retransmissions = 3;
+    signs.failed_retransmissions = failed;
+    signs.last_left = last_left;
+    return signs;
+}
+
+Trace::Hop hop(ConnectResult result) {
+    Trace::Hop made;
+    made.asked = true;
+    made.result = result;
+    if (result == ConnectResult::expired) made.icmp = IcmpError{11, 0, "203.0.113.1", false};
+    return made;
+}
+
+// The control port gets to a host behind two routers, port 25 past as many as are given.
+PathTrace path_past(std::size_t routers) {
+    PathTrace path;
+    path.target = "mx.Google.example";
+    path.direct.port = 25;
+    path.control.port = 443;
+    path.control.hops = {hop(ConnectResult::expired), hop(ConnectResult::expired),
+                         hop(ConnectResult::open)};
+    path.direct.hops.assign(routers, hop(ConnectResult::expired));
+    path.direct.hops.push_back(hop(ConnectResult::dropped));
+    return path;
+}
+
+RuleMatch rule_of(std::string_view text) {
+    RuleMatch rule;
+    rule.tool = "nftables";
+    rule.family = "inet";
+    rule.table = "filter";
+    rule.chain = rule.base_chain = rule.hook = "output";
+    rule.rule = text;
+    rule.names_port = true;
+    rule.remove = "nft delete rule inet filter output handle 7";
+    return rule;
+}
+
+std::string summary_of(const Report& report, std::string_view id) {
+    for (const Check& check : report.checks) {
+        if (check.id == id) return check.summary;
+    }
+    return {};
+}
+
+}  // namespace
+
+TEST_CASE("SYNs that fail here and are another connection's blame no rule of this host",
+          "[diagnose]") {
+    const std::string address = seen::port(ProbeRole::direct, "Google", 25, "dropped").address;
+    Observations all = seen::network("dropped", "open");
+    all.local = watched(25, address, 3, false);
+    CHECK(conclude(all).verdict.code == VerdictCode::local_firewall);
+    CHECK(conclude(all).verdict.confidence == Confidence::likely);
+
+    SECTION("its own left, whatever the counter says") {
+        all.local = watched(25, address, 64, true);
+        const Report report = conclude(all);
+        CHECK(report.verdict.code == VerdictCode::outbound_25_dropped);
+        CHECK(status_of(report, "local-firewall") == CheckStatus::ok);
+    }
+    SECTION("a router answered one") {
+        all.paths = {path_past(1)};
+        CHECK(conclude(all).verdict.code == VerdictCode::outbound_25_dropped);
+        all.paths.front().family = net::Family::ipv6;
+        CHECK(conclude(all).verdict.code == VerdictCode::local_firewall);
+    }
+    SECTION("one of the survey's left for the same place") {
+        for (PortEvidence& item : all.ports) {
+            item.last_left = item.port == 25 && item.address == address;
+        }
+        CHECK(conclude(all).verdict.code == VerdictCode::outbound_25_dropped);
+    }
+    SECTION("fewer failed than were sent again") {
+        all.local.failed_retransmissions = 2;
+        CHECK(conclude(all).verdict.code == VerdictCode::outbound_25_dropped);
+    }
+    SECTION("no router answers for port 25 either: two witnesses") {
+        all.paths = {path_past(0)};
+        CHECK(conclude(all).verdict.code == VerdictCode::local_firewall);
+        CHECK(conclude(all).verdict.confidence == Confidence::certain);
+    }
+}
+
+TEST_CASE("the kernel's account of a smarthost's SYNs is no proof", "[diagnose]") {
+    const bool last_left = GENERATE(false, true);
+    Observations all = seen::smarthost_on_587("dropped", "open");
+    all.smarthost_signs.front() = watched(587, "192.0.2.115", 4, last_left);
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smarthost_unreachable);
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK(report.cause.kind == (last_left ? CauseKind::remote : CauseKind::local_firewall));
+}
+
+TEST_CASE("root is told of a rule that stops only another user", "[diagnose]") {
+    const std::string name = GENERATE(std::string{"relay"}, std::string{});
+    Observations all = seen::network("genuine", "open");
+    all.local.rules_read = true;
+    RuleForUser rule;
+    rule.asker = "root";
+    rule.name = name;
+    rule.match.user = 997;
+    rule.match.rule = rule_of("meta skuid 997 tcp dport 25 drop");
+    all.rules_for_others = {rule};
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::ok_direct);
+    CHECK(status_of(report, "local-firewall") == CheckStatus::warn);
+    CHECK_THAT(summary_of(report, "local-firewall"),
+               Catch::Contains("No rule stops port 25 for root; this one does for uid 997"));
+    CHECK(seen::finds(report, "meta skuid 997 tcp dport 25 drop"));
+    CHECK(seen::finds(report, name.empty() ? "`sudo -u '#997' relay diagnose`"
+                                           : "`sudo -u relay relay diagnose`"));
+    CHECK(seen::finds(report, "`nft delete rule inet filter output handle 7`"));
+}
+
+TEST_CASE("what gets no farther than this host or the first router may be either's", "[diagnose]") {
+    const bool reset = GENERATE(true, false);
+    CAPTURE(reset);
+    Observations all = seen::network(reset ? "rejected" : "dropped", "open");
+    PathTrace path = path_past(0);
+    if (reset) path.direct.hops = {hop(ConnectResult::refused)};
+    all.paths = {path};
+    const Report unread = conclude(all);
+    CHECK(unread.cause.kind == CauseKind::unknown);
+    CHECK(unread.cause.hop == 0);
+    CHECK(unread.cause.name == "this host or the first router");
+    const std::string advice = advice_of(unread);
+    CHECK(advice.find("sudo relay diagnose") < advice.find("router's firewall"));
+    CHECK(status_of(unread, "local-firewall") == CheckStatus::skip);
+
+    SECTION("the rules are read, and clean") {
+        all.local.rules_read = true;
+        CHECK(conclude(all).cause.kind == CauseKind::gateway);
+        CHECK_THAT(summary_of(conclude(all), "local-firewall"), Catch::Contains("No rule"));
+    }
+    SECTION("one of them stops some packets") {
+        all.local.rules_read = true;
+        all.local.possible = {rule_of("tcp dport 25 limit rate over 2/second drop")};
+        const Report report = conclude(all);
+        CHECK(report.cause.name == "this host or the first router");
+        CHECK(status_of(report, "local-firewall") == CheckStatus::warn);
+        CHECK_THAT(summary_of(report, "local-firewall"),
+                   Catch::Contains("limit rate over 2/second drop"));
+        CHECK_THAT(advice_of(report), Catch::Contains("limit rate over 2/second drop"));
+        all.local.possible.front().spares_asker = true;
+        CHECK(conclude(all).cause.kind == CauseKind::gateway);
+    }
+    SECTION("a SYN is known to have left this host") {
+        all.local.last_left = true;
+        CHECK(conclude(all).cause.kind == CauseKind::gateway);
+    }
+    SECTION("a cloud blocks it too") {
+        all.host.cloud = seen::cloud("aws-ec2");
+        const Report report = conclude(all);
+        CHECK(report.cause.kind == (reset ? CauseKind::unknown : CauseKind::cloud));
+        if (reset) CHECK(seen::finds(report, "blocks outbound port 25 by default as well"));
+    }
+}
+
+TEST_CASE("look-ups that fail at once may be stopped by this host", "[diagnose]") {
+    Observations all = seen::network("dns", "dns", "dns");
+    all.ports.push_back(seen::port(ProbeRole::address, "1.1.1.1", 443, "open"));
+    NameServer server;
+    server.address = "192.0.2.53";
+    server.status = net::DnsStatus::server_failure;
+    server.took = base::Duration{3};
+    all.each_name_server = {server};
+    const Report quick = conclude(all);
+    CHECK(quick.verdict.code == VerdictCode::dns_broken);
+    CHECK(quick.verdict.confidence == Confidence::likely);
+    CHECK_THAT(quick.verdict.summary, Catch::Contains("do not answer"));
+    CHECK_THAT(advice_of(quick), Catch::Contains("sudo relay diagnose"));
+
+    all.each_name_server.front().status = net::DnsStatus::timeout;
+    all.each_name_server.front().took = base::Duration{2500};
+    CHECK(conclude(all).verdict.confidence == Confidence::certain);
+    CHECK_THAT(advice_of(conclude(all)), Catch::Contains("sudo relay diagnose"));
+
+    all.each_name_server = {server};
+    all.local.rules_read = true;
+    CHECK(conclude(all).verdict.confidence == Confidence::certain);
+    CHECK_THAT(advice_of(conclude(all)), !Catch::Contains("sudo relay diagnose"));
+}

@@ -63,7 +63,8 @@ _ON_THE_WAY = [
     # Before it counts a hop, so that it looks as near as this host itself.
     Situation("reset-by-gateway-at-once",
               (block("gateway", how="reject with tcp reset", chain="prerouting"),),
-              rejected((0, 1), None, kind="gateway"), everyday=("nobody", "root")),
+              rejected((0, 1), None, kind=("unknown", "gateway")), root={"kind": "gateway"},
+              everyday=("nobody", "root")),
 ]
 
 # Each type of ICMP and ICMPv6 rejection, sent by the provider's router.
@@ -153,12 +154,35 @@ _ON_THIS_HOST = [
     Situation("local-output-reset",
               (block("client", how="reject with tcp reset", chain="output"),),
               # Without root a reset at hop 0 may be the first router's as well.
-              Expected(REJECTED, hop=(0, 1), leaves=False, kind="gateway", fix="sudo relay"),
+              Expected(REJECTED, hop=(0, 1), leaves=False, kind="unknown",
+                       name="this host or the first router", fix="sudo relay"),
               root={"code": "local-firewall", "kind": "local-firewall", "hop": 0,
                     "fix": "nft delete rule", **_QUOTED}),
     Situation("local-drop-of-one-user",
               (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),), _LOCAL,
               users=("nobody",), needs="users"),
+    # Whom root's own connections tell nothing: the rule is for another user.
+    Situation("local-drop-of-one-user-seen-by-root",
+              (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),),
+              Expected("ok-direct", leaves=True, via="direct", findings=("local-firewall",),
+                       evidence=("No rule stops port 25 for root; this one does for uid 65534",),
+                       checks={"local-firewall": "warn"}), users=("root",)),
+    Situation("local-reset-for-all-but-root",
+              (rule("client", "output", "meta skuid != 0 tcp dport 25 reject with tcp reset"),),
+              Expected(REJECTED, hop=(0, 1), leaves=False, kind="unknown",
+                       name="this host or the first router", fix="sudo relay diagnose"),
+              root={"code": "ok-direct", "leaves": True, "hop": None, "name": None, "fix": None,
+                    "findings": ("local-firewall",), "checks": {"local-firewall": "warn"}},
+              needs="users"),
+    Situation("local-limit-of-connections",
+              (rule("client", "output", "tcp dport 25 ct count over 1000 drop"),),
+              Expected("ok-direct", leaves=True, via="direct", checks={"local-firewall": "ok"}),
+              everyday=("root",)),
+    # This host's own SYNs for 587 fail in its kernel; those for 25 get as far as the provider.
+    Situation("drop-isp-beside-a-local-drop-of-587",
+              (rule("client", "output", "tcp dport 587 drop"), block("isp")),
+              Expected(DROPPED, leaves=False, hop=2, kind=PROVIDER, config="port = 465",
+                       checks={"local-firewall": "ok"})),
     Situation("local-drop-of-all-mail-ports",
               (block("client", (25, 465, 587, 2525), chain="output"),),
               Expected("local-firewall", kind="local-firewall", hop=0, leaves=False)),

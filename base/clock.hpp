@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
@@ -20,14 +21,15 @@ class SystemClock final : public Clock {
     [[nodiscard]] Time now() const override;
 };
 
+// One thread advances it, all may look.
 class ManualClock final : public Clock {
  public:
     explicit ManualClock(Time start = Time{std::chrono::hours{24 * 365 * 50}}) : now_(start) {}
     [[nodiscard]] Time now() const override { return now_; }
-    void advance(Duration by) { now_ += by; }
+    void advance(Duration by) { now_ = now_.load() + by; }
 
  private:
-    Time now_;
+    std::atomic<Time> now_;
 };
 
 // "2026-11-24T11:12:13.123Z"

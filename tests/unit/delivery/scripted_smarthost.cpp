@@ -81,7 +81,9 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
             return false;
         }
         const std::string start = input_.substr(0, 3);
-        const std::size_t end = start == ".\r\n" ? 0 : input_.find("\r\n.\r\n");
+        const std::size_t from = searched_ < 4 ? 0 : searched_ - 4;
+        const std::size_t end = start == ".\r\n" ? 0 : input_.find("\r\n.\r\n", from);
+        searched_ = end == std::string::npos ? input_.size() : 0;
         if (end == std::string::npos) return false;
         const std::size_t size = start == ".\r\n" ? 0 : end + 2;
         mail_.content = input_.substr(0, size);
@@ -131,6 +133,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
     std::string input_, output_;
     asio::steady_timer drops_;
     Taken mail_;
+    std::size_t searched_ = 0;  // of the input, for the end of the content
     bool in_content_ = false, held_ = false, forgotten_ = false, detached_ = false;
 };
 

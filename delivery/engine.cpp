@@ -287,11 +287,14 @@ void Engine::recover(std::shared_ptr<Job> job) {
 }
 
 void Engine::arm_timer(base::Time due) {
-    if (stopping_ || (armed_ && *armed_ <= due)) return;
-    armed_ = due;
+    const base::Time now = surroundings_.clock->now();
+    // What should have gone off long ago was set by a clock that has been moved forward since.
+    const bool stuck = armed_ && now - *armed_ > std::chrono::seconds{1};
+    if (stopping_ || (armed_ && *armed_ <= due && !stuck)) return;
+    armed_ = stuck ? now : due;
     // At least a moment: a clock that jumps must not make this spin.
-    const base::Duration wait = std::clamp<base::Duration>(
-        due - surroundings_.clock->now(), base::Duration{10}, std::chrono::minutes{1});
+    const base::Duration wait = std::clamp<base::Duration>(*armed_ - now, base::Duration{10},
+                                                           std::chrono::minutes{1});
     timer_.expires_after(wait);
     timer_.async_wait([this](const boost::system::error_code& ec) {
         if (ec) return;

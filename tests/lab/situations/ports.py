@@ -156,7 +156,7 @@ _ON_THIS_HOST = [
               # Without root a reset at hop 0 may be the first router's as well.
               Expected(REJECTED, hop=(0, 1), leaves=False, kind="unknown",
                        name="this host or the first router", fix="sudo relay"),
-              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0,
+              root={"code": "local-firewall", "kind": "local-firewall", "hop": 0, "name": None,
                     "fix": "nft delete rule", **_QUOTED}),
     Situation("local-drop-of-one-user",
               (rule("client", "output", "meta skuid 65534 tcp dport 25 drop"),), _LOCAL,

@@ -293,8 +293,8 @@ void Engine::arm_timer(base::Time due) {
     if (stopping_ || (armed_ && *armed_ <= due && !stuck)) return;
     armed_ = stuck ? now : due;
     // At least a moment: a clock that jumps must not make this spin.
-    const base::Duration wait = std::clamp<base::Duration>(*armed_ - now, base::Duration{10},
-                                                           std::chrono::minutes{1});
+    const base::Duration wait =
+        std::clamp<base::Duration>(*armed_ - now, base::Duration{10}, std::chrono::minutes{1});
     timer_.expires_after(wait);
     timer_.async_wait([this](const boost::system::error_code& ec) {
         if (ec) return;

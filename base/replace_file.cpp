@@ -39,13 +39,17 @@ Result<> replace_file(const fs::path& named, std::string_view text, const Approv
     std::error_code missing;
     const fs::path real = fs::canonical(named, missing);
     const fs::path file = missing ? fs::absolute(named) : real;
+    struct stat old{};
+    const bool exists = ::stat(file.c_str(), &old) == 0;
+    if (exists && !S_ISREG(old.st_mode)) {  // root would put a file in the place of /dev/null
+        return error(fmt::format("{} is no regular file: name one", file.string()));
+    }
     DraftFile draft{file};
     if (!draft.open()) {
         return error(
             fmt::format("{} cannot be written to: {}", file.parent_path().string(), reason()));
     }
-    struct stat old{};
-    if (::stat(file.c_str(), &old) == 0 && !take_after(draft, old)) {
+    if (exists && !take_after(draft, old)) {
         return error(fmt::format("the owner of {} cannot be kept: {}", file.string(), reason()));
     }
     if (!draft.write(text) || !draft.sync()) {

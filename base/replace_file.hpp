@@ -14,8 +14,8 @@ namespace base {
 using Approval =
     std::function<Result<>(const std::string& draft, const std::filesystem::path& file)>;
 
-// Makes text the content of the file, whole or not at all. Owner and mode stay; a new file is the
-// user's alone (0600). A symbolic link stays one. The error names the file or its folder.
+// Makes text the content of a regular file, whole or not at all. Owner and mode stay; a new file is
+// the user's alone (0600). A symbolic link stays one. The error names the file or its folder.
 [[nodiscard]] Result<> replace_file(const std::filesystem::path& file, std::string_view text,
                                     const Approval& approve = {});
 

@@ -137,3 +137,13 @@ TEST_CASE("a file that would not be good stays as it was", "[config]") {
     CHECK(std::distance(fs::directory_iterator{folder.path()}, {}) == 1);
     CHECK_FALSE(replace_file("/nonexistent/relay.toml", good).has_value());
 }
+
+TEST_CASE("what is no regular file is not replaced", "[config]") {
+    const Folder folder;
+    const fs::path pipe = folder / "pipe";  // as /dev/null, which root could replace
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    const auto refused = config::replace_file(pipe, "[smarthost]\nhost = \"mail.example.com\"\n");
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message == pipe.string() + " is no regular file: name one");
+    CHECK(fs::is_fifo(pipe));
+}

@@ -10,11 +10,11 @@ namespace spool {
 std::uint64_t FreeSpace::bytes() const {
     const std::lock_guard lock{mutex_};
     const auto now = std::chrono::steady_clock::now();
-    if (asked_ && now - *asked_ < std::chrono::seconds{1}) return bytes_;
+    if (asked_ && now - *asked_ < good_for_) return bytes_;
     struct statvfs status{};
-    bytes_ = ::statvfs(folder_.c_str(), &status) == 0
-                 ? std::uint64_t{status.f_bavail} * std::uint64_t{status.f_frsize}
-                 : 0;
+    if (::statvfs(folder_.c_str(), &status) == 0) {
+        bytes_ = std::uint64_t{status.f_bavail} * std::uint64_t{status.f_frsize};
+    }
     asked_ = now;
     return bytes_;
 }

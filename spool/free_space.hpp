@@ -11,15 +11,19 @@
 
 namespace spool {
 
-// How much is free on the file system of a folder, asked at most once a second. Any thread.
+// How much is free on the file system of a folder, asked now and then. Any thread.
 class FreeSpace {
  public:
-    explicit FreeSpace(std::filesystem::path folder) : folder_(std::move(folder)) {}
+    explicit FreeSpace(std::filesystem::path folder,
+                       std::chrono::milliseconds good_for = std::chrono::seconds{1})
+        : folder_(std::move(folder)), good_for_(good_for) {}
 
-    [[nodiscard]] std::uint64_t bytes() const;  // 0 when it cannot be told
+    // As last heard while the folder cannot be asked: a spool that was moved away is not full.
+    [[nodiscard]] std::uint64_t bytes() const;
 
  private:
     std::filesystem::path folder_;
+    std::chrono::milliseconds good_for_;
     mutable std::mutex mutex_;
     mutable std::optional<std::chrono::steady_clock::time_point> asked_;
     mutable std::uint64_t bytes_ = 0;

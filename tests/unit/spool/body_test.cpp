@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "spool/body_files.hpp"
+#include "spool/free_space.hpp"
 #include "tests/unit/spool/fixture.hpp"
 
 using namespace spool;
@@ -156,6 +157,15 @@ TEST_CASE("max_size bounds what is held, to the byte", "[spool]") {
     made.reports.push_back(desk.message(4, std::string(700, 'x')));
     REQUIRE(desk.record(std::move(made)).has_value());
     CHECK(desk.stats().bytes == 1100);
+}
+
+TEST_CASE("a spool that was moved away is not taken for full", "[spool]") {
+    const Folder folder;
+    const FreeSpace space{folder / "spool", 0ms};
+    REQUIRE(std::filesystem::create_directory(folder / "spool"));
+    REQUIRE(space.bytes() > 0);
+    std::filesystem::rename(folder / "spool", folder / "away");
+    CHECK(space.bytes() > 0);
 }
 
 TEST_CASE("min_free keeps the disk from filling up", "[spool]") {

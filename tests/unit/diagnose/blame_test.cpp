@@ -10,6 +10,7 @@
 
 using namespace diagnose;
 using seen::advice_of;
+using seen::rule_of;
 using seen::smarthost_on_587;
 using seen::spoken_port;
 using seen::status_of;
@@ -80,18 +81,6 @@ PathTrace silent_behind(const std::string& gateway) {
     path.direct.hops = {router(gateway), answer(ConnectResult::dropped),
                         answer(ConnectResult::dropped)};
     return path;
-}
-
-RuleMatch rule_of(std::string_view text) {
-    RuleMatch rule;
-    rule.tool = "nftables";
-    rule.family = "inet";
-    rule.table = "filter";
-    rule.chain = rule.base_chain = rule.hook = "output";
-    rule.rule = text;
-    rule.names_port = true;
-    rule.remove = "nft delete rule inet filter output handle 7";
-    return rule;
 }
 
 }  // namespace

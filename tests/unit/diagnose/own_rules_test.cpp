@@ -5,6 +5,7 @@
 
 using namespace diagnose;
 using seen::advice_of;
+using seen::rule_of;
 using seen::status_of;
 
 namespace {
@@ -40,18 +41,6 @@ PathTrace path_past(std::size_t routers) {
     path.direct.hops.assign(routers, hop(ConnectResult::expired));
     path.direct.hops.push_back(hop(ConnectResult::dropped));
     return path;
-}
-
-RuleMatch rule_of(std::string_view text) {
-    RuleMatch rule;
-    rule.tool = "nftables";
-    rule.family = "inet";
-    rule.table = "filter";
-    rule.chain = rule.base_chain = rule.hook = "output";
-    rule.rule = text;
-    rule.names_port = true;
-    rule.remove = "nft delete rule inet filter output handle 7";
-    return rule;
 }
 
 std::string summary_of(const Report& report, std::string_view id) {

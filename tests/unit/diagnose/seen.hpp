@@ -72,6 +72,18 @@ inline void add_smarthost(Observations& all, smtp::Stage stage, int code, std::s
     all.direct_path = false;
 }
 
+inline RuleMatch rule_of(std::string_view text) {
+    RuleMatch rule;
+    rule.tool = "nftables";
+    rule.family = "inet";
+    rule.table = "filter";
+    rule.chain = rule.base_chain = rule.hook = "output";
+    rule.rule = text;
+    rule.names_port = true;
+    rule.remove = "nft delete rule inet filter output handle 7";
+    return rule;
+}
+
 inline const CloudPolicy* cloud(std::string_view id) {
     for (const CloudMarks& marks : host_catalogue().clouds) {
         if (marks.policy->id == id) return marks.policy;

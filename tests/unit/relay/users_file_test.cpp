@@ -10,27 +10,13 @@
 
 #include "smtp/password_hash.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
 
 namespace fs = std::filesystem;
 using relay::UsersFile;
+using test::Folder;
 
 namespace {
-
-class Folder {
- public:
-    Folder() {
-        std::string name = fs::temp_directory_path() / "relay-users-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] fs::path operator/(const char* name) const { return path_ / name; }
-
- private:
-    fs::path path_;
-};
 
 std::string hash(const char* password) {
     return *smtp::hash_password(base::Secret{std::string{password}});

@@ -231,6 +231,8 @@ void Engine::take_due() {
                 arm_timer(surroundings_.clock->now() + std::chrono::seconds{5});
             } else {
                 unreadable_.clear();
+                // Whose turn should have come by now was deleted meanwhile.
+                if (active_ == 0 && due->messages.empty()) rounds_.clear();
                 more_waiting_ = more_waiting_ || due->messages.size() == limit;
                 accept_due(std::move(*due), now);
             }

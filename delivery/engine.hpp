@@ -68,6 +68,7 @@ class Engine final : private Dispatcher {
     void defer(JobPtr job, const Pool* failed);
     void note_fail_over(const Pool& failed);
     void spare_smtputf8(Job& job) const;
+    [[nodiscard]] Pool* tried_by(const Job& job) const;
     [[nodiscard]] std::size_t coming() const;
     [[nodiscard]] Pool* best_pool();
     [[nodiscard]] bool wanted(const Pool& pool);

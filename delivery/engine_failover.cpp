@@ -104,7 +104,8 @@ void Engine::defer(JobPtr job, const Pool* failed) {
     std::erase_if(job->passed_over, [&](const spool::Attempt& each) {
         return each.smarthost == job->attempt.smarthost;
     });
-    finished(std::move(job));
+    spare_smtputf8(*job);
+    record(std::move(job));
 }
 
 // Connection, TLS or sign-in trouble: what waited for this smarthost goes to the next one, or
@@ -161,19 +162,27 @@ void Engine::spare_smtputf8(Job& job) const {
     }
 }
 
+// The smarthost under the name that the attempt went to, after a reload too.
+Pool* Engine::tried_by(const Job& job) const {
+    const auto found = std::find_if(pools_.begin(), pools_.end(), [&](const auto& pool) {
+        return pool->options().name == job.attempt.smarthost;
+    });
+    return found == pools_.end() ? nullptr : found->get();
+}
+
 void Engine::finished(JobPtr job) {
-    const bool was_tried = !job->attempt.remote.empty();
+    Pool* const pool = tried_by(*job);
     const bool trouble = !job->broken && !job->own_trouble && all(*job, is_trouble);
     const bool lacking = std::any_of(job->outcomes.begin(), job->outcomes.end(), lacks_smtputf8);
-    if (was_tried && (lacking || trouble)) {
-        for (const auto& pool : pools_) {
-            const bool here = pool->options().name == job->attempt.smarthost;
-            if (here && !job->tried(pool.get())) job->tried_pools.push_back(pool.get());
-        }
+    if (pool != nullptr && (lacking || trouble) && !job->tried(pool)) {
+        job->tried_pools.push_back(pool);
     }
     spare_smtputf8(*job);
-    const bool moves_on = trouble || all(*job, lacks_smtputf8);
-    if (stopping_ || !was_tried || !moves_on || !any_hope(*job)) return record(std::move(job));
+    const bool all_lack = all(*job, lacks_smtputf8);
+    const bool moves_on = !stopping_ && (trouble || all_lack) && any_hope(*job);
+    // Nobody has failed whom another smarthost will take.
+    if (pool != nullptr && !(moves_on && all_lack)) pool->count(job->outcomes);
+    if (!moves_on) return record(std::move(job));
     const smtp::RecipientResult& worst = worst_result(job->outcomes);
     base::log_info("trying another smarthost", {{"id", job->message().id},
                                                 {"smarthost", job->attempt.smarthost},

@@ -327,7 +327,6 @@ asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
         dispatcher_.put_back(std::move(job));
         co_return;
     }
-    count(job->outcomes);
     describe_attempt(*job, connection, started);
     job->attempt.took = surroundings_.uptime() - uptime;
     dispatcher_.finished(std::move(job));

@@ -418,6 +418,9 @@ TEST_CASE("an address that needs SMTPUTF8 goes to a smarthost that offers it", "
             CHECK(details.attempts[0].outcome == "failover");
             CHECK(details.attempts[0].problem.find("SMTPUTF8") != std::string::npos);
         }
+        const delivery::Status status = bed.engine->status();
+        CHECK(status.smarthosts[0].failed + status.smarthosts[1].failed == 0);
+        CHECK(status.delivered == 1);
     }
     SECTION("after the others were served") {
         const base::MessageId id = bed.submit({"a@b.example", "j\u00f6rg@b.example"});

@@ -113,6 +113,7 @@ ApiResponse spool_error_response(const spool::SpoolError& error) {
         case spool::Problem::body_lost:
             return error_response(500, "body_lost", error.message);
         case spool::Problem::unsynced:
+            return error_response(500, "spool_unsynced", error.message);
         case spool::Problem::corrupt:
             return error_response(500, "spool_corrupt", error.message);
     }

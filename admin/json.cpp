@@ -8,28 +8,6 @@ namespace json = boost::json;
 
 namespace {
 
-// How many bytes the UTF-8 sequence at the start of text takes, or 0 if it is none
-// (RFC 3629 section 4: no overlong forms, surrogates or anything past U+10FFFF).
-std::size_t sequence_length(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned first = byte(0);
-    if (first < 0x80) return 1;
-    std::size_t length = 0;
-    if (first >= 0xC2 && first <= 0xDF) length = 2;
-    if (first >= 0xE0 && first <= 0xEF) length = 3;
-    if (first >= 0xF0 && first <= 0xF4) length = 4;
-    if (length == 0 || text.size() < length) return 0;
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80U) return 0;
-    }
-    const unsigned second = byte(1);
-    if (first == 0xE0 && second < 0xA0) return 0;
-    if (first == 0xED && second > 0x9F) return 0;
-    if (first == 0xF0 && second < 0x90) return 0;
-    if (first == 0xF4 && second > 0x8F) return 0;
-    return length;
-}
-
 json::value text_json(std::string_view text) { return json::value(valid_utf8(text)); }
 
 json::value text_or_null(std::string_view text) {
@@ -115,7 +93,7 @@ std::string valid_utf8(std::string_view text) {
     std::string valid;
     valid.reserve(text.size());
     while (!text.empty()) {
-        const std::size_t length = sequence_length(text);
+        const std::size_t length = base::utf8_length(text);
         if (length == 0) {
             valid += "\xEF\xBF\xBD";
             text.remove_prefix(1);

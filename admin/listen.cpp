@@ -23,6 +23,10 @@ base::Error cannot_listen(const std::string& where, const boost::system::error_c
     std::string message = "cannot listen on " + where + ": " + base::errno_text(error.value());
     if (error == asio::error::address_in_use) {
         message += "; another program uses it, choose another address in admin.listen";
+    } else if (error == asio::error::access_denied) {
+        message += "; ports below 1024 need privileges: choose a port such as 8025 in admin.listen";
+    } else if (error.value() == EADDRNOTAVAIL) {
+        message += "; this host has no such address: choose another one in admin.listen";
     }
     return base::error(std::move(message));
 }

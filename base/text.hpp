@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ namespace base {
 void append_printable(std::string& out, std::string_view text, std::size_t limit);
 
 [[nodiscard]] bool is_ascii(std::string_view text);
+// Bytes of the UTF-8 sequence that text, which is not empty, begins with; 0 when it is none
+// (RFC 3629 section 4: no overlong forms, no surrogates).
+[[nodiscard]] std::size_t utf8_length(std::string_view text);
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
 
 // '*' stands for any run of characters, '?' for one; case is ignored.

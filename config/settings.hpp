@@ -75,7 +75,7 @@ enum class Reading {
 // $XDG_CONFIG_HOME/relay/relay.toml, /etc/relay/relay.toml. The error lists the places looked at.
 [[nodiscard]] base::Result<std::filesystem::path> find_file(const std::string& explicit_path);
 
-// The five lines that relay needs, to show when there is no file.
+// The lines that relay needs, to show when there is no file.
 [[nodiscard]] std::string_view minimal_example();
 
 }  // namespace config

@@ -150,6 +150,77 @@ bool cloud_blocks(const Observations& seen, std::uint16_t port) {
     return std::find(blocked.begin(), blocked.end(), port) != blocked.end();
 }
 
+// How far the box that stops mail stands, and what that says of whose it may be.
+struct Distance {
+    int hop = -1;                    // -1: not known
+    bool near = false;               // this host's end of the path
+    bool behind_first_box = false;   // not this host's own, nor the first router's answer
+    bool nearer_than_cloud = false;  // a box that names itself, or of one's own
+};
+
+Distance distance_of(const Cause& cause, const std::optional<PathReading>& reading) {
+    Distance distance;
+    distance.hop = cause.hop.value_or(-1);
+    distance.near = distance.hop == 0 || distance.hop == 1;
+    const bool named_itself = reading && (reading->finding == PathFinding::rejected ||
+                                          reading->finding == PathFinding::reset_here);
+    const bool own_router = distance.hop == 1 && private_address(cause.hop_address);
+    distance.behind_first_box = distance.hop != 0 && !(distance.hop == 1 && named_itself);
+    // What a cloud drops before its first router shows no farther than this host.
+    distance.nearer_than_cloud = (distance.near && named_itself) || own_router;
+    return distance;
+}
+
+void blame_cloud(const HostIdentity& host, Cause& cause) {
+    cause.kind = CauseKind::cloud;
+    cause.name = host.cloud->name;
+    cause.policy = policy_of(*host.cloud);
+}
+
+void blame_access_network(const HostIdentity& host, Cause& cause) {
+    cause.kind = CauseKind::isp;
+    if (host.isp != nullptr) {
+        cause.name = host.isp->name;
+        cause.policy = policy_of(*host.isp);
+    } else {
+        cause.name = fmt::format("the access network of {}", host.ptr);
+        cause.policy = "Access networks commonly close port 25 to end users.";
+    }
+}
+
+// Where nothing is known of this network, the distance alone tells.
+void blame_by_distance(const Observations& seen, bool intercepted, net::Family family,
+                       const std::optional<PathReading>& reading, const Distance& distance,
+                       Cause& cause) {
+    // A rule of this host shows no nearer than one of a router that filters before it routes.
+    if (!intercepted && distance.hop == 0 && may_be_here(seen, family)) {
+        cause.name = "this host or the first router";
+        return;
+    }
+    // A rule of this host that redirects answers as near as the first router does.
+    if (intercepted && distance.hop == 1 && !seen.local.rules_read) {
+        cause.name = "this host or the first router";
+        cause.hop_address.clear();
+        return;
+    }
+    if (distance.near) {
+        cause.kind = CauseKind::gateway;
+        cause.name = cause.hop_address.empty() ? "the first router" : cause.hop_address;
+        return;
+    }
+    if (distance.hop < 2) return;
+    if (reading->finding == PathFinding::stops_late || reading->finding == PathFinding::clear) {
+        return;
+    }
+    // That a box stands far off does not tell whose it is; a private address does.
+    if (private_address(cause.hop_address)) {
+        cause.kind = CauseKind::gateway;
+        cause.name = cause.hop_address;
+    } else {
+        cause.name = "the network behind hop " + std::to_string(distance.hop);
+    }
+}
+
 // The box at the hop found, by what is known of this network. The measurement decides, the
 // catalogue explains: a box that answers for itself, then the place, then a cloud's table.
 Cause network_cause(const Observations& seen, bool intercepted, net::Family family) {
@@ -170,72 +241,22 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
             "does not ask from where takes what goes out as well.";
         return cause;
     }
-    const int hop = cause.hop.value_or(-1);
-    const bool near = hop == 0 || hop == 1;
-    const bool named_itself = reading && (reading->finding == PathFinding::rejected ||
-                                          reading->finding == PathFinding::reset_here);
-    // The first box behind this host: it names itself, drops before it routes, or is of one's own.
-    const bool own_router = hop == 1 && private_address(cause.hop_address);
-    const bool first_box = hop == 0 || (hop == 1 && named_itself) || own_router;
-    if (!seen.host.container.empty() && near) {
+    const Distance distance = distance_of(cause, reading);
+    const bool cloud_suspect =
+        seen.host.cloud != nullptr && !intercepted && !distance.nearer_than_cloud;
+    const bool isp_known = seen.host.isp != nullptr || seen.host.residential;
+    if (!seen.host.container.empty() && distance.near) {
         cause.kind = CauseKind::container;
         cause.name = seen.host.container;
         cause.policy = seen.host.container_meaning;
-        return cause;
-    }
-    // What a cloud drops before its first router shows no farther than this host.
-    const bool nearer_than_cloud = (near && named_itself) || own_router;
-    if (cloud_blocks(seen, 25) && !intercepted && !nearer_than_cloud) {
-        cause.kind = CauseKind::cloud;
-        cause.name = seen.host.cloud->name;
-        cause.policy = policy_of(*seen.host.cloud);
-        return cause;
-    }
-    const bool isp_known = seen.host.isp != nullptr || seen.host.residential;
-    if (isp_known && !(first_box && named_itself) && hop != 0) {
-        cause.kind = CauseKind::isp;
-        if (seen.host.isp != nullptr) {
-            cause.name = seen.host.isp->name;
-            cause.policy = policy_of(*seen.host.isp);
-        } else {
-            cause.name = fmt::format("the access network of {}", seen.host.ptr);
-            cause.policy = "Access networks commonly close port 25 to end users.";
-        }
-        return cause;
-    }
-    if (seen.host.cloud != nullptr && hop != 0 && !intercepted && !nearer_than_cloud) {
-        cause.kind = CauseKind::cloud;
-        cause.name = seen.host.cloud->name;
-        cause.policy = policy_of(*seen.host.cloud);
-        return cause;
-    }
-    // A rule of this host shows no nearer than one of a router that filters before it routes.
-    if (!intercepted && hop == 0 && may_be_here(seen, family)) {
-        cause.name = "this host or the first router";
-        return cause;
-    }
-    // A rule of this host that redirects answers as near as the first router does.
-    if (intercepted && hop == 1 && !seen.local.rules_read) {
-        cause.name = "this host or the first router";
-        cause.hop_address.clear();
-        return cause;
-    }
-    if (hop == 0 || hop == 1) {
-        cause.kind = CauseKind::gateway;
-        cause.name = cause.hop_address.empty() ? "the first router" : cause.hop_address;
-        return cause;
-    }
-    if (hop >= 2) {
-        const bool late =
-            reading->finding == PathFinding::stops_late || reading->finding == PathFinding::clear;
-        // That a box stands far off does not tell whose it is; a private address does.
-        if (!late && private_address(cause.hop_address)) {
-            cause.kind = CauseKind::gateway;
-            cause.name = cause.hop_address;
-        } else if (!late) {
-            cause.name = "the network behind hop " + std::to_string(hop);
-        }
-        return cause;
+    } else if (cloud_suspect && cloud_blocks(seen, 25)) {
+        blame_cloud(seen.host, cause);
+    } else if (isp_known && distance.behind_first_box) {
+        blame_access_network(seen.host, cause);
+    } else if (cloud_suspect && distance.hop != 0) {
+        blame_cloud(seen.host, cause);
+    } else {
+        blame_by_distance(seen, intercepted, family, reading, distance, cause);
     }
     return cause;
 }
@@ -251,13 +272,9 @@ Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint
     }
     Cause cause;
     if (cloud_blocks(seen, port)) {
-        cause.kind = CauseKind::cloud;
-        cause.name = seen.host.cloud->name;
-        cause.policy = policy_of(*seen.host.cloud);
+        blame_cloud(seen.host, cause);
     } else if (seen.host.isp != nullptr) {
-        cause.kind = CauseKind::isp;
-        cause.name = seen.host.isp->name;
-        cause.policy = policy_of(*seen.host.isp);
+        blame_access_network(seen.host, cause);
     } else {
         cause.name = "something between this host and the mail servers";
     }

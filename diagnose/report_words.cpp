@@ -163,11 +163,6 @@ std::string icmp_words(const IcmpError& icmp) {
                        clean(icmp.from));
 }
 
-std::string errno_words(int number) {
-    const char* name = ::strerrorname_np(number);
-    return name == nullptr ? fmt::format("error {}", number) : std::string{name};
-}
-
 // Who was asked, as far as that was noted.
 std::string place_words(const Evidence& evidence) {
     std::vector<std::string> words;
@@ -321,7 +316,7 @@ std::string evidence_words(const Evidence& evidence) {
         text += (text.empty() ? "" : ": ") + clean(evidence.result);
     }
     if (evidence.took) text += fmt::format(" after {} ms", evidence.took->count());
-    if (evidence.error_number != 0) text += ", " + errno_words(evidence.error_number);
+    if (evidence.error_number != 0) text += ", " + base::errno_name(evidence.error_number);
     if (evidence.icmp) text += ", " + icmp_words(*evidence.icmp);
     return text;
 }

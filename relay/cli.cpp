@@ -145,12 +145,19 @@ void accept_habits(std::vector<std::string>& words) {
     }
 }
 
-// "relay --config FILE queue list" and "relay queue --config FILE list" mean what they say.
-void accept_config_in_front(CLI::App& app, Context& context) {
-    if (app.get_option_no_throw("--config") == nullptr) add_config_option(app, context);
-    for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
-        accept_config_in_front(*command, context);
+// Every command takes --config, --json and --color, in front too ("relay --config FILE queue list").
+// The help names them where they do something.
+void accept_common_options(CLI::App& app, Context& context) {
+    const std::vector<CLI::App*> commands = app.get_subcommands([](CLI::App*) { return true; });
+    if (app.get_option_no_throw("--config") == nullptr) {
+        CLI::Option* config = add_config_option(app, context);
+        if (commands.empty()) config->group("");
     }
+    if (commands.empty()) return;
+    // For the help alone: move_options_behind_command() takes these two away.
+    add_json_option(app, context);
+    add_color_option(app, context);
+    for (CLI::App* command : commands) accept_common_options(*command, context);
 }
 
 // "relay --json queue list": moved to where the command, which may not have the option, sees it.
@@ -223,10 +230,7 @@ int run_cli(int argc, char** argv) {
     std::vector<std::string> words{argv + 1, argv + argc};
     accept_habits(words);
     add_commands(root, context, words.empty() ? "" : words.front());
-    accept_config_in_front(root, context);
-    // For the help alone: before a command these two are moved behind it.
-    add_json_option(root, context);
-    add_color_option(root, context);
+    accept_common_options(root, context);
     move_options_behind_command(root, words);
     const ExitStatus status = run_words(root, context, std::move(words));
     const std::string problem = output_problem();

@@ -102,7 +102,6 @@ asio::awaitable<void> look_at_key(SignIns& all, std::size_t index) {
 asio::awaitable<void> sign_in(SignIns& all, std::size_t index) {
     const delivery::SmarthostOptions& options = all.smarthosts[index];
     SignIn& result = all.results[index];
-    result.name = options.name;
     base::Result<tls::ClientContext> context = tls::ClientContext::load(options.verification);
     if (!context) {
         result.text = context.error().message;
@@ -160,7 +159,10 @@ std::vector<SignIn> sign_in_everywhere(std::vector<delivery::SmarthostOptions> s
     all.results.resize(all.left);
     all.open.resize(all.left);
     for (std::size_t i = 0; i < all.results.size(); ++i) {
-        asio::co_spawn(all.loop, sign_in(all, i), [&all](const std::exception_ptr&) {
+        all.results[i].name = all.smarthosts[i].name;
+        asio::co_spawn(all.loop, sign_in(all, i), [&all, i](const std::exception_ptr& bug) {
+            if (bug) all.results[i].text = "the sign-in ended by an internal error of relay";
+            if (bug) all.open[i] = nullptr;
             // The resolver keeps watching resolv.conf: the loop ends when the work does.
             if (--all.left == 0) all.loop.stop();
         });
@@ -229,7 +231,7 @@ ExitStatus check(const Context& context, bool online) {
         const std::string report = check_json(loaded);
         print(online ? with_sign_ins(report, results) : report);
     } else {
-        print(check_text(loaded, standard_output(context.color).color));
+        print(check_text(loaded, standard_output(context.color)));
         print_sign_ins(results);
     }
     if (!loaded.ok()) return ExitStatus::config;

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -36,19 +37,40 @@ struct DiagnoseFlags {
     InboundFlags inbound;
 };
 
+// For a shell to take as one word.
+std::string quoted(const std::string& word) {
+    const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view{"@%+=:,./-_"}.find(static_cast<char>(c)) !=
+                                           std::string_view::npos;
+    });
+    if (plain) return word;
+    std::string text = "'";
+    for (const char c : word) {
+        if (c == '\'') text += "'\\'";
+        text += c;
+    }
+    return text + "'";
+}
+
 // The command line that repeats this run, for the report to name.
 std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
     std::string text = "relay diagnose";
-    if (!context.config_file.empty()) text += " --config " + context.config_file;
-    if (!flags.to.empty()) text += " --to " + flags.to;
-    if (!flags.from.empty()) text += " --from " + flags.from;
-    if (!flags.domain.empty()) text += " --domain " + flags.domain;
-    if (!flags.selector.empty()) text += " --selector " + flags.selector;
-    if (flags.inbound.asked()) text += " --inbound";
-    if (!flags.inbound.domain.empty()) text += " " + flags.inbound.domain;
-    // Its URL ends with a secret, and reports are handed on.
-    if (!flags.inbound.vantage.empty()) text += " --vantage URL";
-    if (flags.timeout != "15s") text += " --timeout " + flags.timeout;
+    const auto add = [&text](std::string_view option, const std::string& value) {
+        if (!value.empty()) text += fmt::format(" {} {}", option, quoted(value));
+    };
+    const InboundFlags& inbound = flags.inbound;
+    add("--config", context.config_file);
+    add("--to", flags.to);
+    add("--from", flags.from);
+    add("--domain", flags.domain);
+    add("--selector", flags.selector);
+    if (inbound.asked()) text += " --inbound";
+    if (!inbound.domain.empty()) text += " " + quoted(inbound.domain);
+    // Its URL may hold a secret, and reports are handed on.
+    if (!inbound.vantage.empty()) text += " --vantage URL";
+    add("--vantage-token-file", inbound.token_file);
+    add("--vantage-ca-file", inbound.ca_file);
+    if (flags.timeout != "15s") add("--timeout", flags.timeout);
     return text;
 }
 
@@ -72,7 +94,7 @@ struct Found {
 };
 
 Found find_settings(const Context& context, const DiagnoseFlags& flags) {
-    const bool named = !context.config_file.empty() || std::getenv("RELAY_CONFIG") != nullptr;
+    const bool named = !context.config_file.empty() || !config::environment("RELAY_CONFIG").empty();
     if (!named && !config::find_file("")) return {};
     Found found;
     // Only the smarthosts are signed in to; for the rest of it nobody needs their secrets.

@@ -37,12 +37,6 @@ std::string message_target(const std::string& id) {
 }
 
 // CLI11 would take "-3" for a very large number.
-std::string count_problem(const std::string& text) {
-    const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
-    if (digits && text.find_first_not_of('0') != std::string::npos) return {};
-    return "must be a whole number from 1, not \"" + text + "\"";
-}
-
 // list
 
 ExitStatus list_as_json(ControlChannel& channel, const SelectionOptions& options) {
@@ -92,7 +86,7 @@ void add_list(CLI::App& queue, Context& context) {
         ->type_name("TEXT");
     command->add_option("--limit", options->limit, "At most this many")
         ->type_name("N")
-        ->check(count_problem);
+        ->check(must_be_a_count);
     command->add_option("--cursor", options->cursor, "Go on where a list with --limit stopped")
         ->type_name("ID")
         ->check([](const std::string& text) {

@@ -109,7 +109,7 @@ Result<void> read_credentials(const SendOptions& options, Sending& sending) {
     if (!options.password_file.empty()) {
         const auto password = read_first_line(options.password_file);
         if (!password) return password.error();
-        sending.target.password = base::Secret{std::string(base::trim(*password))};
+        sending.target.password = base::Secret{*password};
     }
     const bool needed = sending.settings && options.server.empty() &&
                         sending.settings->server.auth == smtp::AuthPolicy::required;

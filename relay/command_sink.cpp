@@ -94,7 +94,6 @@ void read_password(const SinkArguments& arguments, Reader& reader, SinkOptions& 
     }
     if (!arguments.password_file.empty()) {
         reader.read("--password-file", arguments.password_file, password, read_first_line);
-        password = base::trim(password);
         if (password.empty()) {
             reader.fault(fmt::format("--password-file: the first line of {} is empty",
                                      arguments.password_file));
@@ -204,12 +203,7 @@ void add_options(CLI::App& command, SinkArguments& arguments) {
     text("--ready-file", options.ready_file, "FILE", "Write the addresses here, once it listens");
     command.add_option("--count", options.count, "End after so many messages")
         ->type_name("N")
-        ->check([](const std::string& value) {
-            const bool digits = value.find_first_not_of("0123456789") == std::string::npos;
-            const bool some = value.find_first_not_of('0') != std::string::npos;
-            return digits && some ? std::string{}
-                                  : "must be a whole number from 1, not \"" + value + "\"";
-        });
+        ->check(must_be_a_count);
     text("--max-size", arguments.max_size, "SIZE", "Largest message (100MiB)");
 }
 

@@ -13,6 +13,12 @@ std::string must_not_be_empty(const std::string& value) {
     return value.empty() ? "must not be empty" : "";
 }
 
+std::string must_be_a_count(const std::string& value) {
+    const bool digits = value.find_first_not_of("0123456789") == std::string::npos;
+    if (digits && value.find_first_not_of('0') != std::string::npos) return {};
+    return "must be a whole number from 1, not \"" + value + "\"";
+}
+
 CLI::Option* add_config_option(CLI::App& app, Context& context) {
     return app.add_option("--config", context.config_file, "Configuration file")
         ->type_name("FILE")

@@ -56,6 +56,7 @@ CLI::App* add_command_group(CLI::App& parent, const char* name, const char* desc
 
 // For options whose empty value would pass for an absent one: "--server $UNSET" is a mistake.
 [[nodiscard]] std::string must_not_be_empty(const std::string& value);
+[[nodiscard]] std::string must_be_a_count(const std::string& value);  // 1, 2, 3 ...
 
 // "relay: MESSAGE" on stderr; returns the status, so that a command can end with it.
 ExitStatus fail(std::string_view message, ExitStatus status = ExitStatus::bad);

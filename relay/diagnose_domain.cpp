@@ -21,12 +21,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-bool is_domain(std::string_view text) {
-    const bool clean = text.find_first_of(" \t\r\n@<>/:\\\"") == text.npos;
-    return clean && text.find('.') != text.npos && text.front() != '.' &&
-           text.size() <= smtp::longest_domain && base::is_ascii(text);
-}
-
 std::string hostname_of(const std::optional<config::Settings>& settings) {
     return settings ? settings->server.hostname : config::system_hostname();
 }
@@ -64,15 +58,21 @@ bool is_plain_address(const std::string& text) {
            path.address.find('@') != path.address.npos;
 }
 
+base::Result<> check_domain(std::string_view option, std::string_view text) {
+    const bool clean = text.find_first_of(" \t\r\n@<>/:\\\"") == text.npos;
+    const bool domain = clean && text.find('.') != text.npos && text.front() != '.' &&
+                        text.size() <= smtp::longest_domain;
+    if (domain && base::is_ascii(text)) return {};
+    return base::error(fmt::format("{}: \"{}\" is no domain; {}", option,
+                                   base::printable(text, 100),
+                                   domain ? "write it in ASCII (`idn2 DOMAIN` prints its A-label)"
+                                          : "expected a name such as example.com"));
+}
+
 base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::string& selector,
                                          const std::optional<config::Settings>& settings,
                                          base::Duration timeout) {
-    if (!is_domain(domain)) {
-        return base::error(
-            fmt::format("--domain: \"{}\" is no domain; expected a name such as "
-                        "example.com",
-                        base::printable(domain, 100)));
-    }
+    if (const auto checked = check_domain("--domain", domain); !checked) return checked.error();
     diagnose::DomainAsk ask;
     ask.domain = domain;
     ask.selector = selector;

@@ -9,6 +9,9 @@
 
 namespace relay {
 
+// Whether an option's value can be a domain; the error, one of usage, says how to write it.
+[[nodiscard]] base::Result<> check_domain(std::string_view option, std::string_view text);
+
 // `relay diagnose --domain D`: the mail DNS of a domain, for the way its mail goes by this
 // configuration. An error is one of usage.
 [[nodiscard]] base::Result<Diagnosis> domain_diagnosis(

@@ -72,11 +72,10 @@ void add_inbound_options(CLI::App& command, InboundFlags& flags) {
 
 base::Result<Diagnosis> inbound_diagnosis(const InboundFlags& flags, const std::string& hostname,
                                           base::Duration timeout) {
-    const bool name = flags.domain.find_first_of(" \t\r\n@<>/:\\\"") == std::string::npos;
-    if (!name) {
-        return base::error(
-            fmt::format("--inbound: \"{}\" is no domain; expected a name such as example.com",
-                        base::printable(flags.domain, 100)));
+    if (!flags.domain.empty()) {
+        if (const auto checked = check_domain("--inbound", flags.domain); !checked) {
+            return checked.error();
+        }
     }
     diagnose::InboundAsk ask;
     ask.domain = flags.domain;

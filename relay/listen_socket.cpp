@@ -276,6 +276,16 @@ Sockets open_listen_sockets(const std::string& address, std::string_view setting
     return open_tcp(wish);
 }
 
+base::Result<> take_over(boost::asio::ip::tcp::acceptor& acceptor, const ListenSocket& socket) {
+    using boost::asio::ip::tcp;
+    boost::system::error_code failure;
+    acceptor.assign(socket.family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.descriptor, failure);
+    if (!failure) return {};
+    ::close(socket.descriptor);
+    return base::error(fmt::format("{}: cannot be listened on: {}", socket.address,
+                                   base::errno_text(failure.value())));
+}
+
 std::string unix_obstacle(const std::string& address, std::string_view setting) {
     const Wish wish{address, setting};
     const std::filesystem::path path = address.substr(std::string_view{"unix:"}.size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ enum class SystemdSockets : std::uint8_t { all, plain, tls };
 [[nodiscard]] base::Result<std::vector<ListenSocket>, ListenError> open_listen_sockets(
     const std::string& address, std::string_view setting = "server.listen",
     SystemdSockets wanted = SystemdSockets::all);
+
+// Gives a TCP socket to the acceptor. On error it is closed.
+[[nodiscard]] base::Result<> take_over(boost::asio::ip::tcp::acceptor& acceptor,
+                                       const ListenSocket& socket);
 
 // Why no socket can be made for "unix:/path", as far as that shows without making one; "" when
 // nothing stands in its way. What listens there already is none of it: it may be this relay.

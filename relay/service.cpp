@@ -41,7 +41,7 @@ namespace relay {
 namespace asio = boost::asio;
 namespace {
 
-// How long SIGTERM waits for transactions under way; systemd kills after 90 s.
+// How long SIGTERM waits for transactions under way; the unit has systemd wait for 60 s.
 constexpr base::Duration listener_grace = std::chrono::seconds{10};
 constexpr base::Duration delivery_grace = std::chrono::seconds{20};
 

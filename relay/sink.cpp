@@ -134,15 +134,7 @@ base::Result<> Sink::listen(const std::string& address, bool implicit_tls) {
     if (sockets.has_error()) return base::error(sockets.error().message);
     for (const ListenSocket& socket : *sockets) {
         const auto door = std::make_shared<Door>(executor_, implicit_tls);
-        const bool v6 = socket.family == AF_INET6;
-        boost::system::error_code failure;
-        door->acceptor.assign(v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor,
-                              failure);
-        if (failure) {
-            ::close(socket.descriptor);
-            return base::error(fmt::format("{}: cannot be listened on: {}", socket.address,
-                                           base::errno_text(failure.value())));
-        }
+        if (const auto taken = take_over(door->acceptor, socket); !taken) return taken.error();
         doors_.push_back(door);
         (implicit_tls ? addresses_.smtps : addresses_.smtp) = socket.address;
     }

@@ -177,15 +177,7 @@ base::Result<> Vantage::State::listen(const std::string& address) {
     if (sockets.has_error()) return base::error(sockets.error().message);
     for (const ListenSocket& socket : *sockets) {
         const auto door = std::make_shared<Door>(executor);
-        boost::system::error_code failure;
-        const bool v6 = socket.family == AF_INET6;
-        door->acceptor.assign(v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket.descriptor,
-                              failure);
-        if (failure) {
-            ::close(socket.descriptor);
-            return base::error(fmt::format("{}: cannot be listened on: {}", socket.address,
-                                           base::errno_text(failure.value())));
-        }
+        if (const auto taken = take_over(door->acceptor, socket); !taken) return taken.error();
         door->address = socket.address;
         doors.push_back(door);
     }

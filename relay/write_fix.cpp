@@ -83,7 +83,9 @@ fs::path default_config_file() {
     if (::geteuid() == 0) return "/etc/relay/relay.toml";
     const std::string xdg = config::environment("XDG_CONFIG_HOME");
     if (xdg.starts_with('/')) return fs::path{xdg} / "relay/relay.toml";
-    return fs::path{config::environment("HOME")} / ".config/relay/relay.toml";
+    const std::string home = config::environment("HOME");
+    if (home.starts_with('/')) return fs::path{home} / ".config/relay/relay.toml";
+    return "relay.toml";
 }
 
 base::Result<std::string> fill_block(std::string config, const BlockAnswers& answers) {

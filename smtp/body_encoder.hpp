@@ -23,8 +23,6 @@ class BodyEncoder {
     void finish(std::string& out);
 
  private:
-    void write_line(std::string_view line, std::string& out);
-
     BodyFraming framing_;
     bool line_start_ = true;
     bool held_cr_ = false;  // the piece before ended in a CR: what follows decides about it

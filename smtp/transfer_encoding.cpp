@@ -153,8 +153,4 @@ std::string rewrap_base64(std::string_view text) {
     return encode_whole(text, Recoding::rewrapped_base64);
 }
 
-std::string repair_quoted_printable(std::string_view text) {
-    return encode_whole(text, Recoding::repaired_quoted_printable);
-}
-
 }  // namespace smtp

@@ -130,18 +130,4 @@ asio::awaitable<DmarcFound> find_dmarc(net::Resolver& resolver, std::string doma
     co_return found;
 }
 
-bool dmarc_aligned(std::string_view from, std::string_view authenticated,
-                   std::string_view organisation, bool strict) {
-    if (base::equals_ignoring_case(from, authenticated)) return true;
-    if (strict) return false;
-    const auto below = [&](std::string_view domain) {
-        if (base::equals_ignoring_case(domain, organisation)) return true;
-        return domain.size() > organisation.size() &&
-               domain[domain.size() - organisation.size() - 1] == '.' &&
-               base::equals_ignoring_case(domain.substr(domain.size() - organisation.size()),
-                                          organisation);
-    };
-    return !organisation.empty() && below(from) && below(authenticated);
-}
-
 }  // namespace diagnose

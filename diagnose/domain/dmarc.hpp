@@ -49,9 +49,4 @@ struct DmarcFound {
 [[nodiscard]] boost::asio::awaitable<DmarcFound> find_dmarc(net::Resolver& resolver,
                                                             std::string domain);
 
-// Whether an authenticated domain vouches for the From domain: the same domain, or with relaxed
-// alignment one of the same organisational domain.
-[[nodiscard]] bool dmarc_aligned(std::string_view from, std::string_view authenticated,
-                                 std::string_view organisation, bool strict);
-
 }  // namespace diagnose

@@ -302,7 +302,6 @@ TEST_CASE("the file of probe targets keeps its schema", "[data]") {
                             {"echo", Kind::text, true, {"", "ehlo", "reject-url"}},
                             {"echo_shape", Kind::text, false, {}},
                             {"banner", Kind::text, false, {}},
-                            {"cert", Kind::text, false, {}},
                             {"ipv6", Kind::boolean_or_text, true, {}},
                             {"starttls", Kind::boolean, false, {}},
                             {"picky", Kind::boolean, true, {}},

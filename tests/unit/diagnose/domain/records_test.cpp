@@ -86,11 +86,6 @@ TEST_CASE("whose DMARC policy applies", "[domain]") {
         judge_dmarc({step("a.bank", ""), step("bank", "v=DMARC1; p=reject; psd=y")});
     CHECK(suffix.organisation == "a.bank");
     CHECK(judge_dmarc({step("a.example", "")}).at == "");
-
-    CHECK(dmarc_aligned("example.com", "EXAMPLE.com", "example.com", true));
-    CHECK(dmarc_aligned("a.example.com", "b.example.com", "example.com", false));
-    CHECK_FALSE(dmarc_aligned("a.example.com", "b.example.com", "example.com", true));
-    CHECK_FALSE(dmarc_aligned("example.com", "badexample.com", "example.com", false));
 }
 
 TEST_CASE("MTA-STS policies", "[domain]") {

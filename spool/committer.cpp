@@ -151,12 +151,12 @@ void Committer::clean_up(bool idle) {
     }
     if (idle) {
         more = store_->give_back_space() || more;
-        if (!more) store_->checkpoint();
         if (steady_clock::now() >= next_orphans_) {
             store_->forget_orphans(housekeeping_.clock->now());
             next_orphans_ = steady_clock::now() + orphans_interval;
         }
     }
+    if (idle ? !more : store_->holds_files_back()) store_->checkpoint();
     plan_cleaning(more, idle);
 }
 
@@ -166,7 +166,9 @@ void Committer::plan_cleaning(bool more, bool idle) {
         next_cleaning_ = now + between_steps;
     } else if (idle) {
         dirty_ = false;
-        next_cleaning_ = now + purge_interval;
+        // A reader in the way of the checkpoint will have gone.
+        next_cleaning_ =
+            store_->holds_files_back() ? now + between_cleanings : now + purge_interval;
     } else {
         next_cleaning_ = now + between_cleanings;
     }

@@ -37,6 +37,7 @@ void Store::change() {
 }
 
 Outcome<> Store::commit() {
+    const bool wrote = in_transaction_;
     if (in_transaction_) {
         if (new_files_) {
             if (auto synced = files_->sync(); !synced) {
@@ -54,10 +55,18 @@ Outcome<> Store::commit() {
     in_transaction_ = false;
     new_files_ = false;
     leases_.keep();
-    for (const MessageId id : std::exchange(dead_files_, {})) {
+    forgotten_files_.insert(forgotten_files_.end(), dead_files_.begin(), dead_files_.end());
+    dead_files_.clear();
+    if (wrote && level_full_) remove_forgotten_files();
+    return {};
+}
+
+// Only once what forgets them is on the disk: after a power cut a message that is in the queue
+// again must find its content.
+void Store::remove_forgotten_files() {
+    for (const MessageId id : std::exchange(forgotten_files_, {})) {
         if (!options_.damage->found()) files_->remove(id);
     }
-    return {};
 }
 
 std::optional<SpoolError> Store::finish_commit() {
@@ -83,9 +92,12 @@ void Store::renew_log() {
 }
 
 void Store::checkpoint_log(int mode) {
-    const int code =
-        sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, nullptr, nullptr);
-    if (code == SQLITE_OK) return;
+    int in_log = 0, moved = 0;
+    const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, &in_log, &moved);
+    if (code == SQLITE_OK) {
+        if (in_log == moved) remove_forgotten_files();  // all of the log was synced for it
+        return;
+    }
     // A reader in the way only puts a passive one off.
     const bool log_failed = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL;
     if (log_failed) log_doubtful_ = true;

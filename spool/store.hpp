@@ -83,6 +83,8 @@ class Store {
     [[nodiscard]] bool purge(base::Time finished_before, std::size_t limit);
     [[nodiscard]] bool give_back_space();
     void checkpoint();
+    // Files that a checkpoint would let go.
+    [[nodiscard]] bool holds_files_back() const { return !forgotten_files_.empty(); }
     void forget_orphans(base::Time now) { files_->forget_orphans(now); }
 
     [[nodiscard]] bool damaged() const { return options_.damage->found(); }
@@ -120,6 +122,7 @@ class Store {
     void change();  // begins the transaction if that has not happened
     [[nodiscard]] std::optional<SpoolError> finish_commit();
     void renew_log();
+    void remove_forgotten_files();
     void checkpoint_log(int mode);
     void close_log();
     static int log_grew(void* store, sqlite3* handle, const char* name, int pages);
@@ -146,7 +149,8 @@ class Store {
     std::unique_ptr<Statements> statements_;  // goes before the connection
     Leases leases_;
     Totals totals_, totals_before_;
-    std::vector<MessageId> dead_files_;  // removed once the transaction that forgets them is in
+    std::vector<MessageId> dead_files_;       // of messages that this transaction ends
+    std::vector<MessageId> forgotten_files_;  // the same, committed; synced they are not yet
     bool after_crash_ = false;
     bool marked_ = false;  // as open
     bool in_transaction_ = false;

@@ -155,6 +155,16 @@ class Campaign:
     def note_kill(self, who):
         self.kills.append((time.time(), who))
 
+    def left_bodies(self):
+        """They go once the outcomes that end them are synced: at the latest when relay is idle."""
+        def left():
+            return [file.name for file in self.relay.spool.glob("bodies/*") if file.is_file()]
+        try:
+            wait_until(lambda: not left(), "the bodies of ended messages to go", 20)
+        except AssertionError:
+            pass
+        return left()
+
     def verdict(self):
         kept, said = collections.defaultdict(list), {}
         torn = 0
@@ -184,8 +194,7 @@ class Campaign:
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
                 "messages": self.acknowledged_count(), "recipients": len(acknowledged),
                 "copies": sum(map(len, kept.values())), "lost": lost, "torn": torn,
-                "left_bodies": [file.name for file in self.relay.spool.glob("bodies/*")
-                                if file.is_file()],
+                "left_bodies": self.left_bodies(),
                 "put_aside": len(put_aside), "put_aside_wrongly": sorted(put_aside & queued_as),
                 **repeats.found(), "refusals": dict(refusals)}
 

@@ -36,7 +36,8 @@ base::Result<std::unique_ptr<Engine>> Engine::create(Options options, Surroundin
 Engine::Engine(Options options, Surroundings surroundings)
     : options_(std::move(options)),
       surroundings_(std::move(surroundings)),
-      began_(surroundings_.clock->now()),
+      start_{surroundings_.clock->now(), surroundings_.uptime()},
+      began_(start_.wall),
       first_id_(surroundings_.ids->next(began_)),
       timer_(surroundings_.executor),
       watch_timer_(surroundings_.executor),
@@ -212,6 +213,17 @@ void Engine::look_at_clock() {
     }
 }
 
+// Mail of an earlier run is as old as it was when this run began, and what has passed since: that
+// the clock is set forward meanwhile makes it no older. A board that begins in the year 2020 has
+// such mail from the future, and learns its age when the clock is right.
+base::Duration Engine::age_of(const spool::Message& message, base::Time now) const {
+    const base::Duration by_wall = now - message.received;
+    if (message.received >= began_) return by_wall;
+    const base::Duration by_uptime =
+        (start_.wall - message.received) + (surroundings_.uptime() - start_.uptime);
+    return std::min(by_wall, by_uptime);
+}
+
 void Engine::take_due() {
     if (stopping_) return;
     look_at_clock();
@@ -256,7 +268,7 @@ void Engine::accept_due(spool::Spool::Due due, base::Time asked) {
     const base::Duration uptime = surroundings_.uptime();
     for (spool::Leased& message : due.messages) {
         ++active_;
-        const base::Duration age = asked - message.message.received;
+        const base::Duration age = age_of(message.message, asked);
         JobPtr job = std::make_unique<Job>(std::move(message), age, uptime);
         if (auto begun = rounds_.extract(job->message().id)) {
             job->round = std::move(begun.mapped());

@@ -53,6 +53,7 @@ class Engine final : private Dispatcher {
     void connection_ended(const Pool& pool, bool failed) override;
 
     void look_at_clock();
+    [[nodiscard]] base::Duration age_of(const spool::Message& message, base::Time now) const;
     void take_due();
     void retry_all();
     void log_unreadable(const std::string& problem);
@@ -113,6 +114,7 @@ class Engine final : private Dispatcher {
         base::Duration uptime;
     };
     std::optional<ClockLook> last_look_;
+    ClockLook start_;   // of this run
     base::Time began_;  // by the wall clock, of what this run has accepted
     base::MessageId first_id_;
     bool watching_ = false;

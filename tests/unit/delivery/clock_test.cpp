@@ -110,6 +110,42 @@ TEST_CASE("a clock that is set forward makes fresh mail no older", "[delivery]")
     }
 }
 
+TEST_CASE("a clock that is set forward makes mail of an earlier run no older", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.on("MAIL", "451 4.3.0 later");
+    bed.use(host);
+    const base::MessageId id = bed.leave();
+    bed.set_clock(24h);
+    bed.start();
+    bed.run_until([&] { return host.heard("MAIL") == 1; });
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    bed.set_clock(6 * 24h);
+    bed.engine->start();
+    bed.run_until([&] { return host.heard("MAIL") == 2; });
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    CHECK(bed.state(id) == MessageState::queued);
+    bed.advance(4 * 24h);
+    bed.run_until([&] { return bed.state(id) == MessageState::failed; });
+}
+
+TEST_CASE("mail from before a clock was lost is as old as the clock says once it is right",
+          "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    host.on("MAIL", "451 4.3.0 later");
+    bed.use(host);
+    const base::MessageId id = bed.leave();
+    bed.set_clock(-1000 * 24h);
+    bed.start();
+    bed.run_until([&] { return host.heard("MAIL") == 1; });
+    bed.run_until([&] { return bed.engine->status().active == 0; });
+    CHECK(bed.state(id) == MessageState::queued);
+    bed.set_clock(1006 * 24h);
+    bed.engine->start();
+    bed.run_until([&] { return bed.state(id) == MessageState::failed; });
+}
+
 TEST_CASE("mail that waited its time is given up, whoever was there to see it wait", "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};

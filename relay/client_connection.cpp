@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <span>
 #include <utility>
@@ -21,6 +24,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
+constexpr std::size_t command_group = 8 * 1024;  // read at once outside of content
 
 // After so many full buffers in a row a connection lets the others have their turn.
 constexpr unsigned most_full_reads = 8;
@@ -146,6 +150,10 @@ asio::awaitable<bool> ClientConnection::handle(smtp::ServerEvent event) {
     } else if (const auto* completed = std::get_if<BodyCompleted>(&event)) {
         const smtp::Reply reply = co_await complete(completed->envelope);
         session_.respond(reply);
+    } else if (std::holds_alternative<OutputFull>(event)) {
+        co_return co_await flush();
+    } else if (std::holds_alternative<SignInFailed>(event)) {
+        co_await answer_slowly();
     } else if (std::holds_alternative<BodyDiscarded>(event)) {
         content_.reset();
     } else if (std::holds_alternative<TlsRequested>(event)) {
@@ -205,14 +213,31 @@ asio::awaitable<bool> ClientConnection::read() {
         if (!ready) co_return answer_silence();
     }
     BufferPool::Buffer buffer = buffers().borrow();
-    const base::Result<std::size_t> count = co_await stream_.read_some(std::span<char>{*buffer});
+    std::span<char> room{*buffer};
+    // What a client pipelines behind a group of commands waits in the system, not in here.
+    if (!content_) room = room.first(command_group);
+    const base::Result<std::size_t> count = co_await stream_.read_some(room);
     if (count) {
+        // Applications of this host share an address: one with a wrong password stops no other.
+        const bool guards = services_->smtp.auth == smtp::AuthPolicy::required && !caller_.local;
+        if (guards) session_.block_sign_in(services_->sign_in_brake->blocks(caller_.address));
         session_.receive({buffer->data(), *count});
         full_reads_ = *count == buffer_size ? full_reads_ + 1 : 0;
     }
     buffers().give_back(std::move(buffer));
     if (count) co_return true;
     co_return answer_silence();
+}
+
+// Ended early by a drain, which has an answer of its own.
+asio::awaitable<void> ClientConnection::answer_slowly() {
+    services_->sign_in_brake->note_failure(caller_.address);
+    if (draining_) co_return;
+    pause_ = std::make_unique<asio::steady_timer>(co_await asio::this_coro::executor,
+                                                  SignInBrake::answer_after);
+    boost::system::error_code ignored;
+    co_await pause_->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    pause_.reset();
 }
 
 bool ClientConnection::answer_silence() {
@@ -416,12 +441,14 @@ void ClientConnection::log_end(std::string_view reason) const {
 
 void ClientConnection::drain() {
     draining_ = true;
+    if (pause_) pause_->cancel();
     if (!session_.in_transaction()) stream_.cancel();
 }
 
 void ClientConnection::cancel() {
     draining_ = true;
     cut_ = true;
+    if (pause_) pause_->cancel();
     stream_.cancel();
 }
 

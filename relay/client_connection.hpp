@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/message_id.hpp"
 #include "delivery/engine.hpp"
+#include "relay/sign_in_brake.hpp"
 #include "smtp/credentials.hpp"
 #include "smtp/header_editor.hpp"
 #include "smtp/server_session.hpp"
@@ -35,6 +37,7 @@ struct ConnectionServices {
     const base::Clock* clock = nullptr;
     base::MessageIdSource* ids = nullptr;
     ListenerCounters* counters = nullptr;
+    SignInBrake* sign_in_brake = nullptr;
 };
 
 // Who is at the other end, as far as it is known.
@@ -79,11 +82,13 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     void begin_content(const smtp::Envelope& envelope);
     [[nodiscard]] smtp::Reply mail_reply(std::uint64_t declared_size);
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
+    boost::asio::awaitable<void> answer_slowly();
     void note_refused();
     [[nodiscard]] bool may_log_refusal();
     void log_end(std::string_view reason) const;
 
     tls::Stream stream_;
+    std::unique_ptr<boost::asio::steady_timer> pause_;  // most never need one
     std::shared_ptr<const ConnectionServices> services_;
     smtp::ServerSession session_;
     bool implicit_tls_;

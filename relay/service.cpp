@@ -91,6 +91,7 @@ class Service {
     base::SystemClock clock_;
     base::MessageIdSource ids_;
     ListenerCounters counters_;
+    SignInBrake sign_in_brake_;
     std::optional<diagnose::StartupVerdict> verdict_;
     asio::steady_timer probe_timer_{loop_};
     asio::steady_timer rates_timer_{loop_};
@@ -178,6 +179,7 @@ base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_serv
     services->clock = &clock_;
     services->ids = &ids_;
     services->counters = &counters_;
+    services->sign_in_brake = &sign_in_brake_;
     if (!settings.listener.tls.certificate.empty()) {
         base::Result<tls::ServerContext> tls = tls::ServerContext::load(settings.listener.tls);
         if (!tls) return base::error(fmt::format("server.certificate: {}", tls.error().message));
@@ -335,23 +337,17 @@ asio::awaitable<void> Service::handle_signals() {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
     signals_.add(SIGHUP);
-    for (;;) {
-        boost::system::error_code ec;
+    boost::system::error_code ec;
+    const auto asks_for_reload = [&]() -> asio::awaitable<bool> {
         const int number =
             co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        if (ec) co_return;
-        if (number != SIGHUP) break;
-        co_await reload();
-    }
+        co_return !ec && number == SIGHUP;
+    };
+    while (co_await asks_for_reload()) co_await reload();
+    if (ec) co_return;
     asio::co_spawn(loop_, stop(), log_bug);
-    for (;;) {
-        boost::system::error_code ec;
-        const int number =
-            co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        if (ec) co_return;
-        if (number != SIGHUP) break;
-        base::log_info("no reload while relay stops");
-    }
+    while (co_await asks_for_reload()) base::log_info("no reload while relay stops");
+    if (ec) co_return;
     base::log_warning("stopping at once: open transactions are cut");
     listener_->hurry();
     engine_->hurry();

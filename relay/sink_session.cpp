@@ -84,6 +84,8 @@ SinkSession::Step SinkSession::converse() {
             if (!session_->client_name().empty() && drops_at(smtp::Stage::ehlo)) co_return false;
             open = co_await flush();
             if (open) open = co_await read();
+        } else if (std::holds_alternative<smtp::event::OutputFull>(event)) {
+            open = co_await flush();
         } else if (std::holds_alternative<smtp::event::TlsRequested>(event)) {
             open = co_await flush();
             if (open) open = co_await encrypt();

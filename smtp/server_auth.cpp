@@ -19,6 +19,8 @@ constexpr Refusal malformed{501, "5.5.2", "The response makes no sense for this 
 constexpr Refusal cancelled{501, "5.7.0", "Authentication cancelled"};
 constexpr Refusal unavailable{454, "4.7.0", "Temporary authentication failure"};
 constexpr Refusal impatient{554, "5.5.1", "Nothing may follow before the reply to AUTH"};
+constexpr Refusal blocked{421, "4.7.0",
+                          "Too many failed sign-ins from your address, wait a minute"};
 constexpr Refusal needs_encryption{538, "5.7.11", "This mechanism needs TLS: say STARTTLS first"};
 
 }  // namespace
@@ -57,6 +59,8 @@ ServerSession::State::Next ServerSession::State::on_auth(std::string_view argume
         complain(needs_encryption);
     } else if (row == all.end() || !offers(*row)) {
         complain({504, "5.5.4", "Authentication mechanism not supported"});
+    } else if (sign_in_blocked) {
+        refuse_and_close(blocked, "too many failed sign-ins from this client's address");
     } else {
         sasl = row->make(
             {context.credentials, options.auth == AuthPolicy::accept_any, channel_binding});
@@ -66,7 +70,7 @@ ServerSession::State::Next ServerSession::State::on_auth(std::string_view argume
         } else {
             // "=" is an initial response of no bytes.
             const std::string_view initial = base::trim(arguments.substr(end));
-            take_auth_response(initial == "=" ? std::string_view{} : initial);
+            return take_auth_response(initial == "=" ? std::string_view{} : initial);
         }
     }
     return std::nullopt;
@@ -85,29 +89,33 @@ ServerSession::State::Next ServerSession::State::read_auth_response() {
         refuse_and_close(impatient, "the client sent more than one line in answer to a challenge");
         return std::nullopt;
     }
-    take_auth_response(line.text);
-    return std::nullopt;
+    return take_auth_response(line.text);
 }
 
-void ServerSession::State::take_auth_response(std::string_view text) {
+ServerSession::State::Next ServerSession::State::take_auth_response(std::string_view text) {
     if (text == "*") {
         sasl.reset();
         phase = Phase::command;
-        return complain(cancelled);
+        complain(cancelled);
+        return std::nullopt;
     }
     std::optional<std::string> decoded = base::base64_decode(text);
     input.wipe(text);
     if (!decoded) {
         sasl.reset();
         phase = Phase::command;
-        return complain(not_base64);
+        complain(not_base64);
+        return std::nullopt;
     }
     const base::Secret response{std::move(*decoded)};
-    take_auth_step(sasl->step(response));
+    return take_auth_step(sasl->step(response));
 }
 
-void ServerSession::State::take_auth_step(SaslServer::Step step) {
-    if (step.status == Status::challenge) return send_challenge(step.challenge);
+ServerSession::State::Next ServerSession::State::take_auth_step(SaslServer::Step step) {
+    if (step.status == Status::challenge) {
+        send_challenge(step.challenge);
+        return std::nullopt;
+    }
     phase = Phase::command;
     const std::unique_ptr<SaslServer> finished = std::move(sasl);
     switch (step.status) {
@@ -119,8 +127,7 @@ void ServerSession::State::take_auth_step(SaslServer::Step step) {
             answer(235, "2.7.0", "Authentication successful");
             break;
         case Status::refused:
-            fail_auth();
-            break;
+            return fail_auth();
         case Status::malformed:
             complain(malformed);
             break;
@@ -128,18 +135,21 @@ void ServerSession::State::take_auth_step(SaslServer::Step step) {
             answer(unavailable);
             break;
     }
+    return std::nullopt;
 }
 
 void ServerSession::State::send_challenge(std::string_view challenge) {
     output.append("334 ").append(base::base64_encode(challenge)).append("\r\n");
 }
 
-void ServerSession::State::fail_auth() {
+ServerSession::State::Next ServerSession::State::fail_auth() {
     if (++auth_failures < most_failures) {
-        return answer(535, "5.7.8", "Authentication credentials invalid");
+        answer(535, "5.7.8", "Authentication credentials invalid");
+    } else {
+        refuse_and_close({421, "4.7.0", "Too many failed authentications"},
+                         "the client failed to sign in three times");
     }
-    refuse_and_close({421, "4.7.0", "Too many failed authentications"},
-                     "the client failed to sign in three times");
+    return event::SignInFailed{};
 }
 
 }  // namespace smtp

@@ -8,6 +8,7 @@ namespace smtp {
 namespace {
 
 constexpr unsigned most_errors = 20;
+constexpr std::size_t most_output = std::size_t{16} * 1024;
 constexpr std::size_t most_refused = 8;  // commands noted between two calls of take_refused()
 
 }  // namespace
@@ -133,9 +134,13 @@ void ServerSession::receive(std::string_view bytes) {
 
 ServerEvent ServerSession::next_event() {
     while (true) {
+        // Behind a peer that does not read, replies must not gather without limit.
+        if (state_->output.size() > most_output) return event::OutputFull{};
         if (const State::Next event = state_->advance()) return *event;
     }
 }
+
+void ServerSession::block_sign_in(bool blocked) { state_->sign_in_blocked = blocked; }
 
 void ServerSession::respond(const Reply& reply) {
     const State::Request request = std::exchange(state_->pending, State::Request::none);

@@ -26,7 +26,8 @@ struct ServerContext {
 
 // What the caller must do next. Those marked (*) wait for respond().
 namespace event {
-struct NeedInput {};  // write take_output(), read, receive()
+struct NeedInput {};   // write take_output(), read, receive()
+struct OutputFull {};  // write take_output(): many short commands came at once
 struct MailRequested {
     const Envelope& envelope;
     std::uint64_t size = 0;  // as declared (RFC 1870), 0 when it was not
@@ -44,6 +45,7 @@ struct BodyCompleted {
     const Envelope& envelope;
 };  // (*) content is whole: make it durable, then answer
 struct BodyDiscarded {};  // the content begun is void (too large, bare newline, reset)
+struct SignInFailed {};   // the refusal is in the output; to answer slowly makes guessing slow
 struct TlsRequested {};   // write take_output(), do the handshake, tls_established()
 struct Closed {
     std::string_view reason;
@@ -59,9 +61,10 @@ struct RefusedCommand {
     int code = 0;
 };
 
-using ServerEvent = std::variant<event::NeedInput, event::MailRequested, event::RcptRequested,
-                                 event::BodyStarted, event::BodyChunk, event::BodyCompleted,
-                                 event::BodyDiscarded, event::TlsRequested, event::Closed>;
+using ServerEvent =
+    std::variant<event::NeedInput, event::OutputFull, event::SignInFailed, event::MailRequested,
+                 event::RcptRequested, event::BodyStarted, event::BodyChunk, event::BodyCompleted,
+                 event::BodyDiscarded, event::TlsRequested, event::Closed>;
 
 // The server half of RFC 5321 and its extensions. It owns no socket, clock or
 // file, so a test or a fuzzer drives it with plain strings.
@@ -80,6 +83,8 @@ class ServerSession {
     void refuse(const Reply& reply);       // instead of greet(): say why and close (421, 554)
     void receive(std::string_view bytes);  // from the peer, split anywhere
     [[nodiscard]] ServerEvent next_event();
+    // While blocked, AUTH is answered 421 before anything is verified, and the session closes.
+    void block_sign_in(bool blocked);
     void respond(const Reply& reply);                   // answers the pending request, once
     void tls_established(std::string channel_binding);  // RFC 3207: forgets all that came before
     void close_with(const Reply& reply);  // time-out or shutdown: queues the reply, then Closed

@@ -82,10 +82,10 @@ struct ServerSession::State {
     [[nodiscard]] Next on_auth(std::string_view arguments);
     [[nodiscard]] std::string auth_offer() const;
     [[nodiscard]] Next read_auth_response();
-    void take_auth_response(std::string_view text);
-    void take_auth_step(SaslServer::Step step);
+    [[nodiscard]] Next take_auth_response(std::string_view text);
+    [[nodiscard]] Next take_auth_step(SaslServer::Step step);
     void send_challenge(std::string_view challenge);
-    void fail_auth();
+    [[nodiscard]] Next fail_auth();
     [[nodiscard]] bool offers(const SaslServerMechanism& mechanism) const;
     [[nodiscard]] bool plaintext_allowed() const {
         return tls_active || context.plaintext_auth_allowed;
@@ -115,6 +115,7 @@ struct ServerSession::State {
     std::string close_reason;
     unsigned errors = 0;
     unsigned auth_failures = 0;
+    bool sign_in_blocked = false;
 
     bool tls_active;
     std::string channel_binding;

@@ -41,7 +41,7 @@ void converse(std::uint8_t choice, std::string_view bytes, std::size_t piece) {
         if (conversation.tls_wanted) {
             conversation.handshake();
             conversation.pump();
-            said += conversation.session.take_output();
+            said += std::exchange(conversation.said, {}) + conversation.session.take_output();
         }
     }
     fuzz::require(fuzz::canonical(said), "replies have only CRLF lines");

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <map>
 
 #include "smtp/client_session.hpp"
 #include "smtp/password_hash.hpp"
 #include "smtp/server_session.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/unit/smtp/conversation.hpp"
 
 namespace {
 
@@ -160,4 +162,30 @@ TEST_CASE("our client and our server understand each other", "[smtp]") {
         REQUIRE(pair.failure.starts_with("the server refuses the sign-in by "));
         REQUIRE(pair.failure.find("falsch") == std::string::npos);
     }
+}
+
+TEST_CASE("replies to a long group of commands are to be written before the rest is read",
+          "[smtp]") {
+    const smtp::ServerOptions options = test::usual_options();
+    smtp::ServerContext context;
+    context.options = &options;
+    smtp::ServerSession session{context};
+    session.greet();
+    std::string group, replies;
+    for (int i = 0; i < 2000; ++i) group += "EHLO a\r\n";
+    session.receive(group);
+    std::size_t most = 0, writes = 0;
+    while (std::holds_alternative<smtp::event::OutputFull>(session.next_event())) {
+        const std::string output = session.take_output();
+        most = std::max(most, output.size());
+        replies += output;
+        ++writes;
+    }
+    replies += session.take_output();
+    CHECK(most < 20'000);
+    CHECK(writes > 10);
+    std::size_t answered = 0;
+    for (std::size_t at = 0; (at = replies.find("\r\n250 ", at)) != std::string::npos; ++at)
+        ++answered;
+    CHECK(answered == 2000);
 }

@@ -48,7 +48,7 @@ class Conversation {
             session.receive(bytes.substr(0, piece));
             bytes.remove_prefix(std::min(piece, bytes.size()));
             pump();
-            answers += session.take_output();
+            answers += std::exchange(said, {}) + session.take_output();
         }
         return answers;
     }
@@ -65,7 +65,8 @@ class Conversation {
     std::string content;  // of the message under way
     bool body_open = false, closed = false, tls_wanted = false;
     std::string reason;
-    unsigned discarded = 0;
+    unsigned discarded = 0, failed_sign_ins = 0;
+    std::string said;  // taken before the session needed input
     smtp::Reply mail_reply{250, "2.1.0", "Sender ok"};
     smtp::Reply body_reply{250, "2.0.0", "queued as 0123456789ab"};
 
@@ -81,7 +82,11 @@ class Conversation {
  private:
     void handle(const smtp::ServerEvent& event) {
         using namespace smtp::event;
-        if (std::holds_alternative<MailRequested>(event)) {
+        if (std::holds_alternative<OutputFull>(event)) {
+            said += session.take_output();
+        } else if (std::holds_alternative<SignInFailed>(event)) {
+            ++failed_sign_ins;
+        } else if (std::holds_alternative<MailRequested>(event)) {
             session.respond(mail_reply);
         } else if (const auto* rcpt = std::get_if<RcptRequested>(&event)) {
             const bool refused = rcpt->recipient.address.starts_with("refused");

@@ -216,6 +216,19 @@ TEST_CASE("nothing may follow AUTH or a response in one go", "[smtp]") {
     CHECK(talk.session.authenticated_user().empty());
 }
 
+TEST_CASE("a failed sign-in is told to the driver, and a blocked one is not looked at", "[smtp]") {
+    Server server;
+    Conversation talk{server.context};
+    talk.say("EHLO x\r\n");
+    CHECK(talk.say("AUTH PLAIN " + encode("\0alice\0wrong"s) + "\r\n").starts_with("535"));
+    CHECK(talk.failed_sign_ins == 1);
+    talk.session.block_sign_in(true);
+    CHECK(talk.say("AUTH PLAIN " + encode("\0alice\0secret"s) + "\r\n").starts_with("421 4.7.0"));
+    CHECK(talk.failed_sign_ins == 1);
+    CHECK(talk.closed);
+    CHECK(talk.session.authenticated_user().empty());
+}
+
 TEST_CASE("responses have a limit", "[smtp]") {
     Server server;
     Conversation talk{server.context};

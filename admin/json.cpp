@@ -2,6 +2,8 @@
 
 #include <boost/json/array.hpp>
 
+#include "base/text.hpp"
+
 namespace admin {
 
 namespace json = boost::json;

@@ -1,7 +1,6 @@
 #include "delivery/body_rewriter.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +8,8 @@
 #include <exception>
 #include <string>
 #include <utility>
+
+#include "base/log.hpp"
 
 namespace delivery {
 namespace {
@@ -37,7 +38,8 @@ base::Result<BodyRewriter::Progress> BodyRewriter::step() {
     try {
         return studied_ ? rewrite() : study();
     } catch (const std::exception& problem) {
-        return base::error(fmt::format("the content cannot be rewritten: {}", problem.what()));
+        base::log_error("content cannot be rewritten", {{"problem", problem.what()}});
+        return base::error("its content cannot be rewritten: an internal error of relay");
     }
 }
 
@@ -69,11 +71,10 @@ base::Result<BodyRewriter::Progress> BodyRewriter::rewrite() {
 }
 
 base::Result<> BodyRewriter::open() {
-    const std::filesystem::path folder = body_.file().parent_path();
-    descriptor_ = open_nameless(folder);
+    descriptor_ = open_nameless(body_.file().parent_path());
     if (descriptor_ >= 0) return {};
-    return base::error(fmt::format("no file can be made in {} for the rewritten content: {}",
-                                   folder.string(), base::errno_text(errno)));
+    return base::error("no file can be made beside it in the spool, to rewrite it: " +
+                       base::errno_text(errno));
 }
 
 base::Result<> BodyRewriter::write(std::string_view bytes) {
@@ -81,9 +82,8 @@ base::Result<> BodyRewriter::write(std::string_view bytes) {
         const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) {
-            return base::error(fmt::format("the rewritten content cannot be kept in {}: {}",
-                                           body_.file().parent_path().string(),
-                                           base::errno_text(errno)));
+            return base::error("it cannot be kept rewritten in the spool: " +
+                               base::errno_text(errno));
         }
         bytes.remove_prefix(static_cast<std::size_t>(count));
         written_ += static_cast<std::uint64_t>(count);

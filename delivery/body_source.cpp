@@ -1,7 +1,6 @@
 #include "delivery/body_source.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,8 +71,7 @@ base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t
                                                std::string bytes) {
     if (descriptor_ < 0) descriptor_ = ::open(body_.file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) {
-        return base::error(fmt::format("the spool's file {} cannot be opened: {}",
-                                       body_.file.string(), base::errno_text(errno)));
+        return base::error("its file in the spool cannot be opened: " + base::errno_text(errno));
     }
     bytes.resize(std::min<std::uint64_t>(limit, body_.size - std::min(body_.size, offset)));
     std::size_t have = 0;
@@ -83,8 +81,8 @@ base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) {
             return base::error(
-                fmt::format("the spool's file {} cannot be read: {}", body_.file.string(),
-                            count == 0 ? "it is shorter than it was" : base::errno_text(errno)));
+                "its file in the spool cannot be read: " +
+                (count == 0 ? "it is shorter than it was" : base::errno_text(errno)));
         }
         have += static_cast<std::size_t>(count);
     }

@@ -9,7 +9,7 @@
 namespace delivery {
 namespace {
 
-// Trouble that says nothing about this message, so that another smarthost may do better (DESIGN 5).
+// Trouble that says nothing about this message, so that another smarthost may do better.
 bool is_trouble(const RecipientOutcome& each) {
     if (each.result.outcome != smtp::Outcome::deferred) return false;
     // RFC 5321 section 3.8: 421 ends the session, whatever command it answers, and takes nothing.

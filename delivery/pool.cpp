@@ -35,6 +35,11 @@ smtp::RecipientResult broken_result(bool dot_marked) {
     return result;
 }
 
+// For the log alone: what an attempt's problem says may go into a report.
+std::string file_of(const Job& job) {
+    return job.leased.body ? job.leased.body->file.string() : "";
+}
+
 }  // namespace
 
 base::Result<std::shared_ptr<Pool>> Pool::create(SmarthostOptions options,
@@ -337,7 +342,9 @@ asio::awaitable<void> Pool::attempt(Connection& connection, Job& job) {
     const bool prepared = co_await prepare(job, problem);
     if (!prepared) {
         base::log_error("a message's content cannot be read",
-                        {{"id", job.message().id}, {"problem", problem}});
+                        {{"id", job.message().id},
+                         {"problem", problem},
+                         base::LogField::unless_empty("file", file_of(job))});
         job.outcomes = same_for_all(job.message(), deferral(smtp::Stage::data, problem));
         job.own_trouble = true;
         co_return;

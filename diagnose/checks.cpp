@@ -287,43 +287,56 @@ void judge_rules(const Observations& seen, Check& check) {
     }
 }
 
+Evidence counter_row(const LocalSigns& local) {
+    Evidence row;
+    row.target = "TCPRetransFail";
+    row.result = local.counter_read ? "read" : "not read";
+    if (!local.counter_read) return row;
+    row.detail = fmt::format(
+        "{} SYNs were sent again{}; this host's kernel counted {} that failed, those of other "
+        "connections among them",
+        local.retransmissions,
+        local.retransmissions == 0 ? ""
+        : local.last_left          ? ", and left this host"
+                                   : ", and did not leave this host",
+        local.failed_retransmissions);
+    return row;
+}
+
+Evidence rules_row(const LocalSigns& local) {
+    Evidence row;
+    row.target = "packet filter rules";
+    row.result = local.rules_read ? "read" : "not read";
+    row.detail = local.rule ? rule_text(*local.rule) : local.rules_problem;
+    return row;
+}
+
+Evidence possible_rule_row(const RuleMatch& match) {
+    Evidence row;
+    row.target = "possible rule";
+    row.result = "conditional";
+    row.detail = rule_text(match);
+    return row;
+}
+
+Evidence own_server_row(const Observations& seen) {
+    Evidence row;
+    row.target = "this host's own server";
+    row.address = "127.0.0.1";
+    row.port = 25;
+    row.result = "the same greeting";
+    row.banner = seen.own_greeting;
+    return row;
+}
+
 Check local_check(const Observations& seen, const Report& report) {
     Check check = new_check(check_name::local_firewall);
     const LocalSigns& local = seen.local;
-    Evidence counter;
-    counter.target = "TCPRetransFail";
-    counter.result = local.counter_read ? "read" : "not read";
-    if (local.counter_read) {
-        counter.detail = fmt::format(
-            "{} SYNs were sent again{}; this host's kernel counted {} that failed, those of other "
-            "connections among them",
-            local.retransmissions,
-            local.retransmissions == 0 ? ""
-            : local.last_left          ? ", and left this host"
-                                       : ", and did not leave this host",
-            local.failed_retransmissions);
-    }
-    Evidence rules;
-    rules.target = "packet filter rules";
-    rules.result = local.rules_read ? "read" : "not read";
-    rules.detail = local.rule ? rule_text(*local.rule) : local.rules_problem;
-    check.evidence = {counter, rules};
+    check.evidence = {counter_row(local), rules_row(local)};
     for (const RuleMatch& match : local.possible) {
-        Evidence row;
-        row.target = "possible rule";
-        row.result = "conditional";
-        row.detail = rule_text(match);
-        check.evidence.push_back(std::move(row));
+        check.evidence.push_back(possible_rule_row(match));
     }
-    if (own_server_answers(seen)) {
-        Evidence row;
-        row.target = "this host's own server";
-        row.address = "127.0.0.1";
-        row.port = 25;
-        row.result = "the same greeting";
-        row.banner = seen.own_greeting;
-        check.evidence.push_back(std::move(row));
-    }
+    if (own_server_answers(seen)) check.evidence.push_back(own_server_row(seen));
     for (const LocalSigns& signs : seen.smarthost_signs) {
         if (signs.rule) add_rule_row(*signs.rule, check);
     }

@@ -178,7 +178,7 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     return Confidence::certain;
 }
 
-// The contract has three words for a port; "" for one that could not be asked.
+// Reports have three words for a port; "" for one that could not be asked.
 std::string_view port_state(std::string_view result) {
     if (result == "open" || result == "dropped") return result;
     if (result == "rejected" || result == "unreachable" || result == "failed") return "rejected";

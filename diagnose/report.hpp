@@ -11,7 +11,7 @@
 #include "net/resolver.hpp"
 
 // What `relay diagnose` found, as values: the same report is written as text, JSON and HTML. Its
-// fields are those of the contract's JSON.
+// fields are those of the JSON.
 namespace diagnose {
 
 // A check that could not run is skipped, never passed; warn is suspicious but proves no fault.
@@ -26,8 +26,8 @@ struct IcmpError {
     bool v6 = false;
 };
 
-// One observation. What was not observed stays empty and is left out of the JSON, except for the
-// contract's own fields.
+// One observation. What was not observed stays empty; of the fields that not every observation has
+// the JSON then leaves it out.
 struct Evidence {
     std::string target;   // what was asked: an operator, host, name, file or rule
     std::string address;  // without port

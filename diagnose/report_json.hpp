@@ -6,8 +6,8 @@
 
 namespace diagnose {
 
-// The report to the letter of the contract (schema 1). Evidence carries "icmp", "ehlo",
-// "certificate" and "detail" besides the contract's fields where there is such evidence.
+// The report for programs, schema 1: no field may change its name or meaning. Evidence carries
+// "icmp", "ehlo", "certificate" and "detail" only where there is such evidence.
 [[nodiscard]] boost::json::object report_json(const Report& report);
 
 }  // namespace diagnose

@@ -1,10 +1,10 @@
 #include "diagnose/report_words.hpp"
 
 #include <fmt/format.h>
-#include <string.h>
 
 #include <algorithm>
 
+#include "base/errno_name.hpp"
 #include "base/text.hpp"
 #include "diagnose/observations.hpp"
 

@@ -62,7 +62,7 @@ inline constexpr const char* limit_words = "a limit is reached";
 // The reply is about a limit of the account, which says nothing about the sender. Pure.
 [[nodiscard]] bool limit_reached(const SmarthostStages& stages);
 
-// The contract's code for where it ended. Pure.
+// The verdict's code for where it ended. Pure.
 [[nodiscard]] VerdictCode smarthost_code(const SmarthostStages& stages);
 
 // Whether its name was not answered for, which says nothing of the name. Pure.
@@ -71,7 +71,7 @@ inline constexpr const char* limit_words = "a limit is reached";
 // What the failing reply or problem means and who can do what; "" when nothing is known. Pure.
 [[nodiscard]] std::string explain_stages(const SmarthostStages& stages);
 
-// As the contract's row and as a check. Pure; ports are filled in by the caller.
+// As the report's row and as a check. Pure; ports are filled in by the caller.
 [[nodiscard]] SmarthostReport report_of(const SmarthostStages& stages);
 [[nodiscard]] Check check_of(const SmarthostStages& stages);
 

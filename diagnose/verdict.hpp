@@ -5,7 +5,7 @@
 
 namespace diagnose {
 
-// What a diagnosis can come to; the contract's codes, and no others.
+// What a diagnosis can come to. Scripts rest on the codes: docs/diagnosis.md lists them.
 enum class VerdictCode : std::uint8_t {
     no_network,
     dns_broken,

@@ -6,8 +6,6 @@
 #include <boost/json.hpp>
 #include <string_view>
 
-#include "relay/output.hpp"
-
 namespace relay {
 namespace {
 
@@ -25,14 +23,16 @@ std::string quotation(const config::Problem& problem, const Terminal& terminal) 
     const std::string number = fmt::format("{:>5}", problem.line);
     const std::size_t column =
         std::clamp<std::size_t>(problem.column, 1, display_width(problem.excerpt) + 1);
-    return fmt::format("{} {} {}\n{} {} {}{}\n", styled(terminal, Style::dim, number), styled(terminal, Style::dim, "|"), problem.excerpt,
+    return fmt::format("{} {} {}\n{} {} {}{}\n", styled(terminal, Style::dim, number),
+                       styled(terminal, Style::dim, "|"), problem.excerpt,
                        std::string(number.size(), ' '), styled(terminal, Style::dim, "|"),
                        std::string(column - 1, ' '), styled(terminal, Style::good, "^"));
 }
 
-std::string describe(const config::Problem& problem, std::string_view kind, const Terminal& terminal) {
-    return fmt::format("{}{} {}\n{}", styled(terminal, Style::bold, place_of(problem)), kind, problem.message,
-                       quotation(problem, terminal));
+std::string describe(const config::Problem& problem, std::string_view kind,
+                     const Terminal& terminal) {
+    return fmt::format("{}{} {}\n{}", styled(terminal, Style::bold, place_of(problem)), kind,
+                       problem.message, quotation(problem, terminal));
 }
 
 std::string settings_table(const config::Settings& settings, const Terminal& terminal) {
@@ -49,9 +49,9 @@ std::string settings_table(const config::Settings& settings, const Terminal& ter
         section = next;
         const std::size_t gap =
             value_width > display_width(line.value) ? value_width - display_width(line.value) : 0;
-        text += fmt::format("{}{} = {}{}  {}\n", line.key,
-                            std::string(key_width - display_width(line.key), ' '), line.value,
-                            std::string(gap, ' '), styled(terminal, Style::dim, "# " + line.source));
+        text += fmt::format(
+            "{}{} = {}{}  {}\n", line.key, std::string(key_width - display_width(line.key), ' '),
+            line.value, std::string(gap, ' '), styled(terminal, Style::dim, "# " + line.source));
     }
     return text;
 }
@@ -88,7 +88,8 @@ std::string check_text(const config::LoadResult& result, const Terminal& termina
     }
     if (!text.empty()) text += '\n';
     text += settings_table(settings, terminal);
-    text += fmt::format("\n{} {}", settings.file.string(), styled(terminal, Style::good, "is fine"));
+    text +=
+        fmt::format("\n{} {}", settings.file.string(), styled(terminal, Style::good, "is fine"));
     if (!settings.warnings.empty()) {
         text += fmt::format(" ({})", count(settings.warnings.size(), "warning", "warnings"));
     }

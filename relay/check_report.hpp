@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/settings.hpp"
+#include "relay/output.hpp"
 
 namespace relay {
 

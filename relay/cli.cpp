@@ -145,8 +145,8 @@ void accept_habits(std::vector<std::string>& words) {
     }
 }
 
-// Every command takes --config, --json and --color, in front too ("relay --config FILE queue list").
-// The help names them where they do something.
+// Every command takes --config, --json and --color, in front too ("relay --config FILE queue
+// list"). The help names them where they do something.
 void accept_common_options(CLI::App& app, Context& context) {
     const std::vector<CLI::App*> commands = app.get_subcommands([](CLI::App*) { return true; });
     if (app.get_option_no_throw("--config") == nullptr) {

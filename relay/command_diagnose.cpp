@@ -40,8 +40,8 @@ struct DiagnoseFlags {
 // For a shell to take as one word.
 std::string quoted(const std::string& word) {
     const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || std::string_view{"@%+=:,./-_"}.find(static_cast<char>(c)) !=
-                                           std::string_view::npos;
+        return std::isalnum(c) != 0 ||
+               std::string_view{"@%+=:,./-_"}.find(static_cast<char>(c)) != std::string_view::npos;
     });
     if (plain) return word;
     std::string text = "'";

@@ -15,7 +15,7 @@ class Option;
 
 namespace relay {
 
-// How the program ends (DESIGN 2); `config` is EX_CONFIG of sysexits.h.
+// How the program ends; `config` is EX_CONFIG of sysexits.h.
 enum class ExitStatus : int { done = 0, bad = 1, usage = 2, config = 78 };
 
 // What the command line said outside the command's own options, and what it chose to do.

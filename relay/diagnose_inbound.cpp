@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "diagnose/host.hpp"
 #include "diagnose/inbound/inbound.hpp"
+#include "relay/diagnose_domain.hpp"
 #include "relay/local_file.hpp"
 
 namespace relay {

@@ -32,7 +32,7 @@ std::int64_t number_of(const json::object& object, std::string_view key) {
     return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
-// The contract's words, and no others: whoever answers at the URL may say anything.
+// The words that a vantage has, and no others: whoever answers at the URL may say anything.
 std::string result_of(const json::object& object) {
     std::string word = text_of(object, "result", 32);
     for (const std::string_view known :

@@ -37,7 +37,7 @@ std::vector<std::string> expectations(const fs::path& path) {
 }
 
 std::string reports(const config::LoadResult& result) {
-    return relay::check_text(result, false) + relay::check_text(result, true) +
+    return relay::check_text(result, {}) + relay::check_text(result, {.color = true}) +
            relay::check_json(result);
 }
 
@@ -46,7 +46,7 @@ std::string reports(const config::LoadResult& result) {
 TEST_CASE("good configurations load without a word", "[config]") {
     for (const fs::path& path : files_in("good")) {
         const config::LoadResult result = config::load_file(path);
-        CAPTURE(path.filename().string(), relay::check_text(result, false));
+        CAPTURE(path.filename().string(), relay::check_text(result, {}));
         CHECK(result.ok());
         CHECK_FALSE(contains(reports(result), "from the tests"));
         CHECK_FALSE(contains(reports(result), "only on this host"));
@@ -57,7 +57,7 @@ TEST_CASE("bad configurations are refused with every fault and no other", "[conf
     for (const fs::path& path : files_in("bad")) {
         const config::LoadResult result = config::load_file(path);
         const std::vector<std::string> expected = expectations(path);
-        CAPTURE(path.filename().string(), relay::check_text(result, false));
+        CAPTURE(path.filename().string(), relay::check_text(result, {}));
         CHECK_FALSE(result.ok());
         REQUIRE_FALSE(expected.empty());
         for (const std::string& text : expected) {

@@ -13,7 +13,7 @@ namespace {
 using test::contains;
 
 std::string check(std::string_view text, bool color = false) {
-    return relay::check_text(config::load_text(text, "relay.toml"), color);
+    return relay::check_text(config::load_text(text, "relay.toml"), {.color = color});
 }
 
 bool only_host(std::string_view key) { return key == "host"; }
@@ -40,7 +40,7 @@ TEST_CASE("the caret stands right behind letters of several bytes", "[config]") 
 TEST_CASE("colour is used only when asked for", "[config]") {
     constexpr std::string_view bad = "[smarthost]\nport = 0\n";
     CHECK_FALSE(contains(check(bad), "\x1b["));
-    CHECK(contains(check(bad, true), "\x1b[1;31merror:\x1b[0m"));
+    CHECK(contains(check(bad, true), "\x1b[31merror:\x1b[0m"));
 }
 
 TEST_CASE("a fault about the whole file has no quotation", "[config]") {
@@ -134,6 +134,6 @@ TEST_CASE("no key that a password is typed at by mistake shows it", "[config]") 
     const config::LoadResult result =
         config::load_file(directory.write("relay.toml", "[smarthost]\n" + line + "\n"));
     CHECK_FALSE(result.ok());
-    const std::string shown = relay::check_text(result, false) + relay::check_json(result);
+    const std::string shown = relay::check_text(result, {}) + relay::check_json(result);
     CHECK_FALSE(contains(shown, "hunter2"));
 }

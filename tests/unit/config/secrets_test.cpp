@@ -35,13 +35,13 @@ void check_taken(const config::LoadResult& result, const std::string& source) {
         CHECK(item.value == "***");
         CHECK(item.source == source);
     }
-    const std::string shown = relay::check_text(result, false) + relay::check_json(result);
+    const std::string shown = relay::check_text(result, {}) + relay::check_json(result);
     CHECK_FALSE(contains(shown, "c0rrect"));
 }
 
 std::string only_problem(const config::LoadResult& result) {
     REQUIRE(result.problems.size() == 1);
-    CHECK_FALSE(contains(relay::check_text(result, false), "c0rrect"));
+    CHECK_FALSE(contains(relay::check_text(result, {}), "c0rrect"));
     return result.problems[0].message;
 }
 
@@ -188,5 +188,5 @@ TEST_CASE("the admin token may stand in a file", "[config]") {
                         "[\"0.0.0.0:8025\"]\ntoken_file = \"token\"\n"));
     REQUIRE(result.ok());
     CHECK(result.settings.admin.token.reveal() == "0123456789abcdef");
-    CHECK_FALSE(contains(relay::check_text(result, false), "0123456789abcdef"));
+    CHECK_FALSE(contains(relay::check_text(result, {}), "0123456789abcdef"));
 }

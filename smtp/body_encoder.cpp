@@ -34,8 +34,57 @@ void BodyEncoder::write(std::string_view piece, std::string& out) {
     out.reserve(out.size() + piece.size() + room_for_repairs);
     if (framing_ == BodyFraming::raw) {
         out += piece;
-        return;
+    } else if (framing_ == BodyFraming::lines) {
+        write_lines(piece, out);
+    } else {
+        write_dots(piece, out);
     }
+}
+
+void BodyEncoder::write_dots(std::string_view piece, std::string& out) {
+    while (true) {
+        if (nul_line_ != NulLine::none) piece.remove_prefix(go_on_with_nul_line(piece, out));
+        if (piece.empty()) return;
+        const std::size_t begin = find_nul_line(piece);
+        write_lines(piece.substr(0, begin), out);
+        if (begin == std::string_view::npos) return;
+        nul_line_ = NulLine::nuls;
+        piece.remove_prefix(begin);
+    }
+}
+
+// Where in piece the first line is that begins with NUL.
+std::size_t BodyEncoder::find_nul_line(std::string_view piece) const {
+    const bool at_start = line_start_ || held_cr_;
+    std::size_t at = piece.find('\0');
+    while (at != std::string_view::npos) {
+        const bool begins = at == 0 ? at_start : piece[at - 1] == '\n' || piece[at - 1] == '\r';
+        if (begins) return at;
+        at = piece.find('\0', at + 1);
+    }
+    return at;
+}
+
+// Tells how much of piece it took.
+std::size_t BodyEncoder::go_on_with_nul_line(std::string_view piece, std::string& out) {
+    std::size_t taken = 0;
+    while (taken < piece.size()) {
+        const bool dot = piece[taken] == '.' && nul_line_ == NulLine::nuls;
+        if (piece[taken] != '\0' && !dot) break;
+        if (dot) nul_line_ = NulLine::dot;
+        ++taken;
+    }
+    write_lines(piece.substr(0, taken), out);
+    if (taken < piece.size()) {
+        const bool ends = piece[taken] == '\r' || piece[taken] == '\n';
+        if (ends && nul_line_ == NulLine::dot) write_lines(".", out);
+        nul_line_ = NulLine::none;
+    }
+    return taken;
+}
+
+void BodyEncoder::write_lines(std::string_view piece, std::string& out) {
+    if (piece.empty()) return;
     if (held_cr_) {
         held_cr_ = false;
         out += crlf;
@@ -76,6 +125,8 @@ void BodyEncoder::write(std::string_view piece, std::string& out) {
 }
 
 void BodyEncoder::finish(std::string& out) {
+    if (nul_line_ == NulLine::dot) write_lines(".", out);
+    nul_line_ = NulLine::none;
     if (held_cr_ || (framing_ == BodyFraming::dots && !line_start_)) out += crlf;
     held_cr_ = false;
     line_start_ = true;

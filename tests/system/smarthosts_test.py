@@ -87,6 +87,22 @@ class SmarthostsTest(SystemCase):
         self.through(server, "opensmtpd-plain", port=server.port, tls="none", ca_file=None,
                      username=None, password=None)
 
+    def test_nul_octets_reach_real_servers_and_end_no_message(self):
+        """Only a line of NULs and one dot gets another one: OpenSMTPD takes ". NUL" for the end."""
+        body = (b"\0\r\n\0\0x\r\n.\0\r\n.\0.\r\n\0..\r\n\0.x\r\nx\0.\r\n%b\r\n%b\r\n"
+                b"MAIL FROM:<evil@x.example>\r\nlast\r\n")
+        sent = message("nul", body % (b"\0.", b"\0\0.\0"))
+        relay = self.relay(self.smarthost(self.postfix, port=self.postfix.smtps, tls="implicit"))
+        self.send(relay, octets=sent)
+        self.expect_exact(self.postfix, message("nul", body % (b"\0..", b"\0\0.\0.")), b"Subject: nul")
+
+        server = self.started(OpenSmtpd(self.scratch.path / "opensmtpd-nul"))
+        relay = self.relay({"host": "127.0.0.1", "port": server.port, "tls": "none"})
+        self.send(relay, octets=sent)
+        self.assertTrue(server.mail.wait_for(1)[0].raw.endswith(b"\nlast\n"))
+        relay.wait_until_empty()
+        self.assertEqual(1, server.mail.count())
+
     def test_a_wrong_password_at_postfix_pauses(self):
         relay = self.relay(self.smarthost(self.postfix, password="wrong"))
         self.send(relay, "never")

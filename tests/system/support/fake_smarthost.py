@@ -22,9 +22,10 @@ class Drop(Exception):
 
 
 class Message:
-    def __init__(self, sender, recipients, data, parameters, commands):
+    def __init__(self, sender, recipients, data, parameters, commands, stuffed):
         self.sender, self.recipients, self.data = sender, recipients, data
         self.parameters, self.commands = parameters, commands
+        self.stuffed = stuffed  # as it came with DATA, "" when it came with BDAT
 
     @property
     def subject(self):
@@ -138,13 +139,12 @@ class SmtpSession:
         self.buffer = b""
         self.secure = False
         self.signed_in = False
-        self.parts = []
         self.reset()
 
     def reset(self):
         """Forgets the transaction; without a sender there is none."""
         self.sender, self.recipients, self.parameters, self.commands = None, [], "", []
-        self.parts = []
+        self.parts, self.stuffed = [], b""
 
     # --- bytes ---------------------------------------------------------------------------------
 
@@ -183,7 +183,8 @@ class SmtpSession:
                 raise Drop
             data += more
         self.buffer = bytes(data[end + 5:])
-        return bytes(data[:end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
+        self.stuffed = bytes(data[2:end + 2])
+        return bytes(data[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
 
     def say(self, text):
         self.peer.sendall(text.encode(errors="surrogateescape") + b"\r\n")
@@ -304,7 +305,7 @@ class SmtpSession:
         reply = faults.replies.get("final-dot", "250 2.0.0 kept")
         if reply.startswith("2"):
             message = Message(self.sender, list(self.recipients), data, self.parameters,
-                              list(self.commands))
+                              list(self.commands), self.stuffed)
             reply = self.server.keep(message) or reply
         if faults.takes("after-commit"):
             raise Drop

@@ -1,4 +1,5 @@
-"""A private Postfix as smarthost: submission with STARTTLS, implicit TLS, Cyrus SASL (sasldb)."""
+"""A private Postfix as smarthost: submission with STARTTLS, implicit TLS (without CHUNKING, so that
+mail comes by DATA), Cyrus SASL (sasldb)."""
 
 import os
 import pathlib
@@ -15,6 +16,7 @@ QUEUE_FOLDERS = ("active bounce corrupt defer deferred flush hold incoming priva
 MASTER = """\
 127.0.0.1:{submission} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt
 127.0.0.1:{smtps} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+  -o smtpd_discard_ehlo_keywords=chunking
 127.0.0.1:{plain} inet n - n - - smtpd -o smtpd_tls_security_level=none
   -o smtpd_sasl_auth_enable=no -o smtpd_relay_restrictions=permit_mynetworks,reject
 cleanup unix n - n - 0 cleanup

@@ -18,13 +18,18 @@ class DataReader::Scanner {
     // From at, which is inside a line: the end of the longest run that needs no repair and in
     // which no line begins with a dot (when dots count). The run ends inside a line, or behind a
     // CRLF, and then line_start says so.
-    const char* regular_run(const char* at, bool dots, bool& line_start) {
+    const char* regular_run(const char* at, bool dots, bool& line_start, Place& place) {
         line_start = false;
         while (true) {
             if (cr_ < at) cr_ = find('\r', at);
             if (lf_ < at) lf_ = find('\n', at);
-            if (cr_ == end_ && lf_ == end_) return end_;
-            if (cr_ == end_ || lf_ == end_ || lf_ != cr_ + 1) return cr_ < lf_ ? cr_ : lf_;
+            if (cr_ == end_ || lf_ == end_ || lf_ != cr_ + 1) {
+                const char* const irregular = cr_ < lf_ ? cr_ : lf_;
+                if (irregular != at) place.empty_line = false;
+                return irregular;
+            }
+            if (place.empty_line && cr_ == at) place.header = false;
+            place.empty_line = true;
             at = lf_ + 1;
             if (at == end_ || (dots && *at == '.')) {
                 line_start = true;
@@ -48,6 +53,7 @@ class DataReader::Scanner {
 void DataReader::start(Framing framing) {
     framing_ = framing;
     state_ = State::line_start;
+    place_ = {};
     repaired_ = false;
     tail_ = {};
     content_ = {};
@@ -67,7 +73,7 @@ DataReader::Step DataReader::read(std::string_view input) {
             state_ == State::in_line || (state_ == State::line_start && !(dots && *at == '.'));
         if (regular) {
             bool line_start = false;
-            const char* const run_end = scanner.regular_run(at, dots, line_start);
+            const char* const run_end = scanner.regular_run(at, dots, line_start, place_);
             if (run_end != at) {
                 emit({at, static_cast<std::size_t>(run_end - at)});
                 state_ = line_start ? State::line_start : State::in_line;
@@ -97,10 +103,8 @@ bool DataReader::false_end() const {
 std::string_view DataReader::finish() {
     content_ = {};
     scratch_.clear();
-    if (state_ == State::cr || state_ == State::cr_cr) {
-        repair(State::in_line);
-        if (state_ == State::cr_cr) emit("\r\n");
-    }
+    if (state_ == State::cr || state_ == State::cr_cr) lone_cr();
+    if (state_ == State::cr_cr) lone_cr();
     state_ = State::line_start;
     return scratch_.empty() ? content_ : std::string_view{scratch_};
 }
@@ -119,22 +123,22 @@ DataReader::State DataReader::step(char c, bool& ended) {
                 ended = true;
                 return State::line_start;
             }
-            emit(".");
+            emit_text(".");
             state_ = State::cr;
             return step(c, ended);
         case State::cr:
             if (c == '\r') return State::cr_cr;
             if (c == '\n') {
-                emit("\r\n");
+                end_line();
                 return State::line_start;
             }
-            repair(State::in_line);
+            lone_cr();
             return newline(c);
         case State::cr_cr:
-            repair(State::in_line);
-            if (c == '\n') return State::in_line;  // CR CR LF is one newline
-            if (c == '\r') return State::cr_cr;    // the oldest of three stood alone
-            emit("\r\n");
+            if (c == '\n') return repair();  // CR CR LF is one newline
+            lone_cr();
+            if (c == '\r') return State::cr_cr;  // the oldest of three stood alone
+            lone_cr();
             return newline(c);
     }
     return state_;
@@ -144,8 +148,8 @@ DataReader::State DataReader::step(char c, bool& ended) {
 DataReader::State DataReader::behind_dot(char c) {
     if (c == '\r') return State::dot_cr;
     if (c == '\n') {
-        emit(".");  // a broken end stays visible as a line of content
-        return repair(State::in_line);
+        emit_text(".");  // a broken end stays visible as a line of content
+        return repair();
     }
     return newline(c);
 }
@@ -153,15 +157,35 @@ DataReader::State DataReader::behind_dot(char c) {
 // A byte inside a line that may be half of a newline.
 DataReader::State DataReader::newline(char c) {
     if (c == '\r') return State::cr;
-    if (c == '\n') return repair(State::in_line);
-    emit({&c, 1});
+    if (c == '\n') return repair();
+    emit_text({&c, 1});
     return State::in_line;
 }
 
-DataReader::State DataReader::repair(State next) {
+DataReader::State DataReader::repair() {
     repaired_ = true;
+    end_line();
+    return State::in_line;
+}
+
+void DataReader::lone_cr() {
+    if (!place_.header) {
+        repair();
+        return;
+    }
+    repaired_ = true;
+    emit_text(" ");
+}
+
+void DataReader::end_line() {
+    if (place_.empty_line) place_.header = false;
+    place_.empty_line = true;
     emit("\r\n");
-    return next;
+}
+
+void DataReader::emit_text(std::string_view bytes) {
+    place_.empty_line = false;
+    emit(bytes);
 }
 
 // Pieces that touch each other in the input stay a view of it; else they are gathered.

@@ -14,6 +14,9 @@ namespace smtp {
 // DATA (RFC 5321 section 4.1.1.4), and only a dot behind a CRLF is taken for dot-stuffing. A lone
 // LF, a lone CR and CR CR LF become CRLF but begin no line in that sense: a "." between two of
 // them stays content, which the next hop gets dot-stuffed.
+//
+// Up to the first empty line a lone CR becomes a blank instead: a program that keeps LF out of the
+// text it puts into a field, and forgets CR, would else have a field of a stranger's choice.
 class DataReader {
  public:
     enum class Framing : std::uint8_t { dots, counted };
@@ -37,17 +40,26 @@ class DataReader {
  private:
     // What the bytes read last leave open; they are held back until the next byte decides.
     enum class State : std::uint8_t { line_start, in_line, cr, cr_cr, dot, dot_cr };
+    // Where in the content the bytes emitted so far end.
+    struct Place {
+        bool header = true;      // its end, an empty line, has not come
+        bool empty_line = true;  // the line has no byte yet
+    };
     class Scanner;
 
     State step(char c, bool& ended);
     State behind_dot(char c);
     State newline(char c);
-    State repair(State next);
+    State repair();
+    void lone_cr();
+    void end_line();
+    void emit_text(std::string_view bytes);  // of a line
     void emit(std::string_view bytes);
     void note_tail(std::string_view content);
 
     Framing framing_ = Framing::dots;
     State state_ = State::line_start;
+    Place place_;
     bool repaired_ = false;
     std::array<char, 5> tail_{};  // the last bytes of content
     std::string_view content_;

@@ -95,6 +95,21 @@ class SmugglingTest(SystemCase):
 
 
 class InjectionTest(SystemCase):
+    def test_only_the_end_of_a_line_in_a_subject_begins_another_field(self):
+        server = self.fake()
+        relay = self.relay(self.smarthost(server))
+        taken = {b"\r": b" ", b"\r\r": b"  ", b"\r\0": b" \0", b"\0": b"\0", b"\x0b": b"\x0b",
+                 b"\xc2\x85": b"\xc2\x85", b"\n": b"\r\n", b"\r\r\n": b"\r\n", b"\r\n": b"\r\n"}
+        for count, (mark, arrives) in enumerate(taken.items()):
+            sent = message("a").replace(b"Subject: a", b"Subject: a" + mark + b"Bcc: evil@x.example")
+            for way, say in enumerate((lambda c, m=sent: c.data(m + b".\r\n"),
+                                       lambda c, m=sent: c.bdat(m, [m.index(b"Bcc")] + [1] * 9))):
+                with self.subTest(mark=mark), RawClient(relay.port) as client:
+                    client.begin("app@example.com", ["ada@dest.example"])
+                    self.assertEqual(250, say(client)[0])
+                received = server.wait_for(2 * count + way + 1)[-1].data
+                self.assertIn(b"\r\nSubject: a" + arrives + b"Bcc: evil@x.example\r\nDate", received)
+
     def test_headers_and_parameters_add_no_line_of_their_own(self):
         server = self.fake()
         relay = self.relay(self.smarthost(server))

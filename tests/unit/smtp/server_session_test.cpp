@@ -192,9 +192,9 @@ TEST_CASE("BDAT chunks make one message, whatever happens to them", "[smtp]") {
     }
     SECTION("a CR at the very end") {
         talk.say(envelope);
-        talk.say("BDAT 2 LAST\r\na\r", piece);
+        talk.say("BDAT 4 LAST\r\n\r\na\r", piece);
         REQUIRE(talk.messages.size() == 1);
-        CHECK(talk.messages[0].content == "a\r\n");
+        CHECK(talk.messages[0].content == "\r\na\r\n");
     }
     SECTION("commands between chunks") {
         talk.say(envelope);

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "smtp/encoded_word.hpp"
+#include "smtp/header_downgrade.hpp"
 #include "smtp/report_text.hpp"
 #include "smtp/transfer_encoding.hpp"
 #include "smtp/xtext.hpp"
@@ -38,12 +39,7 @@ std::string status_of(const ReportedRecipient& recipient) {
     return fits ? one_safe_line(status) : fmt::format("{}.0.0", wanted);
 }
 
-std::string ascii_line(std::string_view text) {
-    std::string line = one_safe_line(text);
-    std::ranges::replace_if(
-        line, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
-    return line;
-}
+std::string ascii_line(std::string_view text) { return one_safe_line(ascii_only(text)); }
 
 class ReportWriter {
  public:
@@ -119,11 +115,7 @@ void ReportWriter::write_header(const std::string& boundary) {
 std::string ReportWriter::text_part(std::string_view text) {
     std::string out;
     const bool ascii = base::is_ascii(text);
-    const bool utf8 = base::is_valid_utf8(text);
-    field(out, "Content-Type",
-          fmt::format("text/plain; charset={}", ascii  ? "us-ascii"
-                                                : utf8 ? "utf-8"
-                                                       : "unknown-8bit"));
+    field(out, "Content-Type", fmt::format("text/plain; charset={}", ascii ? "us-ascii" : "utf-8"));
     if (!ascii) field(out, "Content-Transfer-Encoding", "quoted-printable");
     out += "\r\n";
     out += ascii ? std::string{text} : quoted_printable(text);

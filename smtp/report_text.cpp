@@ -91,9 +91,9 @@ void append_message_facts(std::string& out, const ReportInput& input) {
     for (const std::string_view name : {"Subject", "Date", "To", "Message-ID"}) {
         const HeaderField* field = find_field(original, name);
         if (field == nullptr) continue;
-        const std::string value = one_safe_line(base::trim(unfold(field->value)));
+        const std::string value{base::trim(unfold(field->value))};
         if (value.find("=?") != std::string::npos || !base::is_valid_utf8(value)) continue;
-        out += fmt::format("{}{}: {}\r\n", recipient_indent, name, value.substr(0, 500));
+        out += fmt::format("{}{}: {}\r\n", recipient_indent, name, one_safe_line(value, 500));
     }
     if (input.arrival != base::Time{}) {
         out += fmt::format("{}Accepted: {}\r\n", recipient_indent,
@@ -107,12 +107,12 @@ void append_message_facts(std::string& out, const ReportInput& input) {
 
 }  // namespace
 
-std::string one_safe_line(std::string_view text) {
-    std::string out{text};
-    for (char& c : out) {
+std::string one_safe_line(std::string_view text, std::size_t limit) {
+    std::string line{text};
+    for (char& c : line) {
         if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
     }
-    return out;
+    return base::printable(line, limit);
 }
 
 std::string report_subject(const ReportInput& input, ReportAction action) {

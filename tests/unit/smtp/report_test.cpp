@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 
 #include <unistd.h>
 
+#include "base/hidden_characters.hpp"
 #include "base/text.hpp"
 #include "smtp/mime_entity.hpp"
+#include "smtp/report_text.hpp"
 #include "tests/support/catch.hpp"
 
 using smtp::MimeEntity;
@@ -204,6 +207,35 @@ TEST_CASE("nothing a server or sender says becomes a field or a part", "[smtp]")
     REQUIRE(report.field(report.group(0), "X").empty());
     REQUIRE(report.field(report.group(1), "Bcc").empty());
     REQUIRE(report.field(report.group(1), "X").empty());
+}
+
+// A mark that turns the direction of text can make an address look like another.
+TEST_CASE("the text has no hidden characters, whoever sent them", "[smtp]") {
+    const std::string mark = GENERATE(as<std::string>{}, "\xe2\x80\xae", "\xe2\x80\xa8", "\xc2\x9b",
+                                      "\xe2\x80\x8b", "\xf3\xa0\x81\x81", "\x1b[31m", "\xff");
+    const std::string forged = "a" + mark + "b";
+    ReportInput input = example();
+    input.recipients[0].recipient.address = forged + "@y.example";
+    input.recipients[0].diagnostic = "550 5.1.1 " + forged;
+    input.recipients[0].explanation = forged;
+    input.recipients[0].remote_host = forged;
+    input.original_id = forged;
+    input.original_header = "Subject: " + forged + "\r\nTo: " + forged + "\r\n\r\n";
+    const std::string text = smtp::report_text(input);
+    CAPTURE(text);
+    CHECK(text.find(mark) == std::string::npos);
+    CHECK(base::is_valid_utf8(text));
+    CHECK_FALSE(base::has_hidden_characters(std::regex_replace(text, std::regex{"\r\n"}, "")));
+}
+
+TEST_CASE("a long subject is cut, at the end of a character", "[smtp]") {
+    ReportInput input = example();
+    input.original_header = "Subject: x";
+    for (int i = 0; i < 400; ++i) input.original_header += "\xc3\xa4";
+    input.original_header += "\r\n\r\n";
+    const std::string text = smtp::report_text(input);
+    CHECK(base::is_valid_utf8(text));
+    CHECK(text.find("\xc3\xa4...\r\n") != std::string::npos);
 }
 
 TEST_CASE("lines stay within RFC 5322's limits", "[smtp]") {

@@ -74,7 +74,7 @@ struct SessionFailure {
     Stage stage = Stage::connect;
     Reply reply;             // code 0 when the server said nothing
     std::string problem;     // in words, names the thing; never a secret
-    bool permanent = false;  // the reply was 5yz (it still defers mail: see DESIGN 5)
+    bool permanent = false;  // the reply was 5yz: of the server or our account, so mail waits
 };
 
 namespace event {

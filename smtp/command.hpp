@@ -15,6 +15,10 @@ struct Refusal {
     std::string_view text;
 };
 
+// Of RFC 1870 and of content that grows past what was declared, wherever it is noticed.
+inline constexpr Refusal message_too_large{552, "5.3.4",
+                                           "Message is larger than this server takes"};
+
 struct CommandLine {
     std::string_view verb;
     std::string_view arguments;  // without blanks at its ends

@@ -6,9 +6,6 @@
 namespace smtp {
 namespace {
 
-constexpr Refusal no_recipients{554, "5.5.1", "No valid recipients"};
-constexpr Refusal mail_first{503, "5.5.1", "Say MAIL first"};
-constexpr Refusal too_large{552, "5.3.4", "Message is larger than this server takes"};
 constexpr Refusal bare_newline{550, "5.6.0", "Message has a CR or LF that is not part of CRLF"};
 
 }  // namespace
@@ -63,7 +60,7 @@ const Refusal* ServerSession::State::bdat_fault() const {
     if (transaction->envelope.recipients.empty()) return &no_recipients;
     const std::uint64_t limit = options.max_message_size;
     const bool fits = limit == 0 || (body_size <= limit && chunk_left <= limit - body_size);
-    return fits ? nullptr : &too_large;
+    return fits ? nullptr : &message_too_large;
 }
 
 ServerSession::State::Next ServerSession::State::read_body() {
@@ -98,7 +95,9 @@ ServerSession::State::Next ServerSession::State::pass_on(std::string_view conten
 }
 
 const Refusal* ServerSession::State::content_fault() const {
-    if (options.max_message_size > 0 && body_size > options.max_message_size) return &too_large;
+    if (options.max_message_size > 0 && body_size > options.max_message_size) {
+        return &message_too_large;
+    }
     if (reader.repaired() && options.bare_newline == BareNewline::reject) return &bare_newline;
     return nullptr;
 }

@@ -65,7 +65,6 @@ struct ServerSession::State::Command {
 
     [[nodiscard]] const Refusal* fault(const State& state) const {
         static constexpr Refusal hello_first{503, "5.5.1", "Say EHLO first"};
-        static constexpr Refusal mail_first{503, "5.5.1", "Say MAIL first"};
         static constexpr Refusal nested{503, "5.5.1", "A transaction is under way"};
         static constexpr Refusal chunks{503, "5.5.1", "BDAT was begun: finish it or say RSET"};
         if ((conditions & after_hello) != 0 && !state.greeted) return &hello_first;
@@ -244,7 +243,7 @@ ServerSession::State::Next ServerSession::State::on_mail(std::string_view argume
     }
     if (options.max_message_size > 0 && mail.size > options.max_message_size) {
         reset_transaction();
-        answer(552, "5.3.4", "Message is larger than this server takes");
+        answer(message_too_large);
         return std::nullopt;
     }
     pending = Request::mail;

@@ -66,8 +66,8 @@ using ServerEvent =
                  event::RcptRequested, event::BodyStarted, event::BodyChunk, event::BodyCompleted,
                  event::BodyDiscarded, event::TlsRequested, event::Closed>;
 
-// The server half of RFC 5321 and its extensions. It owns no socket, clock or
-// file, so a test or a fuzzer drives it with plain strings.
+// The server half of RFC 5321 and its extensions, as a machine of bytes and events: whoever drives
+// it brings the connection, the time and the storage, and needs none of them to try it out.
 //
 // Loop: next_event(); when it is a request, respond(); at NeedInput write
 // take_output() and receive() what the peer sent next. Output is gathered until

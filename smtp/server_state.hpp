@@ -15,6 +15,10 @@
 
 namespace smtp {
 
+// Faults that more than one part finds.
+inline constexpr Refusal mail_first{503, "5.5.1", "Say MAIL first"};
+inline constexpr Refusal no_recipients{554, "5.5.1", "No valid recipients"};
+
 // Private to the server session, whose parts are server_session.cpp (events and replies),
 // server_commands.cpp (the table of commands), server_auth.cpp and server_body.cpp.
 struct ServerSession::State {

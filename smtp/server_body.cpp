@@ -16,7 +16,7 @@ ServerSession::State::Next ServerSession::State::on_data(std::string_view argume
         return std::nullopt;
     }
     if (transaction->envelope.recipients.empty()) {
-        answer(no_recipients);
+        complain(no_recipients);
         return std::nullopt;
     }
     answer(354, "", "End data with <CR><LF>.<CR><LF>");
@@ -102,6 +102,18 @@ const Refusal* ServerSession::State::content_fault() const {
     return nullptr;
 }
 
+void ServerSession::State::refuse_body(const Refusal& fault) {
+    const bool of_dialogue = &fault == &mail_first || &fault == &no_recipients;
+    const bool excused = !of_dialogue || is_excused(fault);
+    if (of_dialogue) {
+        complain(fault);
+    } else {
+        answer(fault);
+    }
+    reset_transaction();
+    transaction_refused = excused;
+}
+
 ServerSession::State::Next ServerSession::State::finish_body() {
     const bool whole = !bdat || bdat_last;
     if (bdat && whole && refusal == nullptr) {
@@ -112,8 +124,7 @@ ServerSession::State::Next ServerSession::State::finish_body() {
     phase = Phase::command;
     body_ended = false;
     if (refusal != nullptr) {
-        answer(*std::exchange(refusal, nullptr));
-        reset_transaction();
+        refuse_body(*std::exchange(refusal, nullptr));
         reader.start(DataReader::Framing::dots);
         return std::nullopt;
     }

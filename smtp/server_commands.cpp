@@ -243,6 +243,7 @@ ServerSession::State::Next ServerSession::State::on_mail(std::string_view argume
     }
     if (options.max_message_size > 0 && mail.size > options.max_message_size) {
         reset_transaction();
+        transaction_refused = true;
         answer(message_too_large);
         return std::nullopt;
     }

@@ -63,8 +63,15 @@ void ServerSession::State::answer(int code, std::string_view enhanced, std::stri
 }
 
 void ServerSession::State::complain(const Refusal& fault) {
-    if (++errors < most_errors) return answer(fault);
+    if (is_excused(fault) || ++errors < most_errors) return answer(fault);
     refuse_and_close({421, "4.7.0", "Too many errors"}, "the client sent too many bad commands");
+}
+
+// RFC 2920: who pipelines says RCPT and DATA, or all of its chunks, before it can know that what
+// came before was refused.
+bool ServerSession::State::is_excused(const Refusal& fault) const {
+    if (&fault == &mail_first) return transaction_refused;
+    return &fault == &no_recipients && transaction && transaction->recipient_refused;
 }
 
 void ServerSession::State::close(std::string why) {
@@ -82,6 +89,7 @@ void ServerSession::State::refuse_and_close(const Refusal& last, std::string why
 
 void ServerSession::State::reset_transaction() {
     transaction.reset();
+    transaction_refused = false;
     bdat = false;
     refusal = nullptr;
     body_size = 0;
@@ -101,11 +109,15 @@ void ServerSession::State::conclude(Request request, bool positive) {
     switch (request) {
         case Request::mail:
             transaction->accepted = positive;
-            if (!positive) reset_transaction();
+            if (positive) break;
+            reset_transaction();
+            transaction_refused = true;
             break;
         case Request::rcpt:
             if (positive) {
                 transaction->envelope.recipients.push_back(std::move(transaction->recipient));
+            } else {
+                transaction->recipient_refused = true;
             }
             break;
         case Request::body:

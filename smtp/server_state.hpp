@@ -42,6 +42,7 @@ struct ServerSession::State {
         bool accepted = false;  // MAIL got its 250
         Envelope envelope;
         Recipient recipient;  // of the RCPT that waits for its answer
+        bool recipient_refused = false;
     };
 
     explicit State(const ServerContext& given);
@@ -52,7 +53,9 @@ struct ServerSession::State {
     void say(int code, std::string_view enhanced, std::string_view text);
     void answer(int code, std::string_view enhanced, std::string_view text);
     void answer(const Refusal& fault) { answer(fault.code, fault.enhanced, fault.text); }
-    void complain(const Refusal& fault);  // as answer(), and counts towards the limit of errors
+    // As answer(), and counts towards the limit of errors unless is_excused().
+    void complain(const Refusal& fault);
+    [[nodiscard]] bool is_excused(const Refusal& fault) const;
     void close(std::string why);
     void refuse_and_close(const Refusal& last, std::string why);
     void reset_transaction();
@@ -100,6 +103,7 @@ struct ServerSession::State {
     [[nodiscard]] Next on_bdat(std::string_view arguments);
     [[nodiscard]] Next read_body();
     [[nodiscard]] Next pass_on(std::string_view content);
+    void refuse_body(const Refusal& fault);
     [[nodiscard]] Next finish_body();
     [[nodiscard]] const Refusal* content_fault() const;
     [[nodiscard]] const Refusal* bdat_fault() const;
@@ -131,6 +135,7 @@ struct ServerSession::State {
     std::unique_ptr<SaslServer> sasl;
 
     std::unique_ptr<Transaction> transaction;  // from MAIL on; most connections idle without one
+    bool transaction_refused = false;  // the last one, for what it was, not for how it was said
 
     DataReader reader;
     bool body_open = false;   // BodyStarted was told, and neither its end nor its failure

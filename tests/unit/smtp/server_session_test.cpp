@@ -386,15 +386,6 @@ TEST_CASE("control characters in a command are refused", "[smtp]") {
     }
 }
 
-TEST_CASE("twenty bad commands are enough", "[smtp]") {
-    Server server;
-    Conversation talk{server.context};
-    for (int i = 0; i < 19; ++i)
-        CHECK(talk.say("WIZ\r\n") == "500 5.5.2 Command not recognized\r\n");
-    CHECK(talk.say("WIZ\r\n") == "421 4.7.0 Too many errors\r\n");
-    CHECK(talk.closed);
-}
-
 TEST_CASE("STARTTLS forgets all and takes nothing that was sent ahead", "[smtp]") {
     Server server;
     server.context.tls_available = true;

@@ -36,6 +36,15 @@ bool has_long_line(std::string_view text) {
     return false;
 }
 
+bool has_eight_bit_boundary(const HeaderField& field) {
+    if (!base::equals_ignoring_case(field.name, "Content-Type")) return false;
+    const ParameterizedValue type = split_parameters(field.value);
+    return std::ranges::any_of(type.parameters, [](const auto& parameter) {
+        return base::equals_ignoring_case(parameter.first, "boundary") &&
+               !base::is_ascii(parameter.second);
+    });
+}
+
 // What the header of an entity says of its body.
 struct Described {
     std::string type, encoding;  // in lower case
@@ -108,7 +117,7 @@ class Rewriter : public MimeScanner::Visitor {
     void preamble(std::string_view piece) override { write_loose_text(piece); }
     void epilogue(std::string_view piece) override { write_loose_text(piece); }
     void has_parts(std::size_t) override {}
-    void delimiter(std::string_view text) override { out += text; }
+    void delimiter(std::string_view text) override { write_loose_text(text); }
 
  private:
     void write_header(const MimeEntity& entity, std::string_view new_encoding, bool in_signed);
@@ -121,13 +130,15 @@ class Rewriter : public MimeScanner::Visitor {
     PartFacts part_;    // whose content comes now
     bool top_ = false;  // it is the message's own
     std::optional<ContentEncoder> encoder_;
-    std::string tail_;  // its last two bytes
+    bool spoils_ = false;  // 8-bit bytes of the content are lost
+    std::string tail_;     // its last two bytes
 };
 
 MimeScanner::Shape Rewriter::header(const MimeEntity& entity, const MimeScanner::Place& place) {
     part_ = facts_[place.index];
     top_ = place.index == 0;
     encoder_.reset();
+    spoils_ = false;
     tail_.clear();
     Described described = describe(entity, place);
     MimeScanner::Shape& shape = described.shape;
@@ -140,6 +151,9 @@ MimeScanner::Shape Rewriter::header(const MimeEntity& entity, const MimeScanner:
         write_header(entity, plan_.quoted_printable && eight_bit ? "7bit" : "", shape.in_signed);
         return std::move(shape);
     }
+    // Where base64 was said and is not, no other encoding could be read; what ignores the bytes
+    // that are none (RFC 2045 section 6.8) ignores question marks as well.
+    spoils_ = plan_.quoted_printable && part_.eight_bit && described.encoding == "base64";
     std::string_view encoding;
     if (const std::optional<Recoding> recoding = recoding_for(described)) {
         encoder_.emplace(*recoding);
@@ -158,19 +172,21 @@ std::optional<Recoding> Rewriter::recoding_for(const Described& described) const
     const std::string& encoding = described.encoding;
     if (encoding == "quoted-printable") return Recoding::repaired_quoted_printable;
     if (encoding == "base64") {
-        if (unfit) return std::nullopt;  // no base64 at all: nobody could read it, whatever is done
-        return Recoding::rewrapped_base64;
+        return too_long ? std::optional{Recoding::rewrapped_base64} : std::nullopt;
     }
     constexpr std::array<std::string_view, 4> identities{"", "7bit", "8bit", "binary"};
-    if (std::ranges::find(identities, encoding) == identities.end()) {
-        return std::nullopt;  // an encoding nobody registered, such as x-uuencode
-    }
+    const bool identity = std::ranges::find(identities, encoding) != identities.end();
+    // An encoding nobody registered, such as x-uuencode, stays. With 8-bit bytes in it, it mostly
+    // is none but a name such as "utf-8" or "8-bit" in the wrong place.
+    if (!identity && !unfit) return std::nullopt;
     const std::string& type = described.type;
     const bool text = type.empty() || type.starts_with("text/") || type.starts_with("message/");
     return part_.nul || !text ? Recoding::base64 : Recoding::quoted_printable;
 }
 
 void Rewriter::body(std::string_view piece) {
+    std::string spoilt;
+    if (spoils_) piece = spoilt = ascii_only(piece);
     if (!encoder_) {
         out += piece;
         return;
@@ -186,7 +202,7 @@ void Rewriter::body_ended() {
     encoder_.reset();
 }
 
-// Preamble and epilogue are shown to nobody.
+// Preamble and epilogue are shown to nobody, and a boundary is named in the same way.
 void Rewriter::write_loose_text(std::string_view text) {
     if (plan_.quoted_printable && !base::is_ascii(text)) {
         out += ascii_only(text);
@@ -223,7 +239,9 @@ void Rewriter::write_field(const HeaderField& field, bool in_signed) {
     const bool spared = plan_.spare_signed && in_signed;
     const bool encode = (plan_.encode_headers && !spared) || plan_.quoted_printable;
     const bool fold = plan_.fold_long_lines && !in_signed && !field.name.empty();
-    if (encode && !base::is_ascii(field.raw)) {
+    if (plan_.quoted_printable && has_eight_bit_boundary(field)) {
+        out += ascii_only(field.raw);  // no encoding of it would be found again in the delimiters
+    } else if (encode && !base::is_ascii(field.raw)) {
         out += encode_field(field);
     } else if (fold && has_long_line(field.raw)) {
         out += fold_field(field.name, unfold(field.value));

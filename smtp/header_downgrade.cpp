@@ -70,6 +70,7 @@ std::string ascii_only(std::string_view text) {
 }
 
 std::string encode_field(const HeaderField& field) {
+    if (!base::is_ascii(field.name)) return ascii_only(field.raw);  // nothing encodes a name
     const std::string value = unfold(field.value);
     switch (kind_of(field.name)) {
         case FieldKind::addresses:

@@ -12,10 +12,12 @@
 namespace spool {
 namespace {
 
+constexpr std::size_t boot_id_size = 36;
+
 // Empty where the system has none to tell.
 std::string boot_id() {
     std::string id;
-    std::getline(std::ifstream{"/proc/sys/kernel/random/boot_id"}, id);
+    std::getline(std::ifstream{boot_id_file}, id);
     return id;
 }
 
@@ -23,9 +25,9 @@ std::string boot_id() {
 // in place, and a power cut leaves the old one or the new one.
 std::string mark_text(Mark::State state) {
     return fmt::format(
-        "{} {:36}\nThis folder has a spool.db: relay begins no other one while this file is "
+        "{} {:{}}\nThis folder has a spool.db: relay begins no other one while this file is "
         "here.\n",
-        state == Mark::State::open ? "open  " : "closed", boot_id());
+        state == Mark::State::open ? "open  " : "closed", boot_id(), boot_id_size);
 }
 
 Outcome<> write_text(const Layout& layout, std::string_view text, bool sync) {
@@ -39,7 +41,17 @@ Outcome<> write_text(const Layout& layout, std::string_view text, bool sync) {
     return {};
 }
 
+// Of the mark's first line.
+Mark::Boot boot_of(std::string_view line) {
+    const std::string now = boot_id();
+    const std::string_view then = line.substr(line.find_last_of(' ') + 1);
+    if (now.empty() || then.size() != boot_id_size) return Mark::Boot::unknown;
+    return then == now ? Mark::Boot::present : Mark::Boot::earlier;
+}
+
 }  // namespace
+
+bool boot_is_known() { return !boot_id().empty(); }
 
 Outcome<Mark> read_mark(const Layout& layout) {
     const Descriptor file{::open(layout.mark().c_str(), O_RDONLY | O_CLOEXEC)};
@@ -52,11 +64,10 @@ Outcome<Mark> read_mark(const Layout& layout) {
     if (count < 0) return file_failure("read", layout.mark(), errno);
     if (count == 0) return Mark{};
     const std::string_view text{bytes.data(), static_cast<std::size_t>(count)};
-    const std::string boot = boot_id();
     Mark mark;
     // What cannot be read is no proof that the log may be missing.
     mark.state = text.starts_with("closed ") ? Mark::State::closed : Mark::State::open;
-    mark.this_boot = !boot.empty() && text.substr(0, text.find('\n')).ends_with(boot);
+    mark.boot = boot_of(text.substr(0, text.find('\n')));
     return mark;
 }
 

@@ -11,9 +11,17 @@ namespace spool {
 // the database itself; open: the log is needed too.
 struct Mark {
     enum class State : std::uint8_t { none, closed, open };
+    // Written in the machine's present run, so that no power cut came between, or in an earlier
+    // one; unknown where the system did not tell, then or now.
+    enum class Boot : std::uint8_t { present, earlier, unknown };
     State state = State::none;
-    bool this_boot = false;  // written since the machine started: no power cut came between
+    Boot boot = Boot::unknown;
 };
+
+inline constexpr const char* boot_id_file = "/proc/sys/kernel/random/boot_id";
+
+// Whether this system tells which run of the machine it is in.
+[[nodiscard]] bool boot_is_known();
 
 // A mark that is empty, as a power cut while it is made leaves it, counts as none.
 [[nodiscard]] Outcome<Mark> read_mark(const Layout& layout);

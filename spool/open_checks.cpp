@@ -48,21 +48,40 @@ SpoolError damaged_log(const Layout& layout, const std::string& what) {
                         what, layout.mark().string())};
 }
 
-// After a power cut a gap is no proof of damage: outcomes need no sync, so that the system may
-// have written later frames and not earlier ones. Starting is right then, for nobody waits at
-// the machine; but a disk that lost a synced frame looks the same, so it is said, and kept.
-void tell_of_gap(const Layout& layout, const LogFindings& log) {
+// Where the log is kept as it was found, for the log line that says so.
+std::string kept_copy(const Layout& layout) {
     const std::string copy = layout.log().string() + ".cut";
     std::error_code failure;
     std::filesystem::copy_file(layout.log(), copy,
                                std::filesystem::copy_options::overwrite_existing, failure);
+    return failure ? "none: " + failure.message() : copy;
+}
+
+// After a power cut a gap is no proof of damage: outcomes need no sync, so that the system may
+// have written later frames and not earlier ones. Starting is right then, for nobody waits at
+// the machine; but a disk that lost a synced frame looks the same, so it is said, and kept.
+void tell_of_gap(const Layout& layout, const LogFindings& log) {
     base::log_error(
         "the spool's log has a gap: what was written after it is dropped. After a power "
         "cut this is what was not yet synced: outcomes, and mail not yet acknowledged. "
         "Otherwise the disk has damaged it",
         {{"file", layout.log().string()},
          {"transactions", log.beyond},
-         {"copy", failure ? "none: " + failure.message() : copy}});
+         {"copy", kept_copy(layout)}});
+}
+
+// The index of the log tells of more than the log holds. Of a power cut the one may be as old as
+// the other is short, so this must not stop the start; nor may it pass without a word.
+void tell_of_unproved_cut(const Layout& layout, const LogFindings& log) {
+    base::log_error(
+        "the spool's log is shorter than its index tells, or damaged: relay goes on with what can "
+        "be read. After a power cut nothing that was acknowledged is missing. Otherwise mail that "
+        "relay acknowledged may be lost. Which of them it was cannot be told without the "
+        "machine's boot id",
+        {{"file", layout.log().string()},
+         {"pages_readable", log.readable},
+         {"pages_of_index", log.committed},
+         {"copy", kept_copy(layout)}});
 }
 
 }  // namespace
@@ -91,13 +110,18 @@ Outcome<> check_log(const Layout& layout, const Mark& mark) {
                                                "missing",
                                                layout.log().string()));
     }
-    if (open && mark.this_boot && log.readable < log.committed) {
+    const bool cut = open && log.readable < log.committed;
+    if (cut && mark.boot == Mark::Boot::present) {
         return damaged_log(layout,
                            fmt::format("the spool's log {} is damaged or cut off: {} of {} pages "
                                        "can be read",
                                        layout.log().string(), log.readable, log.committed));
     }
-    if (log.beyond > 0) tell_of_gap(layout, log);
+    if (cut && mark.boot == Mark::Boot::unknown) {
+        tell_of_unproved_cut(layout, log);
+    } else if (log.beyond > 0) {
+        tell_of_gap(layout, log);
+    }
     return {};
 }
 

@@ -4,11 +4,25 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/log.hpp"
+#include "spool/mark.hpp"
 #include "spool/reading_spool.hpp"
 #include "spool/sqlite_spool.hpp"
 
 namespace spool {
 namespace {
+
+void warn_of_unknown_boot() {
+    if (boot_is_known()) return;
+    base::log_warning(
+        "the machine's boot id cannot be read: after a crash relay cannot tell a log of its spool "
+        "that was damaged from one that a power cut shortened. It then goes on with what is left "
+        "of the log and says so with an error, where otherwise it would not start",
+        {{"file", boot_id_file},
+         {"remedy",
+          "let relay read it: no ProcSubset=pid in its unit, no /proc without /proc/sys "
+          "in its container"}});
+}
 
 // All that can be wrong with a spool is said before anything runs.
 Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Internals& internals) {
@@ -29,6 +43,7 @@ Outcome<SqliteSpool::Parts> open_parts(Options options, Post post, const Interna
         parts.files, parts.clock->now());
     if (!store) return store.error();
     parts.store = std::move(*store);
+    if (options.opener == Opener::server) warn_of_unknown_boot();
     parts.options = std::move(options);
     parts.post = std::move(post);
     return parts;

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "base/log.hpp"
 #include "spool/database.hpp"
 #include "spool/log_check.hpp"
 #include "tests/unit/spool/fixture.hpp"
@@ -49,6 +50,12 @@ struct Killed {
         std::string text = content_of(mark);
         text[text.find('\n') - 1] = text[text.find('\n') - 1] == '0' ? '1' : '0';
         write_content(mark, text);
+    }
+    // The system did not tell in which run of the machine the mark was made.
+    void forget_boot() const {
+        std::string text = content_of(mark);
+        const std::size_t end = text.find('\n');
+        write_content(mark, text.replace(end - 36, 36, std::string(36, ' ')));
     }
     // Somewhere before the last commit, in a page's content.
     void flip_in_middle() const {
@@ -148,6 +155,22 @@ TEST_CASE("a gap in the log after a power cut is kept, and the spool opened", "[
     CHECK(examine_log(left.database).beyond > 0);
     CHECK(Desk(left.options).list({}).size() < Killed::count);
     CHECK(content_of(left.log.string() + ".cut") == before);
+}
+
+TEST_CASE("a cut that only the boot id would prove is told, and the log kept", "[spool]") {
+    const Killed left;
+    const bool cut = GENERATE(true, false);
+    left.forget_boot();
+    if (cut) std::filesystem::resize_file(left.log, content_of(left.log).size() / 2);
+    const std::string before = content_of(left.log);
+    const auto lines = left.folder / "relay.log";
+    REQUIRE(base::open_log({base::LogLevel::info, base::LogFormat::text, lines}).has_value());
+    CHECK((Desk(left.options).list({}).size() < Killed::count) == cut);
+    static_cast<void>(base::open_log({}));
+    const std::string said = content_of(lines);
+    CHECK((said.find("mail that relay acknowledged may be lost") != std::string::npos) == cut);
+    CHECK(std::filesystem::exists(left.log.string() + ".cut") == cut);
+    if (cut) CHECK(content_of(left.log.string() + ".cut") == before);
 }
 
 TEST_CASE("a log that is whole is read as SQLite reads it", "[spool]") {

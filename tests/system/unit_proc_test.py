@@ -1,0 +1,55 @@
+"""relay with /proc mounted as its unit has it mounted: what it reads there it still finds."""
+
+import subprocess
+import unittest
+
+from support import unit_proc
+from support.case import SystemCase, message
+from support.unit_proc import UnitProcRelay
+from support.waiting import PATIENCE
+
+NO_BOOT_ID = "the machine's boot id cannot be read"
+PROCESSES_ONLY = ("hidepid=2", "subset=pid")  # no /proc/sys, no /proc/net
+
+
+class UnitProcTest(SystemCase):
+    def setUp(self):
+        if reason := unit_proc.why_not():
+            self.skipTest(reason)
+
+    def with_a_cut_log(self, proc=()):
+        """Killed with a message in its spool, of whose log half is left then."""
+        nowhere = {"host": "127.0.0.1", "port": 1, "tls": "none"}
+        number = len(list(self.scratch.path.glob("relay-*")))
+        relay = UnitProcRelay(self.scratch.path / f"relay-{number}", [nowhere],
+                              delivery={"retry": ["1h"]})
+        relay.proc = proc
+        self.addCleanup(relay.end)
+        relay.start()
+        for number in range(5):
+            self.send(relay, octets=message(f"m{number}"))
+        relay.kill()
+        log = relay.spool / "spool.db-wal"
+        log.write_bytes(log.read_bytes()[:log.stat().st_size // 2])
+        return relay
+
+    def test_a_log_that_was_cut_stops_the_start(self):
+        relay = self.with_a_cut_log()
+        self.assertNotIn(NO_BOOT_ID, relay.log())
+        done = subprocess.run(relay.words(), capture_output=True, text=True, timeout=60 * PATIENCE)
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertIn("spool.db-wal is damaged or cut off", done.stderr)
+
+    def test_without_a_boot_id_a_cut_is_told_as_what_may_be_lost(self):
+        relay = self.with_a_cut_log(PROCESSES_ONLY)
+        self.assertEqual(1, relay.log().count(NO_BOOT_ID))
+        found = (relay.spool / "spool.db-wal").read_bytes()
+        relay.start()
+        said = relay.wait_for_log(r"error +the spool's log is shorter than its index tells.*")
+        self.assertIn("mail that relay acknowledged may be lost", said.group(0))
+        self.assertEqual(found, (relay.spool / "spool.db-wal.cut").read_bytes())
+        self.assertLess(len(relay.messages()), 5)
+
+
+if __name__ == "__main__":
+    unittest.main()

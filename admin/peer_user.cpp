@@ -89,7 +89,7 @@ std::optional<uid_t> user_in_table(std::string_view table, const PeerEnds& ends)
 }
 
 std::optional<uid_t> peer_user(const PeerEnds& ends) {
-    // /proc/self: a unit with ProcSubset=pid has no /proc/net.
+    // /proc/self: where only processes are shown (ProcSubset=pid) there is no /proc/net.
     const auto user = user_in_file("/proc/self/net/tcp", ends);
     return user ? user : user_in_file("/proc/self/net/tcp6", ends);
 }

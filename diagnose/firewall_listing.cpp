@@ -137,7 +137,8 @@ asio::awaitable<FirewallReading> read_firewall(asio::any_io_executor executor) {
 }
 
 std::string default_interface(net::Family family) {
-    std::ifstream routes{family == net::Family::ipv6 ? "/proc/net/ipv6_route" : "/proc/net/route"};
+    std::ifstream routes{family == net::Family::ipv6 ? "/proc/self/net/ipv6_route"
+                                                     : "/proc/self/net/route"};
     for (std::string line; std::getline(routes, line);) {
         std::string name = interface_of_route(line, family);
         if (!name.empty()) return name;

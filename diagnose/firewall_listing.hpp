@@ -26,7 +26,8 @@ struct FirewallReading {
 // The same, on the calling thread.
 [[nodiscard]] FirewallReading read_firewall_now();
 
-// The interface of the default route, from /proc/net/route or /proc/net/ipv6_route; "" without one.
+// The interface of the default route, from /proc/self/net/route or /proc/self/net/ipv6_route; ""
+// without one.
 [[nodiscard]] std::string default_interface(net::Family family);
 
 }  // namespace diagnose

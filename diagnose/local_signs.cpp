@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 constexpr base::Duration watch_time{3400};
 
 std::optional<long> failed_now() {
-    std::ifstream file{"/proc/net/netstat"};
+    std::ifstream file{"/proc/self/net/netstat"};
     std::stringstream text;
     text << file.rdbuf();
     return tcp_counter(text.str(), "TCPRetransFail");

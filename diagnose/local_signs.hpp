@@ -14,11 +14,11 @@
 
 namespace diagnose {
 
-// The value of a TcpExt counter in the text of /proc/net/netstat; none when it is not there.
+// The value of a TcpExt counter in the text of /proc/self/net/netstat; none when it is not there.
 [[nodiscard]] std::optional<long> tcp_counter(std::string_view netstat, std::string_view name);
 
 // What the packet filter's rules say about connections to this address and port, when they could
-// be read. "" as the address: any public one. Reads /proc/net/route, nothing else.
+// be read. "" as the address: any public one. Reads /proc/self/net/route, nothing else.
 [[nodiscard]] LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,
                                         net::Family family, std::uint16_t port);
 

@@ -70,7 +70,8 @@ void add_ipv6_gateways(std::istream& routes, std::vector<std::string>& gateways)
 
 std::vector<std::string> default_gateways() {
     std::vector<std::string> gateways;
-    std::ifstream four{"/proc/net/route"}, six{"/proc/net/ipv6_route"};
+    // /proc/self: where only processes are shown (ProcSubset=pid) there is no /proc/net.
+    std::ifstream four{"/proc/self/net/route"}, six{"/proc/self/net/ipv6_route"};
     add_ipv4_gateways(four, gateways);
     add_ipv6_gateways(six, gateways);
     return gateways;

@@ -103,7 +103,7 @@ std::vector<TcpListener> parse_listeners(std::string_view table, bool v6) {
 std::vector<TcpListener> listeners_on(std::uint16_t port) {
     std::vector<TcpListener> listeners;
     for (const bool v6 : {false, true}) {
-        const std::string table = file_text(v6 ? "/proc/net/tcp6" : "/proc/net/tcp");
+        const std::string table = file_text(v6 ? "/proc/self/net/tcp6" : "/proc/self/net/tcp");
         for (TcpListener& listener : parse_listeners(table, v6)) {
             if (listener.port == port) listeners.push_back(std::move(listener));
         }

@@ -20,7 +20,7 @@ struct TcpListener {
     [[nodiscard]] bool any_address() const { return address == "0.0.0.0" || address == "::"; }
 };
 
-// The listening sockets of /proc/net/tcp (v6: /proc/net/tcp6). Pure.
+// The listening sockets of /proc/self/net/tcp (v6: /proc/self/net/tcp6). Pure.
 [[nodiscard]] std::vector<TcpListener> parse_listeners(std::string_view table, bool v6);
 
 // Those on this port in the network namespace of this process, with their owners where

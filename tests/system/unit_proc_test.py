@@ -3,7 +3,7 @@
 import subprocess
 import unittest
 
-from support import unit_proc
+from support import gateway, unit_proc
 from support.case import SystemCase, message
 from support.unit_proc import UnitProcRelay
 from support.waiting import PATIENCE
@@ -49,6 +49,24 @@ class UnitProcTest(SystemCase):
         self.assertIn("mail that relay acknowledged may be lost", said.group(0))
         self.assertEqual(found, (relay.spool / "spool.db-wal.cut").read_bytes())
         self.assertLess(len(relay.messages()), 5)
+
+    def test_a_gateway_is_noticed(self):
+        if not gateway.allowed():
+            self.skipTest("this machine allows no network namespaces with interfaces")
+        for proc in (), PROCESSES_ONLY:
+            with self.subTest(proc):
+                number = len(list(self.scratch.path.glob("relay-*")))
+                relay = gateway.GatewayRelay(
+                    self.scratch.path / f"relay-{number}", [self.smarthost(self.fake())],
+                    server={"listen": ["127.0.0.1:0", "10.9.0.2:0"],
+                            "allow_clients": ["10.9.0.0/24"]})
+                # Only the owner of the process namespace may mount its /proc.
+                relay.namespaces, relay.before = ["-m", "-n"], unit_proc.mounting(*proc)
+                self.addCleanup(relay.end)
+                relay.start()
+                port = int(relay.wait_for_log(r"address=\S*10\.9\.0\.2:(\d+)").group(1))
+                self.assertTrue(relay.replies("10.9.0.1", port).startswith("220"))
+                relay.wait_for_log("a client comes from this host's default gateway")
 
 
 if __name__ == "__main__":

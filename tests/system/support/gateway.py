@@ -23,17 +23,21 @@ class GatewayRelay(Relay):
                "ip route add default via 10.9.0.1 && "
                "ip addr add 10.9.0.1/32 dev lo && ip addr add 10.9.0.3/32 dev lo")
 
+    namespaces = ["-U", "-r", "-n"]
+    before = "true"  # done before it starts
+
     def spawn(self):
-        script = f"{self.NETWORK} && exec {BINARY} run --config {self.config}"
+        script = f"{self.NETWORK} && {self.before} && exec {BINARY} run --config {self.config}"
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(["unshare", "-Urn", "sh", "-c", script], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(["unshare", *self.namespaces, "sh", "-c", script],
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def replies(self, source, port, says=b"", lines=1):
         """What a client at that address reads."""
         script = (f"import socket; s = socket.create_connection(('10.9.0.2', {port}), 20, "
                   f"('{source}', 0)); s.sendall({says!r}); f = s.makefile('r'); "
                   f"[print(f.readline(), end='') for _ in range({lines})]")
+        own_user = ["-U", "--preserve-credentials"] if "-U" in self.namespaces else []
         return subprocess.run(
-            ["nsenter", "-t", str(self.process.pid), "-U", "-n", "--preserve-credentials",
+            ["nsenter", "-t", str(self.process.pid), "-n", *own_user,
              sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -268,8 +268,10 @@ smtp::Reply ClientConnection::mail_reply(std::uint64_t declared_size) {
     // declare it hears of a full disk at once all the same, else behind the content.
     const spool::Outcome<> room = services_->spool->room_for(declared_size);
     if (room) return {250, "2.1.0", "Sender ok"};
-    base::log_error("mail is refused",
-                    {{"client", caller_.address}, {"problem", room.error().message}});
+    if (may_log_refusal()) {
+        base::log_error("mail is refused",
+                        {{"client", caller_.address}, {"problem", room.error().message}});
+    }
     ++services_->counters->messages_refused;
     return reply_for(room.error().problem);
 }
@@ -337,8 +339,10 @@ asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& en
     content_->editor.finish(content_->scratch);
     static_cast<void>(content_->body->write(content_->scratch));
     if (content_->editor.received_count() > most_received_fields) {
-        base::log_warning("refused: a mail loop",
-                          {{"client", caller_.address}, {"from", envelope.reverse_path}});
+        if (may_log_refusal()) {
+            base::log_warning("refused: a mail loop",
+                              {{"client", caller_.address}, {"from", envelope.reverse_path}});
+        }
         ++services_->counters->messages_refused;
         content_.reset();
         co_return mail_loop();

@@ -60,6 +60,7 @@ Listener::Listener(asio::any_io_executor executor, ListenerOptions options,
       proxies_(parse_blocks(options_.proxies)),
       services_(std::move(services)),
       counters_(counters),
+      refusals_(executor_),
       all_ended_(executor_) {}
 
 base::Result<> Listener::start() {
@@ -174,10 +175,13 @@ asio::awaitable<void> Listener::introduce(std::shared_ptr<Introduction> introduc
     const bool look =
         !introduction->reader.begun() && stream.close_reason() == tls::CloseReason::end_of_file;
     if (!look) ++counters_.connections_refused;
-    base::log(look ? base::LogLevel::debug : base::LogLevel::warning,
-              "no PROXY header from a peer that server.proxy_protocol takes for a proxy",
-              {{"peer", peer}, {"problem", header.error().message}});
-    if (look) co_return stream.close();
+    const char* said = "no PROXY header from a peer that server.proxy_protocol takes for a proxy";
+    if (look) {
+        base::log_debug(said, {{"peer", peer}, {"problem", header.error().message}});
+        co_return stream.close();
+    }
+    refusals_.warning("no PROXY header", said,
+                      {{"peer", peer}, {"problem", header.error().message}});
     const smtp::Reply reply = proxy_header_missing();
     co_await turn_away(std::move(stream), reply);
 }
@@ -201,8 +205,8 @@ Caller Listener::caller_named_by(const smtp::ProxyHeader& header, std::string pe
 
 void Listener::refuse(tls::Stream stream, const std::string& client, const Refusal& refusal) {
     ++counters_.connections_refused;
-    base::log_warning(
-        "connection refused",
+    refusals_.warning(
+        refusal.reason, "connection refused",
         {{"client", client}, {"reply", refusal.reply.one_line()}, {"reason", refusal.reason}});
     asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply), log_bug);
 }

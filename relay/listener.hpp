@@ -14,6 +14,7 @@
 
 #include "base/result.hpp"
 #include "net/cidr.hpp"
+#include "net/limited_log.hpp"
 #include "relay/client_connection.hpp"
 #include "relay/listen_socket.hpp"
 #include "relay/options.hpp"
@@ -68,6 +69,7 @@ class Listener {
     std::vector<net::Cidr> allowed_, proxies_;
     std::shared_ptr<const ConnectionServices> services_;
     ListenerCounters& counters_;
+    net::LimitedLog refusals_;  // by their reasons
     std::vector<std::shared_ptr<Acceptor>> acceptors_;
     std::vector<std::string> addresses_, tls_addresses_;
     std::vector<std::string> unix_paths_;

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import re
 import ssl
 import time
 import unittest
@@ -87,6 +88,19 @@ class RefusalsTest(SystemCase):
 
     def test_a_declared_size_that_has_no_room_is_refused_before_the_content(self):
         relay = self.relay(self.smarthost(self.fake()), spool={"max_size": "100KiB"})
+    def test_strangers_who_may_not_connect_do_not_fill_the_log(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"allow_clients": ["192.0.2.0/24"]})
+        for _ in range(500):
+            with socket.create_connection(("127.0.0.1", relay.port), timeout=20) as stranger:
+                self.assertTrue(stranger.makefile("rb").readline().startswith(b"554 "))
+        self.assertEqual(500, relay.status()["listener"]["connections_refused"])
+        self.assertEqual(0, relay.stop())
+        written = relay.log().count(" connection refused client=")
+        self.assertLessEqual(written, 40)  # twenty a minute
+        self.assertLess(len(relay.log().splitlines()), written + 20)
+        told = re.findall(r"left out of the log line=\"connection refused\" .*left_out=(\d+)", relay.log())
+        self.assertEqual(500, written + sum(map(int, told)), relay.log())
+
         with RawClient(relay.port) as client:
             client.expect("EHLO client.example", 250)
             client.expect("MAIL FROM:<app@example.com> SIZE=200000", 452)

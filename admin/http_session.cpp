@@ -68,22 +68,6 @@ void fill_header(http::response<Body>& message, const ApiResponse& response, std
     message.content_length(length);
 }
 
-// Keeps a connection among those that stop() closes.
-class Registration {
- public:
-    Registration(std::unordered_set<Stream*>& streams, Stream& stream)
-        : streams_(&streams), stream_(&stream) {
-        streams_->insert(stream_);
-    }
-    ~Registration() { streams_->erase(stream_); }
-    Registration(const Registration&) = delete;
-    Registration& operator=(const Registration&) = delete;
-
- private:
-    std::unordered_set<Stream*>* streams_;
-    Stream* stream_;
-};
-
 // The API's callback as something to wait for. The answer goes through the executor, also when
 // the callback is called at once: a coroutine may not go on inside what started the wait.
 asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
@@ -107,7 +91,8 @@ class Session {
         : shared_(std::move(shared)),
           stream_(std::move(stream)),
           listen_(std::move(listen)),
-          registration_(listen_ ? shared_->tcp_streams : shared_->control_streams, stream_) {}
+          connection_(listen_ ? shared_->tcp_connections : shared_->control_connections,
+                      [this] { close(); }) {}
 
     asio::awaitable<void> run() {
         // g++ 12.2 miscompiles co_await in the condition of a loop.
@@ -127,13 +112,23 @@ class Session {
     asio::awaitable<bool> write(http::response<Body>& message);
     std::optional<ApiResponse> refuse(const Request& request);
     std::optional<uid_t> user();
+    void begin_request();
     void begin_step() { stream_.expires_after(shared_->limits.timeout); }
+    void begin_reading();
+    // Whether a token that let this connection's request in still does.
+    [[nodiscard]] bool token_holds() const { return !listen_ || tokens_ == shared_->tokens; }
+    void close() {
+        beast::error_code ignored;
+        stream_.socket().close(ignored);
+    }
 
     SharedPointer shared_;
     Stream stream_;
     std::optional<TcpSide> listen_;  // none on control.sock
     std::optional<uid_t> user_;      // at the far end, once it was asked for
-    Registration registration_;
+    Connection connection_;
+    std::chrono::steady_clock::time_point heard_by_;  // while it is unheard
+    std::uint64_t tokens_ = 0;                        // how many there were at the last request
     beast::flat_buffer buffer_;
     unsigned version_ = 11;
     bool head_ = false;
@@ -166,8 +161,27 @@ std::optional<uid_t> Session::user() {
     return user_ = peer_user(ends);
 }
 
+void Session::begin_request() {
+    if (connection_.phase() != Connection::Phase::unheard) {
+        connection_.enter(Connection::Phase::idle);
+    }
+    const base::Duration most = std::min(shared_->limits.first_request, shared_->limits.timeout);
+    heard_by_ = std::chrono::steady_clock::now() + most;
+}
+
+// A client that was not heard yet gets no more time by sending a byte now and then.
+void Session::begin_reading() {
+    if (connection_.phase() == Connection::Phase::unheard) {
+        stream_.expires_at(heard_by_);
+    } else {
+        begin_step();
+    }
+}
+
 std::optional<ApiResponse> Session::refuse(const Request& request) {
     if (!listen_) return std::nullopt;
+    listen_->token = shared_->token;  // a reload may have changed it since the last request
+    tokens_ = shared_->tokens;
     RequestFacts facts;
     const std::string_view target = view(request.target());
     facts.method = view(request.method_string());
@@ -189,7 +203,8 @@ asio::awaitable<bool> Session::serve_request() {
     parser.body_limit(shared_->limits.body_bytes);
     version_ = 11;
     head_ = false;
-    begin_step();
+    begin_request();
+    begin_reading();
     const auto [error, count] =
         co_await http::async_read_header(stream_, buffer_, parser, as_result);
     if (error) {
@@ -208,6 +223,7 @@ asio::awaitable<bool> Session::serve_request() {
     }
     const bool whole = co_await read_body(parser);
     if (!whole || shared_->stopped) co_return false;
+    connection_.enter(Connection::Phase::busy);
 
     const bool keep = parser.keep_alive();
     ApiRequest request;
@@ -220,7 +236,8 @@ asio::awaitable<bool> Session::serve_request() {
         co_await send_events();
         co_return false;
     }
-    co_return co_await respond(std::move(response), keep);
+    const bool more = co_await respond(std::move(response), keep && token_holds());
+    co_return more && token_holds();
 }
 
 asio::awaitable<bool> Session::read_body(Parser& parser) {
@@ -231,7 +248,7 @@ asio::awaitable<bool> Session::read_body(Parser& parser) {
         const auto [error, count] = co_await http::async_write(stream_, go_on, as_result);
         if (error) co_return false;
     }
-    begin_step();
+    begin_reading();
     const auto [error, count] = co_await http::async_read(stream_, buffer_, parser, as_result);
     if (!error) co_return true;
     std::optional<ApiResponse> response = read_failure_response(error);
@@ -301,16 +318,17 @@ asio::awaitable<void> Session::send_events() {
     header.content_length(boost::none);
     http::response_serializer<http::empty_body> serializer{header};
     begin_step();
+    connection_.enter(Connection::Phase::telling);
     const auto [error, count] = co_await http::async_write_header(stream_, serializer, as_result);
     bool going = !error;
     asio::steady_timer timer{shared_->executor};
     std::string last;
-    for (unsigned quiet = 0; going && !head_ && !shared_->stopped; ++quiet) {
+    for (unsigned quiet = 0; going && !head_ && !shared_->stopped && token_holds(); ++quiet) {
         ApiRequest question;
         question.method = "GET";
         question.target = "/api/v1/status";
         ApiResponse status = co_await ask(shared_, std::move(question));
-        if (shared_->stopped) co_return;
+        if (shared_->stopped || !token_holds()) co_return;
         std::string lasting = status.status == 200 ? without_drift(status.body) : last;
         const bool changed = lasting != last;
         if (changed) {

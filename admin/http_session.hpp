@@ -11,14 +11,16 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "admin/access.hpp"
+#include "admin/connections.hpp"
 #include "admin/server.hpp"
+#include "net/limited_log.hpp"
 
 namespace admin {
 
@@ -33,7 +35,11 @@ inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 // Owned by the Server.
 struct Shared {
     Shared(asio::any_io_executor io, Api& the_api, ServerLimits the_limits, base::Secret the_token)
-        : executor(std::move(io)), api(&the_api), limits(the_limits), token(std::move(the_token)) {}
+        : executor(std::move(io)),
+          api(&the_api),
+          limits(the_limits),
+          token(std::move(the_token)),
+          warnings(executor) {}
 
     struct TcpListener {
         std::string configured_host;
@@ -44,10 +50,12 @@ struct Shared {
     Api* api;
     ServerLimits limits;
     base::Secret token;
+    std::uint64_t tokens = 1;  // so many there were: tells a changed one
+    net::LimitedLog warnings;
     std::vector<TcpListener> tcp_listeners;
     std::optional<local::acceptor> control;
     std::string control_path;
-    std::unordered_set<Stream*> tcp_streams, control_streams;
+    Connections tcp_connections, control_connections;
     bool stopped = false;
 };
 using SharedPointer = std::shared_ptr<Shared>;

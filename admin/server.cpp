@@ -33,11 +33,18 @@ void log_broken_session(std::exception_ptr failure) {
 
 void start_session(const SharedPointer& shared, asio::generic::stream_protocol::socket socket,
                    std::optional<TcpSide> listen) {
-    const auto& streams = listen ? shared->tcp_streams : shared->control_streams;
-    if (streams.size() >= shared->limits.connections) {
-        base::log_warning("admin connection refused: too many are open",
-                          {{"limit", shared->limits.connections}});
+    Connections& others = listen ? shared->tcp_connections : shared->control_connections;
+    const std::size_t most = shared->limits.connections;
+    const Connections::Room room = others.make_room(most);
+    if (room == Connections::Room::none) {
+        shared->warnings.warning("refused", "admin connection refused: too many are open",
+                                 {{"limit", most}});
         return;  // closes it
+    }
+    if (room == Connections::Room::made) {
+        shared->warnings.warning("closed",
+                                 "admin connection closed for a newer one: too many are open",
+                                 {{"limit", most}});
     }
     asio::co_spawn(shared->executor, run_session(shared, std::move(socket), std::move(listen)),
                    log_broken_session);
@@ -70,7 +77,6 @@ asio::awaitable<void> accept_tcp(SharedPointer shared, std::size_t index) {
         facts.configured_host = listener.configured_host;
         facts.local_address = here.address().to_string();
         facts.local_port = here.port();
-        facts.token = shared->token;
         start_session(shared, asio::generic::stream_protocol::socket{std::move(socket)},
                       std::move(facts));
     }
@@ -144,7 +150,10 @@ void Server::set_token(base::Secret token) {
     };
     const auto& listeners = state_->tcp_listeners;
     if (token.empty() && !std::all_of(listeners.begin(), listeners.end(), on_loopback)) return;
+    if (state_->token == token) return;
     state_->token = std::move(token);
+    ++state_->tokens;
+    state_->tcp_connections.close_between_answers();
 }
 
 void Server::stop() {
@@ -156,8 +165,8 @@ void Server::stop() {
         state_->control->close(ignored);
         ::unlink(state_->control_path.c_str());
     }
-    for (Stream* stream : state_->tcp_streams) stream->socket().close(ignored);
-    for (Stream* stream : state_->control_streams) stream->socket().close(ignored);
+    state_->tcp_connections.close_all();
+    state_->control_connections.close_all();
 }
 
 }  // namespace admin

@@ -16,7 +16,11 @@ namespace admin {
 struct ServerLimits {
     std::size_t header_bytes = 8 * 1024;
     std::size_t body_bytes = 1024 * 1024;
-    std::size_t connections = 64;  // over TCP, and as many again over control.sock
+    // Over TCP, and as many again over control.sock. One that waits for its client gives way to a
+    // newer one.
+    std::size_t connections = 64;
+    // For all of a request, until a first one was whole and let in. Not more than the timeout.
+    base::Duration first_request = std::chrono::seconds{5};
     base::Duration timeout = std::chrono::seconds{30};  // per request, answer step and idle wait
 };
 
@@ -34,8 +38,8 @@ class Server {
     Server& operator=(const Server&) = delete;
 
     [[nodiscard]] std::vector<std::string> addresses() const;  // as bound: "127.0.0.1:8025"
-    // For requests from now on. No token at all is not taken while an address off loopback is
-    // served.
+    // For requests from now on; connections that had the old one end. No token at all is not taken
+    // while an address off loopback is served.
     void set_token(base::Secret token);
     void stop();  // closes listeners and connections, removes the socket's file
 

@@ -1,5 +1,6 @@
 """What open connections see when relay stops or reloads."""
 
+import contextlib
 import http.client
 import socket
 import re
@@ -145,6 +146,28 @@ class ReloadTest(SystemCase):
         self.assertEqual(401, self.admin_status(relay, admin["token"]))
         self.assertEqual(200, self.admin_status(relay, fresh["token"]))
 
+    def test_what_the_old_token_opened_ends_with_it(self):
+        server = self.fake()
+        admin = {"listen": ["127.0.0.1:0"], "token": "first-token-of-the-admin"}
+        relay = self.relay(self.smarthost(server), admin=admin)
+        port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
+        header = {"Authorization": f"Bearer {admin['token']}"}
+        kept, events = (http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in "ab")
+        self.addCleanup(kept.close)
+        self.addCleanup(events.close)
+        kept.request("GET", "/api/v1/status", headers=header)
+        self.assertEqual(200, (answer := kept.getresponse()).status)
+        answer.read()
+        events.request("GET", "/api/v1/events", headers=header)
+        stream = events.getresponse()
+        self.assertEqual(200, stream.status)
+        relay.configure([self.smarthost(server)],
+                        admin={**admin, "token": "second-token-of-the-admin"})
+        relay.reload()
+        relay.wait_for_log("configuration reloaded")
+        self.assertEqual(b"", kept.sock.recv(1))  # closed
+        stream.read()  # to the end, which comes
+
     def test_a_log_that_cannot_be_opened_leaves_all_settings_as_they_were(self):
         server = self.fake()
         relay = self.relay(self.smarthost(server))
@@ -182,6 +205,24 @@ class ReloadTest(SystemCase):
         relay.wait_for_log("taken out of the configuration: restart relay")
         self.send(relay)  # the other port goes on
         server.wait_for(1)
+
+
+class AdminTest(SystemCase):
+    def test_connections_that_drip_keep_nobody_out(self):
+        relay = self.relay(self.smarthost(self.fake()), admin={"listen": ["127.0.0.1:0"]})
+        port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
+        dripping = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(80)]
+        for each in dripping:
+            self.addCleanup(each.close)
+        for _ in range(20):
+            for each in dripping:
+                with contextlib.suppress(OSError):  # it gave way to another one
+                    each.send(b"G")
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            with contextlib.closing(connection):
+                connection.request("GET", "/healthz")
+                self.assertEqual(200, connection.getresponse().status)
+        self.assertLessEqual(relay.log().count("closed for a newer one"), 41)
 
 
 class GatewayTest(SystemCase):

@@ -83,6 +83,44 @@ std::size_t count(const std::string& text, const std::string& word) {
     return times;
 }
 
+// A client that keeps its connection; what it hears is looked at without waiting.
+class Client {
+ public:
+    void connect(const Served& served) {
+        socket_.connect(served.endpoint());
+        socket_.non_blocking(true);
+    }
+    void say(const std::string& bytes) {
+        boost::system::error_code closed;
+        asio::write(socket_, asio::buffer(bytes), closed);
+    }
+    bool has_answer(std::size_t answers = 1) {
+        look();
+        return count(heard_, "HTTP/1.1 ") >= answers;
+    }
+    bool is_closed() {
+        look();
+        return closed_;
+    }
+    [[nodiscard]] const std::string& answer() const { return heard_; }
+
+ private:
+    void look() {
+        boost::system::error_code error;
+        asio::read(socket_, asio::dynamic_buffer(heard_), error);
+        closed_ = closed_ || (error && error != asio::error::would_block);
+    }
+
+    static asio::io_context& context() {  // nothing runs on it
+        static asio::io_context own;
+        return own;
+    }
+
+    tcp::socket socket_{context()};
+    std::string heard_;
+    bool closed_ = false;
+};
+
 std::string body_of(const std::string& answer) {
     return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
 }
@@ -228,26 +266,96 @@ TEST_CASE("connections past the limit are closed; the control socket keeps its o
     admin::ServerLimits limits;
     limits.connections = 2;
     Served served{Served::loopback(), limits};
-    asio::io_context own;
-    std::vector<tcp::socket> open;
-    for (int i = 0; i < 2; ++i) {
-        open.emplace_back(own).connect(served.endpoint());
-        asio::write(open.back(),
-                    asio::buffer("GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n"));
-        served.run_until([&] { return open.back().available() > 0; });
+    std::vector<Client> open(2);
+    for (Client& each : open) {
+        each.connect(served);
+        each.say("GET /api/v1/events HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n");
+        served.run_until([&] { return each.has_answer(); });
     }
     CHECK(served.ask("GET /healthz").empty());
     CHECK(served
               .talk(local::endpoint{served.control()},
                     "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
               .starts_with("HTTP/1.1 200"));
-    open.clear();
-    std::string answer;
+}
+
+TEST_CASE("whoever keeps silent or idle gives way to a newer connection", "[admin]") {
+    admin::ServerLimits limits;
+    limits.connections = 3;
+    Served served{Served::loopback(), limits};
+    const std::string health = "GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n";
+    Client idle, newer;
+    idle.connect(served);
+    idle.say(health);
+    served.run_until([&] { return idle.has_answer(); });
+    std::vector<Client> silent(5);
+    for (Client& each : silent) {
+        each.connect(served);
+        each.say("GET /heal");
+    }
+    served.run_until([&] { return silent[2].is_closed() && silent[0].is_closed(); });
+    CHECK(served.ask("GET /healthz").starts_with("HTTP/1.1 200"));
+    idle.say(health);  // it was heard: the silent ones went before it
+    served.run_until([&] { return idle.has_answer(2); });
+    CHECK_FALSE(idle.is_closed());
+    for (Client& each : silent) {
+        each = Client{};
+        each.connect(served);
+        each.say(health);
+        served.run_until([&] { return each.has_answer(); });
+    }
+    CHECK(idle.is_closed());  // of those that were heard the one that has been idle for longest
+}
+
+TEST_CASE("a byte now and then gives no more time for the first request", "[admin]") {
+    admin::ServerLimits limits;
+    limits.first_request = std::chrono::milliseconds{300};
+    limits.header_bytes = 1 << 30;
+    Served served{Served::loopback(), limits};
+    Client dripping;
+    dripping.connect(served);
+    dripping.say("GET /healthz HTTP/1.1\r\nX: ");
+    const auto began = std::chrono::steady_clock::now();
     served.run_until([&] {
-        answer = served.ask("GET /healthz");
-        return !answer.empty();
+        dripping.say("x");
+        return dripping.is_closed();
     });
-    CHECK(answer.starts_with("HTTP/1.1 200"));
+    CHECK(dripping.answer().empty());
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{10});
+}
+
+TEST_CASE("a changed token ends what the old one opened", "[admin]") {
+    admin::Options options = Served::loopback();
+    options.token = base::Secret{"old"};
+    Served served{options};
+    const auto request = [&](const std::string& path, const std::string& token) {
+        return "GET " + path + " HTTP/1.1\r\nHost: " + served.host() +
+               "\r\nAuthorization: Bearer " + token + "\r\n\r\n";
+    };
+    Client idle, events, begun;
+    idle.connect(served);
+    idle.say(request("/api/v1/status", "old"));
+    events.connect(served);
+    events.say(request("/api/v1/events", "old"));
+    begun.connect(served);
+    begun.say("GET /api/v1/status HTTP/1.1\r\n");
+    served.run_until([&] { return idle.has_answer() && events.has_answer(); });
+    served.server->set_token(base::Secret{"old"});
+    idle.say(request("/api/v1/status", "old"));
+    served.run_until([&] { return idle.has_answer(2); });
+
+    served.server->set_token(base::Secret{"new"});
+    served.run_until([&] { return idle.is_closed() && events.is_closed(); });
+    begun.say("Host: " + served.host() + "\r\nAuthorization: Bearer old\r\n\r\n");
+    served.run_until([&] { return begun.has_answer(); });
+    CHECK(begun.answer().starts_with("HTTP/1.1 401"));
+    CHECK(served.ask("GET /api/v1/status", "Authorization: Bearer old\r\n")
+              .starts_with("HTTP/1.1 401"));
+    Client fresh;
+    fresh.connect(served);
+    fresh.say(request("/api/v1/status", "new"));
+    served.run_until([&] { return fresh.has_answer(); });
+    CHECK(fresh.answer().starts_with("HTTP/1.1 200"));
 }
 
 TEST_CASE("a large message streams from its file, byte for byte", "[admin]") {

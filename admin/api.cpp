@@ -1,7 +1,6 @@
 #include "admin/api.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "admin/json.hpp"
 #include "admin/routes.hpp"
@@ -92,7 +91,7 @@ ApiResponse error_response(unsigned status, std::string_view code, std::string_v
     object["error"] = std::move(error);
     ApiResponse response;
     response.status = status;
-    response.body = json::serialize(object) + "\n";
+    response.body = json_line(object);
     return response;
 }
 
@@ -122,7 +121,7 @@ ApiResponse spool_error_response(const spool::SpoolError& error) {
 
 ApiResponse json_response(const json::value& value) {
     ApiResponse response;
-    response.body = json::serialize(value) + "\n";
+    response.body = json_line(value);
     return response;
 }
 

@@ -1,7 +1,9 @@
 #include "admin/json.hpp"
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
+#include "base/hidden_characters.hpp"
 #include "base/text.hpp"
 
 namespace admin {
@@ -105,6 +107,10 @@ std::string valid_utf8(std::string_view text) {
         text.remove_prefix(length);
     }
     return valid;
+}
+
+std::string json_line(const json::value& value) {
+    return base::json_without_hidden_characters(json::serialize(value)) + "\n";
 }
 
 json::object message_json(const spool::Message& message) {

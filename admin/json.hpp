@@ -13,6 +13,10 @@ namespace admin {
 // that what we send is always JSON (RFC 8259 section 8.1). Control characters are escaped later.
 [[nodiscard]] std::string valid_utf8(std::string_view text);
 
+// The value on one line, with its end. A terminal that shows it obeys nothing in it: hidden
+// characters (base/hidden_characters.hpp) are written as \uXXXX, which means the same.
+[[nodiscard]] std::string json_line(const boost::json::value& value);
+
 [[nodiscard]] boost::json::object message_json(const spool::Message& message);
 [[nodiscard]] boost::json::object attempt_json(const spool::Attempt& attempt);
 [[nodiscard]] boost::json::object summary_json(const spool::Summary& summary);

@@ -1,7 +1,10 @@
 #include "base/hidden_characters.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 
 namespace base {
@@ -49,6 +52,15 @@ char32_t code_of(std::string_view character) {
     return code;
 }
 
+void append_json_escape(std::string& out, char32_t code) {
+    if (code < 0x10000) {
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<std::uint32_t>(code));
+        return;
+    }
+    append_json_escape(out, 0xD800 + ((code - 0x10000) >> 10));
+    append_json_escape(out, 0xDC00 + ((code - 0x10000) & 0x3FF));
+}
+
 }  // namespace
 
 bool is_hidden_character(std::string_view character) {
@@ -69,6 +81,27 @@ bool has_hidden_characters(std::string_view text) {
         text.remove_prefix(length);
     }
     return false;
+}
+
+std::string json_without_hidden_characters(std::string_view json) {
+    const auto may_be_hidden = [](char c) { return static_cast<unsigned char>(c) >= 0x7F; };
+    std::string out;
+    out.reserve(json.size());
+    while (true) {
+        const auto plain = std::find_if(json.begin(), json.end(), may_be_hidden);
+        out.append(json.begin(), plain);
+        json.remove_prefix(static_cast<std::size_t>(plain - json.begin()));
+        if (json.empty()) return out;
+        const std::size_t length =
+            std::min(length_by(static_cast<unsigned char>(json[0])), json.size());
+        const std::string_view character = json.substr(0, length);
+        if ((length > 1 || json[0] == '\x7F') && is_hidden_character(character)) {
+            append_json_escape(out, code_of(character));
+        } else {
+            out += character;
+        }
+        json.remove_prefix(length);
+    }
 }
 
 }  // namespace base

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace base {
@@ -13,5 +14,9 @@ namespace base {
 // Of one character, in valid UTF-8.
 [[nodiscard]] bool is_hidden_character(std::string_view character);
 [[nodiscard]] bool has_hidden_characters(std::string_view text);
+
+// A JSON text with each of them that is not ASCII, and DEL, as \uXXXX: it has the same value, and a
+// terminal shows what is there. Those of ASCII a JSON text has between its values only.
+[[nodiscard]] std::string json_without_hidden_characters(std::string_view json);
 
 }  // namespace base

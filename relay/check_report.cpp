@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <string_view>
 
+#include "admin/json.hpp"
+
 namespace relay {
 namespace {
 
@@ -110,7 +112,7 @@ std::string check_json(const config::LoadResult& result) {
     report["problems"] = problems_json(result.problems);
     report["warnings"] = problems_json(result.settings.warnings);
     report["settings"] = std::move(lines);
-    return boost::json::serialize(report) + '\n';
+    return admin::json_line(report);
 }
 
 }  // namespace relay

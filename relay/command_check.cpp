@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "admin/json.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "delivery/attempt.hpp"
@@ -204,7 +205,7 @@ std::string with_sign_ins(const std::string& report, const std::vector<SignIn>& 
     }
     object["online"] = std::move(online);
     object["ok"] = object["ok"].as_bool() && all_ok(results);
-    return boost::json::serialize(object) + "\n";
+    return admin::json_line(object);
 }
 
 void print_sign_ins(const std::vector<SignIn>& results) {

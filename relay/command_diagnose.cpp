@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <cctype>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <fstream>
 #include <memory>
 
+#include "admin/json.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "config/system_defaults.hpp"
@@ -170,7 +170,7 @@ ExitStatus show(const Context& context, const DiagnoseFlags& flags,
         if (!report.good) {
             told.fixes.push_back(diagnose::retest_fix(retest_command(context, flags)));
         }
-        print(boost::json::serialize(diagnose::report_json(told)) + "\n");
+        print(admin::json_line(diagnose::report_json(told)));
     } else if (flags.html != "-") {
         print(text_for(context, flags, report));
     }

@@ -1,9 +1,9 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <set>
 
+#include "admin/json.hpp"
 #include "admin/target.hpp"
 #include "base/message_id.hpp"
 #include "relay/commands.hpp"
@@ -48,7 +48,7 @@ ExitStatus list_as_json(ControlChannel& channel, const SelectionOptions& options
     json::object all;
     all["messages"] = std::move(messages);
     all["next"] = done->empty() ? json::value(nullptr) : json::value(*done);
-    print(json::serialize(all) + "\n");
+    print(admin::json_line(std::move(all)));
     return ExitStatus::done;
 }
 
@@ -106,7 +106,7 @@ void add_show(CLI::App& queue, Context& context) {
                 const auto message = call_api(channel, "GET", message_target(*id));
                 if (!message) return fail(message.error().message);
                 print(context.json
-                          ? json::serialize(*message) + "\n"
+                          ? admin::json_line(*message)
                           : message_story(ApiView{*message}, standard_output(context.color),
                                           base::SystemClock{}.now(), channel.online()));
                 return ExitStatus::done;
@@ -195,7 +195,7 @@ ExitStatus change(ControlChannel& channel, const Context& context, const Verb& v
     if (context.json) {
         json::object object;
         object["changed"] = changed.count;
-        print(json::serialize(object) + "\n");
+        print(admin::json_line(object));
     } else if (changed.count > 0 || !changed.failed) {
         const std::string noun = changed.count == 1 ? " message " : " messages ";
         print(std::to_string(changed.count) + noun + past + "\n");
@@ -255,7 +255,7 @@ void add_stats(CLI::App& queue, Context& context) {
         return with_channel(context, Purpose::look, [&](ControlChannel& channel) {
             const auto stats = call_api(channel, "GET", "/api/v1/stats");
             if (!stats) return fail(stats.error().message);
-            print(context.json ? json::serialize(*stats) + "\n"
+            print(context.json ? admin::json_line(*stats)
                                : stats_text(ApiView{*stats}, base::SystemClock{}.now()));
             return ExitStatus::done;
         });

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
@@ -228,7 +227,7 @@ class Narrator {
         object["reply"] = admin::valid_utf8(first_bad(results).reply);
         object["recipients"] = std::move(recipients);
         object["steps"] = std::move(steps_);
-        print(json::serialize(object) + "\n");
+        print(admin::json_line(object));
     }
 
  private:

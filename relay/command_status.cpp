@@ -1,5 +1,5 @@
-#include <boost/json/serialize.hpp>
 
+#include "admin/json.hpp"
 #include "relay/api_view.hpp"
 #include "relay/commands.hpp"
 #include "relay/output.hpp"
@@ -33,7 +33,7 @@ ExitStatus show_status(const Context& context) {
     } else {
         status = offline_status(ApiView{*status});
     }
-    print(context.json ? json::serialize(*status) + "\n"
+    print(context.json ? admin::json_line(*status)
                        : status_text(ApiView{*status}, standard_output(context.color),
                                      base::SystemClock{}.now()));
     if (running) return ExitStatus::done;

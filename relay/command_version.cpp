@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/version.hpp>
 
+#include "admin/json.hpp"
 #include "relay/cli.hpp"
 #include "relay/commands.hpp"
 #include "relay/output.hpp"
@@ -66,7 +66,7 @@ std::string as_json() {
     object["build"] = build_type();
     object["compiler"] = compiler();
     object["libraries"] = std::move(libraries);
-    return boost::json::serialize(object) + "\n";
+    return admin::json_line(object);
 }
 
 std::string as_text() {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
+#include "admin/json.hpp"
 #include "base/text.hpp"
 #include "diagnose/provider_catalogue.hpp"
 
@@ -116,7 +116,7 @@ std::string explain_json(const std::vector<Explanation>& found) {
     object["fix"] = text_or_null(explanation.fix);
     object["who_fixes"] = text_or_null(explanation.who_fixes);
     object["retry"] = text_or_null(explanation.retry);
-    return boost::json::serialize(object) + "\n";
+    return admin::json_line(object);
 }
 
 }  // namespace relay

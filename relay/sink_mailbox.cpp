@@ -6,10 +6,10 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <utility>
 
+#include "admin/json.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "smtp/envelope_names.hpp"
@@ -58,7 +58,7 @@ std::string envelope_json(const SinkMessage& message) {
         tls["cipher"] = message.tls_cipher;
         object["tls"] = std::move(tls);
     }
-    return json::serialize(object) + "\n";
+    return admin::json_line(object);
 }
 
 base::Error write_error(const std::filesystem::path& path, int number) {

@@ -106,6 +106,17 @@ TEST_CASE("characters that nobody sees are shown, their neighbours are text", "[
     CHECK(base::has_hidden_characters("\xC2\x9B"));
 }
 
+TEST_CASE("a JSON text says what is hidden in it, and keeps its value", "[base]") {
+    using base::json_without_hidden_characters;
+    CHECK(json_without_hidden_characters("{\"a\":\"b\\n\u00e9\u20ac\U0001F600\"}\n") ==
+          "{\"a\":\"b\\n\u00e9\u20ac\U0001F600\"}\n");
+    CHECK(json_without_hidden_characters("[\"\u009b31m\x7f\"]") == "[\"\\u009b31m\\u007f\"]");
+    CHECK(json_without_hidden_characters("\"\u202e\u200b.\u2066\"") ==
+          "\"\\u202e\\u200b.\\u2066\"");
+    CHECK(json_without_hidden_characters("\"\U000E0041\"") == "\"\\udb40\\udc41\"");
+    CHECK(json_without_hidden_characters("\"\xC2").size() == 2);  // no UTF-8
+}
+
 TEST_CASE("text for terminals is cut at the limit and says so", "[base]") {
     CHECK(base::printable("12345", 5) == "12345");
     CHECK(base::printable("123456", 5) == "12345...");

@@ -1,5 +1,6 @@
 """What packaging/ installs: the units, the Debian package, the completion, the container's confinement."""
 
+import configparser
 import json
 import os
 import pathlib
@@ -55,6 +56,18 @@ class UnitsTest(SystemCase):
         done = run("systemd-analyze", "verify", folder / "relay.service", folder / "relay.socket")
         complaints = [line for line in done.stderr.splitlines() if "relay." in line]
         self.assertEqual([], complaints)
+
+    def test_the_service_comes_back_however_often_it_could_not_start(self):
+        unit = configparser.ConfigParser(strict=False, interpolation=None)
+        unit.optionxform = str
+        unit.read(UNITS / "relay.service")
+        self.assertEqual("0", unit["Unit"]["StartLimitIntervalSec"])
+        self.assertEqual("on-failure", unit["Service"]["Restart"])
+        late = self.relay(self.smarthost(self.fake()), start=False,
+                          server={"listen": ["192.0.2.1:2525"],
+                                  "allow_clients": ["192.0.2.0/24"]})
+        status = late.command("run", check=False).returncode
+        self.assertNotIn(str(status), ["0", *unit["Service"]["RestartPreventExitStatus"].split()])
 
     def test_the_user_of_the_service_is_made(self):
         need("systemd-sysusers")

@@ -80,6 +80,9 @@ class Engine final : private Dispatcher {
     void submit_report(std::shared_ptr<Job> job, spool::Report report);
     void note_round(const Job& job);
     void recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due);
+    // Each returns at once while there is nothing new to say.
+    void note_unrecorded(Job& job, const spool::SpoolError& error);
+    void note_settled(Job& job, bool recorded);
     boost::asio::awaitable<void> record_with_reports(std::shared_ptr<Job> job);
     boost::asio::awaitable<void> read_original(Job& job);
     boost::asio::awaitable<void> retry_record(std::shared_ptr<Job> job);
@@ -104,6 +107,8 @@ class Engine final : private Dispatcher {
     std::size_t under_way_ = 0;  // with a connection or being recorded
     std::uint64_t bytes_ = 0;    // of bodies held in ready_
     std::string unreadable_;     // why the spool could not be read, while it cannot
+    std::size_t unrecorded_ = 0;  // outcomes that the spool refuses at present
+    std::optional<spool::Problem> record_problem_;  // and why, as last told
     bool taking_ = false;        // a take_due() is under way
     bool more_waiting_ = false;  // the spool has more that is due
     bool stopping_ = false;

@@ -6,7 +6,9 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "delivery/attempt.hpp"
@@ -54,6 +56,33 @@ void log_given_up(const Job& job, const Decision& decision) {
                                  {"to", to},
                                  {"problem", reason},
                                  base::LogField::unless_empty("reply", reply)});
+}
+
+void log_decision(const Job& job, const Decision& decision) {
+    log_given_up(job, decision);
+    if (job.body_lost) {
+        base::log_error("message put on hold: its content is lost",
+                        {{"id", job.message().id},
+                         {"remedy",
+                          "put its file back and relay queue release, or relay queue "
+                          "delete"}});
+    } else if (decision.state == spool::MessageState::held) {
+        base::log_warning("message put on hold: its deliveries come to no end",
+                          {{"id", job.message().id}, {"remedy", "relay queue release"}});
+    }
+}
+
+struct QueuedReport {
+    base::MessageId id;
+    std::string to;
+};
+
+std::vector<QueuedReport> reports_in(const spool::Report& report) {
+    std::vector<QueuedReport> found;
+    for (const spool::NewMessage& each : report.reports) {
+        found.push_back({each.id, each.envelope.recipients.front().address});
+    }
+    return found;
 }
 
 }  // namespace
@@ -133,17 +162,7 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
     report.due = decision.due;
     report.warned = decision.warned;
     report.wedged = decision.wedged;
-    log_given_up(job, decision);
-    if (job.body_lost) {
-        base::log_error("message put on hold: its content is lost",
-                        {{"id", report.id},
-                         {"remedy",
-                          "put its file back and relay queue release, or relay queue "
-                          "delete"}});
-    } else if (decision.state == spool::MessageState::held) {
-        base::log_warning("message put on hold: its deliveries come to no end",
-                          {{"id", report.id}, {"remedy", "relay queue release"}});
-    }
+    if (!job.unrecorded) log_decision(job, decision);
 
     for (const ReportWish& wish : decision.reports) {
         BounceInput input;
@@ -158,9 +177,6 @@ spool::Report Engine::report_for(const Job& job, const Decision& decision) const
         std::optional<spool::NewMessage> bounce =
             make_bounce(input, options_, surroundings_.spool->new_body());
         if (!bounce) continue;
-        base::log_info("report queued", {{"id", bounce->id},
-                                         {"about", job.message().id},
-                                         {"to", bounce->envelope.recipients.front().address}});
         report.reports.push_back(std::move(*bounce));
     }
     return report;
@@ -200,12 +216,16 @@ asio::awaitable<void> Engine::read_original(Job& job) {
 void Engine::submit_report(std::shared_ptr<Job> job, spool::Report report) {
     if (!report.whole) note_round(*job);
     const base::Time due = report.due;
-    const bool reports = !report.reports.empty();
-    surroundings_.spool->record(std::move(report),
-                                [this, job, due, reports](const spool::Outcome<>& outcome) {
-                                    recorded(job, outcome, due);
-                                    if (outcome && reports) note_waiting();
-                                });
+    std::vector<QueuedReport> reports = reports_in(report);
+    surroundings_.spool->record(std::move(report), [this, job, due, reports = std::move(reports)](
+                                                       const spool::Outcome<>& outcome) {
+        recorded(job, outcome, due);
+        if (!outcome || reports.empty()) return;
+        for (const auto& [id, to] : reports) {
+            base::log_info("report queued", {{"id", id}, {"about", job->message().id}, {"to", to}});
+        }
+        note_waiting();
+    });
 }
 
 // For whoever takes the message next, at once.
@@ -221,21 +241,41 @@ void Engine::note_round(const Job& job) {
 
 void Engine::recorded(std::shared_ptr<Job> job, const spool::Outcome<>& outcome, base::Time due) {
     if (!outcome) {
-        base::log_error("the outcome of a delivery cannot be recorded; relay keeps trying",
-                        {{"id", job->message().id}, {"problem", outcome.error().message}});
-        if (!stopping_ && outcome.error().problem != spool::Problem::not_found) {
+        const spool::SpoolError& error = outcome.error();
+        if (!stopping_ && error.problem != spool::Problem::not_found) {
+            note_unrecorded(*job, error);
             asio::co_spawn(surroundings_.executor, retry_record(job),
                            [this, job](const std::exception_ptr& problem) {
                                if (problem) record_broken(job, problem);
                            });
             return;
         }
+        base::log_error("the outcome of a delivery cannot be recorded",
+                        {{"id", job->message().id}, {"problem", error.message}});
     }
+    note_settled(*job, outcome.has_value());
     --under_way_;
     --active_;
     if (due != base::Time{}) arm_timer(due);
     take_more();
     wake_stopper();
+}
+
+// Once for all messages and all tries: on a full disk there may be thousands, every two seconds.
+void Engine::note_unrecorded(Job& job, const spool::SpoolError& error) {
+    if (!std::exchange(job.unrecorded, true)) ++unrecorded_;
+    if (record_problem_ == error.problem) return;
+    record_problem_ = error.problem;
+    base::log_error(
+        "outcomes of deliveries cannot be recorded: relay keeps them in memory and "
+        "tries again until it can",
+        {{"id", job.message().id}, {"problem", error.message}});
+}
+
+void Engine::note_settled(Job& job, bool recorded) {
+    if (!std::exchange(job.unrecorded, false) || --unrecorded_ > 0) return;
+    record_problem_.reset();
+    if (recorded) base::log_info("outcomes of deliveries are recorded again");
 }
 
 // Without the record the message would be sent again, so it is kept in hand until the spool takes

@@ -49,6 +49,7 @@ struct Job {
     bool dot_marked = false;  // the present attempt got as far as a final dot
 
     // What the attempt came to, kept until the spool has it.
+    bool unrecorded = false;  // the spool has refused it before
     std::vector<RecipientOutcome> outcomes;
     spool::Attempt attempt;
     std::string remote_host;                     // the smarthost of the attempt, as configured

@@ -1,5 +1,10 @@
 // What becomes of a message when a smarthost, a connection or the spool fails under it.
+#include <algorithm>
+#include <fstream>
+
+#include "base/log.hpp"
 #include "bed.hpp"
+#include "tests/support/folder.hpp"
 
 using namespace delivery_test;
 using delivery::Health;
@@ -301,6 +306,41 @@ TEST_CASE("an outcome that the spool does not take is kept until it does", "[del
     const base::MessageId id = bed.submit();
     bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
     CHECK(host.taken().size() == 1);
+}
+
+namespace {
+
+std::size_t lines_with(const std::filesystem::path& file, std::string_view words) {
+    std::ifstream stream{file};
+    std::size_t count = 0;
+    for (std::string line; std::getline(stream, line);) {
+        if (line.find(words) != std::string::npos) ++count;
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a spool that takes no outcomes is told of once, and once when it does", "[delivery]") {
+    Bed bed;
+    const test::Folder folder;
+    const auto lines = folder / "relay.log";
+    REQUIRE(base::open_log({base::LogLevel::info, base::LogFormat::text, lines}).has_value());
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host);
+    host.on("RCPT", {"550 5.1.1 no"});
+    bed.start();
+    bed.spool->failing_records = 25;
+    std::vector<base::MessageId> sent;
+    for (int i = 0; i < 10; ++i) sent.push_back(bed.submit());
+    bed.run_until([&] {
+        return std::ranges::all_of(
+            sent, [&](const auto& id) { return bed.state(id) == MessageState::failed; });
+    });
+    CHECK(lines_with(lines, "outcomes of deliveries cannot be recorded") == 1);
+    CHECK(lines_with(lines, "outcomes of deliveries are recorded again") == 1);
+    CHECK(lines_with(lines, "the disk is on fire") == 1);
+    CHECK(lines_with(lines, "report queued") == 10);
 }
 
 TEST_CASE("large content is rewritten for a smarthost without 8BITMIME, each in its turn",

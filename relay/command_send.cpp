@@ -424,7 +424,7 @@ void add_send_command(CLI::App& root, Context& context) {
                             ->needs(password);
     password->needs(user);
     command->add_option("--wait", options->wait, "How long to follow the message (60s)")
-        ->type_name("TIME");
+        ->type_name("DURATION");
 }
 
 }  // namespace relay

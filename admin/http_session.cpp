@@ -237,7 +237,8 @@ asio::awaitable<bool> Session::serve_request() {
         co_return false;
     }
     const bool more = co_await respond(std::move(response), keep && token_holds());
-    co_return more && token_holds();
+    if (!token_holds()) co_return false;
+    co_return more;
 }
 
 asio::awaitable<bool> Session::read_body(Parser& parser) {

@@ -107,8 +107,6 @@ class Engine final : private Dispatcher {
     std::size_t under_way_ = 0;  // with a connection or being recorded
     std::uint64_t bytes_ = 0;    // of bodies held in ready_
     std::string unreadable_;     // why the spool could not be read, while it cannot
-    std::size_t unrecorded_ = 0;  // outcomes that the spool refuses at present
-    std::optional<spool::Problem> record_problem_;  // and why, as last told
     bool taking_ = false;        // a take_due() is under way
     bool more_waiting_ = false;  // the spool has more that is due
     bool stopping_ = false;
@@ -126,6 +124,9 @@ class Engine final : private Dispatcher {
     boost::asio::steady_timer timer_;
     boost::asio::steady_timer watch_timer_;
     boost::asio::steady_timer stopper_;
+    // Outcomes that the spool refuses at present, and why, as last told.
+    std::size_t unrecorded_ = 0;
+    std::optional<spool::Problem> record_problem_;
 };
 
 }  // namespace delivery

@@ -1,8 +1,8 @@
-"""Clients that say more, or try more often, than a server should have to bear."""
+"""Clients that are more, say more or try more often than a server should have to bear."""
 
 import base64
 import concurrent.futures
-import pathlib
+import os
 import socket
 import ssl
 import subprocess
@@ -10,25 +10,70 @@ import time
 import unittest
 
 from support.case import SystemCase
+from support.memory import memory_of
 from support.raw_client import RawClient
 from support.relay import BINARY
-from support.waiting import SANITIZED, wait_until
+from support.waiting import wait_until
 
 KIB = 1024
 
 
-def memory_of(process):
-    """In bytes, of relay alone."""
-    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * KIB
-    raise AssertionError("no VmRSS")
+class ConnectionsTest(SystemCase):
+    def test_idle_connections_are_many_cheap_and_in_nobodys_way(self):
+        count = int(os.environ.get("RELAY_IDLE_CONNECTIONS", "1000"))
+        relay = self.relay(self.smarthost(self.fake()), server={"max_connections": count + 5})
+        self.send(relay)
+        before = memory_of(relay.process)
+        sockets = []
+        try:
+            for _ in range(count):
+                sockets.append(socket.create_connection(("127.0.0.1", relay.port)))
+            for each in sockets:
+                each.settimeout(30)
+                self.assertTrue(each.recv(200).startswith(b"220"))
+            each_took = (memory_of(relay.process) - before) / count
+            print(f"{count} idle connections, {each_took / KIB:.1f} KiB each")
+            self.assertLess(each_took, 16 * KIB)
+            self.send(relay)
+        finally:
+            for each in sockets:
+                each.close()
+
+    def test_connections_past_the_limits_are_told_and_the_rest_served(self):
+        relay = self.relay(self.smarthost(self.fake()), server={"max_connections": 5})
+        held = [RawClient(relay.port) for _ in range(5)]
+        for client in held:
+            self.addCleanup(client.close)
+        with RawClient(relay.port) as refused:
+            self.assertEqual(421, refused.greeting[0])
+        held[0].expect("NOOP", 250)
+        held[0].expect("QUIT", 221)
+
+        def one_more():
+            with RawClient(relay.port) as client:
+                return client.greeting[0] == 220
+        wait_until(one_more, "room for another client")
+
+    def test_one_client_address_takes_no_more_than_its_share(self):
+        relay = self.relay(self.smarthost(self.fake()),
+                           server={"max_connections_per_client": 2})
+
+        def greeting(source):
+            client = socket.create_connection(("127.0.0.1", relay.port), timeout=30,
+                                              source_address=(source, 0))
+            self.addCleanup(client.close)
+            return client, client.recv(200)[:10]
+        first, said = greeting("127.0.0.1")
+        self.assertEqual(b"220 ", said[:4])
+        self.assertEqual(b"220 ", greeting("127.0.0.1")[1][:4])
+        self.assertEqual(b"421 4.7.0 ", greeting("127.0.0.1")[1])
+        self.assertEqual(b"220 ", greeting("127.0.0.2")[1][:4])  # another address has its own
+        first.close()
+        wait_until(lambda: greeting("127.0.0.1")[1][:4] == b"220 ", "the place of who left")
 
 
 class PipeliningTest(SystemCase):
     def test_replies_that_nobody_reads_are_few(self):
-        if SANITIZED:
-            self.skipTest("a sanitizer's own memory would count")
         relay = self.relay(self.smarthost(self.fake()))
         with RawClient(relay.port) as client:
             client.expect("EHLO first", 250)  # what every first connection costs once

@@ -2,8 +2,8 @@
 
 import contextlib
 import http.client
-import socket
 import re
+import socket
 import ssl
 import time
 import unittest
@@ -87,8 +87,6 @@ class RefusalsTest(SystemCase):
         self.assertEqual(20, relay.log().count("refused client="))
 
 
-    def test_a_declared_size_that_has_no_room_is_refused_before_the_content(self):
-        relay = self.relay(self.smarthost(self.fake()), spool={"max_size": "100KiB"})
     def test_strangers_who_may_not_connect_do_not_fill_the_log(self):
         relay = self.relay(self.smarthost(self.fake()), server={"allow_clients": ["192.0.2.0/24"]})
         for _ in range(500):
@@ -102,6 +100,8 @@ class RefusalsTest(SystemCase):
         told = re.findall(r"left out of the log line=\"connection refused\" .*left_out=(\d+)", relay.log())
         self.assertEqual(500, written + sum(map(int, told)), relay.log())
 
+    def test_a_declared_size_that_has_no_room_is_refused_before_the_content(self):
+        relay = self.relay(self.smarthost(self.fake()), spool={"max_size": "100KiB"})
         with RawClient(relay.port) as client:
             client.expect("EHLO client.example", 250)
             client.expect("MAIL FROM:<app@example.com> SIZE=200000", 452)

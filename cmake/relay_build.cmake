@@ -53,6 +53,9 @@ if(MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Initializers and cold code apart from the rest, as other linkers do unasked: what stays unused
   # is then not mapped with what is used, which saves an idle relay 2 MiB.
   add_link_options(-fuse-ld=mold -Wl,-z,keep-text-section-prefix)
+  if(CMAKE_BUILD_TYPE MATCHES "Rel")
+    add_link_options(-Wl,--compress-debug-sections=zlib)  # what is run from build/ stays small
+  endif()
 endif()
 
 # relay_library(name SOURCES a.cpp ... LINKS other ...): the library of one folder.

@@ -13,7 +13,7 @@ using std::chrono::steady_clock;
 
 // Bounds the time others wait for one transaction, and the pages it dirties.
 constexpr std::size_t most_in_batch = 1000;
-constexpr milliseconds patience{2};
+constexpr milliseconds patience{10};
 constexpr milliseconds idle_after{100};          // quiet for so long is idle
 constexpr milliseconds between_cleanings{1000};  // under load
 constexpr milliseconds between_steps{10};        // while more is left to clean

@@ -42,7 +42,7 @@ struct Housekeeping {
 
 // The committing thread: takes all operations that wait, does them in one transaction, and
 // answers them with one Post (group commit). While one commit syncs, the next batch gathers;
-// patient operations alone begin none for two milliseconds. When there is nothing to do it cleans
+// patient operations alone begin none for ten milliseconds. When there is nothing to do it cleans
 // up.
 class Committer {
  public:

@@ -133,12 +133,14 @@ bool is_host_name(std::string_view text) { return is_domain(text, false); }
 
 bool is_ipv4(std::string_view text) {
     in_addr address{};
-    return ::inet_pton(AF_INET, std::string{text}.c_str(), &address) == 1;
+    return text.find('\0') == std::string_view::npos &&
+           ::inet_pton(AF_INET, std::string{text}.c_str(), &address) == 1;
 }
 
 bool is_ipv6(std::string_view text) {
     in6_addr address{};
-    return ::inet_pton(AF_INET6, std::string{text}.c_str(), &address) == 1;
+    return text.find('\0') == std::string_view::npos &&
+           ::inet_pton(AF_INET6, std::string{text}.c_str(), &address) == 1;
 }
 
 bool is_local_peer(std::string_view host) {

@@ -52,6 +52,7 @@ bool is_address_literal(std::string_view inside) {
     unsigned char bytes[sizeof(in6_addr)];
     constexpr std::string_view tag = "IPv6:";
     if (inside.size() > tag.size() + INET6_ADDRSTRLEN) return false;
+    if (inside.find('\0') != std::string_view::npos) return false;  // inet_pton() stops there
     if (base::starts_with_ignoring_case(inside, tag)) {
         return inet_pton(AF_INET6, std::string(inside.substr(tag.size())).c_str(), bytes) == 1;
     }

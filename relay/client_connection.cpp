@@ -219,7 +219,8 @@ asio::awaitable<bool> ClientConnection::read() {
     const base::Result<std::size_t> count = co_await stream_.read_some(room);
     if (count) {
         // Applications of this host share an address: one with a wrong password stops no other.
-        const bool guards = services_->smtp.auth == smtp::AuthPolicy::required && !caller_.local;
+        const bool guards = services_->smtp.auth == smtp::AuthPolicy::required && !caller_.local &&
+                            !content_ && session_.authenticated_user().empty();
         if (guards) session_.block_sign_in(services_->sign_in_brake->blocks(caller_.address));
         session_.receive({buffer->data(), *count});
         full_reads_ = *count == buffer_size ? full_reads_ + 1 : 0;

@@ -11,7 +11,10 @@ constexpr std::size_t many = 10'000;  // clients remembered before the old ones 
 }  // namespace
 
 void SignInBrake::note_failure(const std::string& client, Moment now) {
-    if (failures_.size() >= many) forget_old(now);
+    if (failures_.size() >= many && now >= next_sweep_) {
+        forget_old(now);
+        next_sweep_ = now + span;
+    }
     Failures& failures = failures_[share_of(client)];
     if (failures.count == 0 || now - failures.since >= span) failures = {now, 0};
     ++failures.count;

@@ -29,6 +29,7 @@ class SignInBrake {
     void forget_old(Moment now);
 
     std::unordered_map<std::string, Failures> failures_;
+    Moment next_sweep_{};
 };
 
 }  // namespace relay

@@ -89,6 +89,10 @@ ServerSession::State::Next ServerSession::State::read_auth_response() {
         refuse_and_close(impatient, "the client sent more than one line in answer to a challenge");
         return std::nullopt;
     }
+    if (sign_in_blocked) {  // since the challenge went out
+        refuse_and_close(blocked, "too many failed sign-ins from this client's address");
+        return std::nullopt;
+    }
     return take_auth_response(line.text);
 }
 

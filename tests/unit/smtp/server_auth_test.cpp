@@ -229,6 +229,18 @@ TEST_CASE("a failed sign-in is told to the driver, and a blocked one is not look
     CHECK(talk.session.authenticated_user().empty());
 }
 
+TEST_CASE("a sign-in that is blocked behind its challenge is not looked at", "[smtp]") {
+    Server server;
+    Conversation talk{server.context};
+    talk.say("EHLO x\r\n");
+    talk.say("AUTH LOGIN\r\n");
+    CHECK(talk.say(encode("alice") + "\r\n").starts_with("334"));
+    talk.session.block_sign_in(true);
+    CHECK(talk.say(encode("secret") + "\r\n").starts_with("421 4.7.0"));
+    CHECK(talk.closed);
+    CHECK(talk.session.authenticated_user().empty());
+}
+
 TEST_CASE("responses have a limit", "[smtp]") {
     Server server;
     Conversation talk{server.context};

@@ -91,17 +91,19 @@ void Store::renew_log() {
     log_doubtful_ = false;
 }
 
-void Store::checkpoint_log(int mode) {
+bool Store::checkpoint_log(int mode) {
     int in_log = 0, moved = 0;
     const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, &in_log, &moved);
     if (code == SQLITE_OK) {
-        if (in_log == moved) remove_forgotten_files();  // all of the log was synced for it
-        return;
+        if (in_log != moved) return false;
+        remove_forgotten_files();  // all of the log was synced for it
+        return true;
     }
     // A reader in the way only puts a passive one off.
     const bool log_failed = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_FULL;
     if (log_failed) log_doubtful_ = true;
     if (mode != SQLITE_CHECKPOINT_PASSIVE) database_->note_failure(code);
+    return false;
 }
 
 // In place of SQLite's own hook, which keeps a failure to itself.

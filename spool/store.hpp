@@ -84,7 +84,7 @@ class Store {
     [[nodiscard]] bool give_back_space();
     void checkpoint();
     // Files that a checkpoint would let go.
-    [[nodiscard]] bool holds_files_back() const { return !forgotten_files_.empty(); }
+    [[nodiscard]] bool holds_files_back() const { return !forgotten_files_.empty() && !damaged(); }
     void forget_orphans(base::Time now) { files_->forget_orphans(now); }
 
     [[nodiscard]] bool damaged() const { return options_.damage->found(); }
@@ -113,7 +113,7 @@ class Store {
     Store(StoreOptions options, std::shared_ptr<BodyFiles> files,
           std::unique_ptr<Database> database);
     [[nodiscard]] Outcome<> prepare(base::Time now);
-    [[nodiscard]] Outcome<> sweep_bodies(base::Time now);
+    [[nodiscard]] Outcome<> sweep_bodies(base::Time now, bool synced);
     void recover_dots(base::Time now);
     void recover_dot(MessageId id, base::Time now);
     void recover_begun(base::Time now);
@@ -123,7 +123,7 @@ class Store {
     [[nodiscard]] std::optional<SpoolError> finish_commit();
     void renew_log();
     void remove_forgotten_files();
-    void checkpoint_log(int mode);
+    bool checkpoint_log(int mode);  // whether all of the log is synced and in the database
     void close_log();
     static int log_grew(void* store, sqlite3* handle, const char* name, int pages);
     [[nodiscard]] std::optional<Row> find(MessageId id);

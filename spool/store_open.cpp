@@ -120,10 +120,11 @@ Outcome<> Store::prepare(base::Time now) {
         return failure;
     }
     if (auto committed = commit(); !committed) return committed;
-    return sweep_bodies(now);
+    // What a killed relay noted without a sync may still be undone by a power cut.
+    return sweep_bodies(now, !after_crash_ || checkpoint_log(SQLITE_CHECKPOINT_PASSIVE));
 }
 
-Outcome<> Store::sweep_bodies(base::Time now) {
+Outcome<> Store::sweep_bodies(base::Time now, bool synced) {
     Statement waits{*database_,
                     "SELECT in_file = 1 AND finished IS NULL FROM message WHERE id = ?"};
     const auto owner_of = [&](MessageId id) {
@@ -131,7 +132,8 @@ Outcome<> Store::sweep_bodies(base::Time now) {
         const bool known = waits.step();
         if (database_->failed()) return BodyFiles::Owner::waits;  // when in doubt the file stays
         if (!known) return BodyFiles::Owner::none;
-        return waits.integer(0) != 0 ? BodyFiles::Owner::waits : BodyFiles::Owner::finished;
+        const bool finished = waits.integer(0) == 0 && synced;
+        return finished ? BodyFiles::Owner::finished : BodyFiles::Owner::waits;
     };
     const Outcome<std::size_t> orphans = files_->sweep(owner_of, now);
     if (database_->failed()) return database_->take_error();

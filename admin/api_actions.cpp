@@ -31,7 +31,7 @@ void submit(const Services& services, Action action, spool::Selection selection,
     }
 }
 
-// A retry also tries a paused smarthost at once (DESIGN 5), so it counts even if no message moved.
+// A retry also tries a paused smarthost at once, so it counts even if no message moved.
 void wake_delivery(const Services& services, Action action, std::uint64_t changed) {
     const bool wakes = action == Action::retry || (action == Action::release && changed > 0);
     if (wakes && services.attempt_now) services.attempt_now();

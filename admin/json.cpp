@@ -110,7 +110,7 @@ std::string valid_utf8(std::string_view text) {
 }
 
 std::string json_line(const json::value& value) {
-    return base::json_without_hidden_characters(json::serialize(value)) + "\n";
+    return base::json_without_hidden_characters(valid_utf8(json::serialize(value))) + "\n";
 }
 
 json::object message_json(const spool::Message& message) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <iterator>
 
+#include "base/text.hpp"
+
 namespace base {
 namespace {
 
@@ -92,10 +94,10 @@ std::string json_without_hidden_characters(std::string_view json) {
         out.append(json.begin(), plain);
         json.remove_prefix(static_cast<std::size_t>(plain - json.begin()));
         if (json.empty()) return out;
-        const std::size_t length =
-            std::min(length_by(static_cast<unsigned char>(json[0])), json.size());
+        const std::size_t valid = utf8_length(json);
+        const std::size_t length = std::max<std::size_t>(valid, 1);
         const std::string_view character = json.substr(0, length);
-        if ((length > 1 || json[0] == '\x7F') && is_hidden_character(character)) {
+        if (valid > 0 && is_hidden_character(character)) {
             append_json_escape(out, code_of(character));
         } else {
             out += character;

@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,11 +44,14 @@ struct LimitedLog::State : std::enable_shared_from_this<State> {
         });
     }
 
-    // For the kinds whose minute goes on.
+    // For the kinds whose minute goes on; the first one to end.
     void wait_again(base::Duration now) {
+        std::optional<base::Duration> first;
         for (const auto& [kind, each] : kinds) {
-            if (each.limit.left_out() > 0) wait_until(each.limit.over(), now);
+            if (each.limit.left_out() == 0) continue;
+            first = std::min(first.value_or(each.limit.over()), each.limit.over());
         }
+        if (first) wait_until(*first, now);
     }
 
     boost::asio::steady_timer timer;

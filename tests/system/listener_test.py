@@ -211,7 +211,7 @@ class AdminTest(SystemCase):
     def test_connections_that_drip_keep_nobody_out(self):
         relay = self.relay(self.smarthost(self.fake()), admin={"listen": ["127.0.0.1:0"]})
         port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
-        dripping = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(80)]
+        dripping = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(200)]
         for each in dripping:
             self.addCleanup(each.close)
         for _ in range(20):

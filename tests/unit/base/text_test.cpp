@@ -115,6 +115,7 @@ TEST_CASE("a JSON text says what is hidden in it, and keeps its value", "[base]"
           "\"\\u202e\\u200b.\\u2066\"");
     CHECK(json_without_hidden_characters("\"\U000E0041\"") == "\"\\udb40\\udc41\"");
     CHECK(json_without_hidden_characters("\"\xC2").size() == 2);  // no UTF-8
+    CHECK(json_without_hidden_characters("\"a\xE2\x81\",\"b\"") == "\"a\xE2\x81\",\"b\"");
 }
 
 TEST_CASE("text for terminals is cut at the limit and says so", "[base]") {

@@ -36,7 +36,6 @@ std::string message_target(const std::string& id) {
     return "/api/v1/messages/" + admin::percent_encode(id);
 }
 
-// CLI11 would take "-3" for a very large number.
 // list
 
 ExitStatus list_as_json(ControlChannel& channel, const SelectionOptions& options) {

@@ -1,4 +1,3 @@
-
 #include "admin/json.hpp"
 #include "relay/api_view.hpp"
 #include "relay/commands.hpp"

@@ -13,6 +13,7 @@ std::string must_not_be_empty(const std::string& value) {
     return value.empty() ? "must not be empty" : "";
 }
 
+// CLI11 would take "-3" for a very large number.
 std::string must_be_a_count(const std::string& value) {
     const bool digits = value.find_first_not_of("0123456789") == std::string::npos;
     if (digits && value.find_first_not_of('0') != std::string::npos) return {};

@@ -76,6 +76,7 @@ class Service {
     asio::awaitable<void> probe_now_and_then();
     asio::awaitable<void> probe();
     asio::awaitable<void> handle_signals();
+    asio::awaitable<int> next_signal();
     asio::awaitable<void> stop();
     asio::awaitable<void> reload();
     base::Result<> take_over(config::Settings fresh);
@@ -333,21 +334,30 @@ void Service::log_verdict() const {
                {"took_ms", verdict_->took.count()}});
 }
 
+// 0 when relay ends.
+asio::awaitable<int> Service::next_signal() {
+    boost::system::error_code ec;
+    const int number = co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    co_return ec ? 0 : number;
+}
+
 asio::awaitable<void> Service::handle_signals() {
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
     signals_.add(SIGHUP);
-    boost::system::error_code ec;
-    const auto asks_for_reload = [&]() -> asio::awaitable<bool> {
-        const int number =
-            co_await signals_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        co_return !ec && number == SIGHUP;
-    };
-    while (co_await asks_for_reload()) co_await reload();
-    if (ec) co_return;
+    for (;;) {
+        const int number = co_await next_signal();
+        if (number == 0) co_return;
+        if (number != SIGHUP) break;
+        co_await reload();
+    }
     asio::co_spawn(loop_, stop(), log_bug);
-    while (co_await asks_for_reload()) base::log_info("no reload while relay stops");
-    if (ec) co_return;
+    for (;;) {
+        const int number = co_await next_signal();
+        if (number == 0) co_return;
+        if (number != SIGHUP) break;
+        base::log_info("no reload while relay stops");
+    }
     base::log_warning("stopping at once: open transactions are cut");
     listener_->hurry();
     engine_->hurry();

@@ -119,4 +119,11 @@ inline smtp::ServerOptions usual_options() {
     return options;
 }
 
+// The settings of one session, and what they stand in.
+struct Server {
+    smtp::ServerOptions options = usual_options();
+    smtp::ServerContext context;
+    Server() { context.options = &options; }
+};
+
 }  // namespace test

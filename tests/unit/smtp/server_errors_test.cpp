@@ -4,14 +4,9 @@
 #include "tests/unit/smtp/conversation.hpp"
 
 using test::Conversation;
+using test::Server;
 
 namespace {
-
-struct Server {
-    smtp::ServerOptions options = test::usual_options();
-    smtp::ServerContext context;
-    explicit Server() { context.options = &options; }
-};
 
 constexpr std::string_view hello = "EHLO app.example\r\n";
 constexpr std::string_view mail = "EHLO app.example\r\nMAIL FROM:<a@x.example>\r\n";

@@ -7,14 +7,9 @@
 
 using namespace std::string_literals;
 using test::Conversation;
+using test::Server;
 
 namespace {
-
-struct Server {
-    smtp::ServerOptions options = test::usual_options();
-    smtp::ServerContext context;
-    explicit Server() { context.options = &options; }
-};
 
 constexpr std::string_view hello = "EHLO app.example\r\n";
 constexpr std::string_view envelope = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n";

@@ -27,6 +27,9 @@ DELIVERED = re.compile(r"^(\S+) info +delivered .*kept as ([0-9.]+)", re.MULTILI
 TO_RECORD = 5.0
 # One that left the smarthost this long before a death was to have been read, on a busy machine too.
 TO_READ = 60.0
+# Recipients: with so many on their way the senders wait, for relay takes mail faster than this
+# smarthost does, and a spool of gigabytes proves no more.
+ON_THEIR_WAY = 5_000
 
 
 class SmarthostProcess:
@@ -36,6 +39,20 @@ class SmarthostProcess:
         self.command = [sys.executable, str(SMARTHOST), str(self.port), str(certificate), str(key),
                         str(self.journal)]
         self.process = None
+        self.reading, self.read, self.kept = threading.Lock(), 0, 0
+
+    def copies(self):
+        """Of how many recipients it kept a message, those it kept twice counted twice."""
+        with self.reading:
+            if self.journal.exists():
+                with self.journal.open() as journal:
+                    journal.seek(self.read)
+                    # A line in the making is left for the next time.
+                    new = journal.read().rpartition("\n")[0]
+                self.read += len(new)
+                self.kept += sum(line.count(",") + 1 for line in new.splitlines()
+                                 if line.startswith("kept"))
+            return self.kept
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
@@ -56,7 +73,7 @@ class Sender(threading.Thread):
         self.campaign, self.number = campaign, number
         self.random = random.Random(f"{campaign.seed} {number}")
         self.acknowledged, self.count, self.refusals = {}, 0, collections.Counter()
-        self.queued_as = set()
+        self.recipients, self.queued_as = 0, set()
 
     def run(self):
         while not self.campaign.ending.is_set():
@@ -64,6 +81,7 @@ class Sender(threading.Thread):
                 with RawClient(self.campaign.relay.port, timeout=30) as client:
                     client.expect(f"EHLO client-{self.number}.example", 250)
                     for _ in range(self.random.choice((1, 3, 1000))):
+                        self.campaign.wait_for_room()
                         if self.campaign.ending.is_set():
                             break
                         self.send(client)
@@ -89,6 +107,7 @@ class Sender(threading.Thread):
             raise ConnectionError("closed without a reply")
         if code == 250:
             self.acknowledged[identifier] = recipients
+            self.recipients += len(recipients)
             self.queued_as.add(reply.rsplit(" ", 1)[1])
         else:
             self.refusals[reply] += 1
@@ -124,6 +143,13 @@ class Campaign:
 
     def acknowledged_count(self):
         return sum(len(sender.acknowledged) for sender in self.senders)
+
+    def wait_for_room(self):
+        while not self.ending.is_set() and self.on_their_way() > ON_THEIR_WAY:
+            self.ending.wait(0.05)
+
+    def on_their_way(self):
+        return sum(sender.recipients for sender in self.senders) - self.smarthost.copies()
 
     def round(self):
         """Some load, then a death at a random instant, then life again."""

@@ -239,6 +239,51 @@ TEST_CASE("a power cut while the spool tidies up, closes or opens loses nothing"
     }
 }
 
+namespace {
+
+// Outcomes that no sync covered yet, a kill, and a second life with mail of its own.
+Played play_through_kill() {
+    const Folder folder{quick_place()};
+    RecordedDisk disk{folder.path() / "spool"};
+    Played played;
+    const auto add = [&](Desk& desk, std::int64_t id) {
+        REQUIRE(desk.add(id, content_of(id)).has_value());
+        played.story.acknowledged.push_back({id, disk.steps()});
+    };
+    Desk killed{folder};
+    for (const std::int64_t id : {1, 4, 8, 12}) add(killed, id);
+    for (const std::int64_t id : {1, 4, 8}) {
+        played.story.recorded.insert(id);
+        REQUIRE(killed.record(report(id, {delivered})).has_value());
+    }
+    Options options = killed.options;
+    options.directory = folder.path() / "again";
+    std::filesystem::copy(killed.options.directory, options.directory,
+                          std::filesystem::copy_options::recursive);
+    disk.go_on_in(options.directory);
+    Desk desk{options};
+    CHECK(eventually([&] { return desk.body_files() == 1; }));  // those of 4 and 8 are gone
+    for (const std::int64_t id : {13, 16}) add(desk, id);
+    played.trace = disk.trace();
+    return played;
+}
+
+}  // namespace
+
+TEST_CASE("a power cut after the start that follows a kill loses nothing", "[spool]") {
+    const Played played = play_through_kill();
+    const auto removals = std::ranges::count_if(played.trace, [](const RecordedDisk::Step& step) {
+        return step.kind == Kind::unlink && step.name.starts_with("bodies/") &&
+               !step.name.ends_with(".part");
+    });
+    REQUIRE(removals >= 2);
+    const auto keep = GENERATE(PowerCut::Keep::nothing, PowerCut::Keep::some, PowerCut::Keep::all);
+    const std::size_t first = played.story.acknowledged[3].after;
+    for (std::size_t steps = first; steps <= played.trace.size(); steps += stride_of(1)) {
+        check_power_cut(played, steps, {keep, steps});
+    }
+}
+
 TEST_CASE("a call that fails while a killed spool is opened or closed loses nothing", "[spool]") {
     const Folder source{quick_place()};
     const bool old_version = GENERATE(false, true);

@@ -190,6 +190,15 @@ void RecordedDisk::mend() {
     r.fault.fits = nullptr;
 }
 
+void RecordedDisk::go_on_in(const std::filesystem::path& folder) {
+    Recorder& r = recorder();
+    const std::lock_guard lock{r.mutex};
+    r.folder = folder.string();
+    r.open.clear();
+    r.positions.clear();
+    r.folders.clear();
+}
+
 bool RecordedDisk::fault_happened() const {
     const std::lock_guard lock{recorder().mutex};
     return recorder().happened;

@@ -42,6 +42,9 @@ class RecordedDisk {
 
     void plan(Fault fault);
     void mend();  // no call fails any more
+    // The process is killed and begins anew: from here on its files are those of this folder, a
+    // copy of the one before. What was not synced is so still.
+    void go_on_in(const std::filesystem::path& folder);
     [[nodiscard]] bool fault_happened() const;
     [[nodiscard]] std::size_t steps() const;
     [[nodiscard]] std::vector<Step> trace() const;

@@ -11,8 +11,10 @@ import hashlib
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -193,14 +195,19 @@ class Campaign:
 
     def verdict(self):
         kept, said = collections.defaultdict(list), {}
-        torn = 0
+        reports, torn = 0, []  # where they can be looked at
         for line in self.smarthost.journal.read_text().splitlines():
             what, when, number, *rest = line.split(" ")
             if what == "said":
                 said[number] = float(when)
                 continue
+            if what == "report":
+                reports += 1
+                continue
             identifier, whole, recipients = rest
-            torn += whole != "whole"
+            if whole != "whole":
+                torn.append(str(shutil.copy(self.smarthost.journal.with_name(f"torn-{number}"),
+                                            tempfile.mkdtemp(prefix="relay-torn-"))))
             for recipient in recipients.split(","):
                 kept[identifier, recipient].append((float(when), number))
         acknowledged = [(identifier, recipient) for sender in self.senders
@@ -220,6 +227,7 @@ class Campaign:
                 "smarthost_kills": sum(who == "smarthost" for _, who in self.kills),
                 "messages": self.acknowledged_count(), "recipients": len(acknowledged),
                 "copies": sum(map(len, kept.values())), "lost": lost, "torn": torn,
+                "reports": reports,
                 "left_bodies": self.left_bodies(),
                 "put_aside": len(put_aside), "put_aside_wrongly": sorted(put_aside & queued_as),
                 **repeats.found(), "refusals": dict(refusals)}

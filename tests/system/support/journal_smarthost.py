@@ -4,9 +4,10 @@ Each message becomes a line of its journal before it is answered, and another li
 has left; lines are written with one system call each, so that a kill leaves whole lines:
 
     kept WHEN NUMBER ID whole|torn RECIPIENT,RECIPIENT
+    report WHEN NUMBER                   of relay itself, as of mail on hold
     said WHEN NUMBER
 
-WHEN is time.time(), as in relay's log. The answer is "250 2.0.0 kept as NUMBER", so that the log
+A torn message is left beside the journal, as torn-NUMBER. WHEN is time.time(), as in relay's log. The answer is "250 2.0.0 kept as NUMBER", so that the log
 tells whether relay got to read it. Usage:
     journal_smarthost.py PORT CERTIFICATE KEY JOURNAL
 """
@@ -29,6 +30,7 @@ SUBJECT = re.compile(rb"^Subject: (\S+) ([0-9a-f]{64})\r$", re.MULTILINE)
 
 class JournalSmarthost(FakeSmarthost):
     def __init__(self, journal, **options):
+        self.folder = pathlib.Path(journal).parent
         self.journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.numbers = iter(range(1, 10**9))
         super().__init__(**options)
@@ -40,15 +42,23 @@ class JournalSmarthost(FakeSmarthost):
         pass  # a campaign is long; nobody asks for its lines
 
     def keep(self, message):
+        message.number = f"{os.getpid()}.{next(self.numbers)}"
+        self.write(self.judge(message))
+        threading.current_thread().number = message.number
+        return f"250 2.0.0 kept as {message.number}"
+
+    def judge(self, message):
+        """Its line."""
+        if not message.sender:
+            return f"report {time.time():.6f} {message.number}"
         found = SUBJECT.search(message.data)
         identifier, expected = found.group(1).decode(), found.group(2).decode()
         body = message.data[message.data.index(b"\r\n\r\n") + 4:]
         whole = "whole" if hashlib.sha256(body).hexdigest() == expected else "torn"
-        message.number = f"{os.getpid()}.{next(self.numbers)}"
-        self.write(f"kept {time.time():.6f} {message.number} {identifier} {whole} "
-                   f"{','.join(message.recipients)}")
-        threading.current_thread().number = message.number
-        return f"250 2.0.0 kept as {message.number}"
+        if whole == "torn":
+            self.folder.joinpath(f"torn-{message.number}").write_bytes(message.data)
+        return (f"kept {time.time():.6f} {message.number} {identifier} {whole} "
+                f"{','.join(message.recipients)}")
 
 
 class JournalSession(Session):

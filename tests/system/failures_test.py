@@ -149,6 +149,35 @@ class FailuresTest(SystemCase):
         self.assertEqual(220, len(server.messages) + relay.status()["queue"]["queued"]
                          + relay.status()["queue"]["unknown"])
 
+    def test_other_trouble_between_refused_sign_ins_does_not_make_them_more_frequent(self):
+        for between in ("greeting", "auth"):
+            with self.subTest(between):
+                times = []
+
+                class Throttling(SmtpSession):
+                    sessions = 0
+
+                    def run(self):
+                        Throttling.sessions += 1
+                        self.throttled = Throttling.sessions % 2 == 0
+                        if self.throttled and between == "greeting":
+                            self.say("421 4.7.0 Too many failed sign-ins")
+                        else:
+                            super().run()
+
+                    def do_auth(self, text):
+                        times.append(time.monotonic())
+                        self.say("454 4.7.0 Too many login attempts" if self.throttled
+                                 else "535 5.7.8 Wrong")
+
+                server = self.fake(session=Throttling)
+                relay = self.relay(self.smarthost(server), delivery={"retry": ["500ms"]})
+                self.send(relay)
+                wait_until(lambda: len(times) >= 5, "five sign-ins", 40)
+                gaps = [after - before for before, after in zip(times, times[1:])]
+                for number, gap in enumerate(gaps):
+                    self.assertGreater(gap, 0.45 * 2 ** number, gaps)
+
     def test_queue_retry_tries_a_paused_smarthost_at_once(self):
         server = self.fake()
         server.faults.replies["auth"] = "535 5.7.8 Password expired"

@@ -53,11 +53,37 @@ TEST_CASE("trying at once stays a trial until it succeeds", "[delivery]") {
     REQUIRE(*health.next_attempt() == start + 30s);
 }
 
-TEST_CASE("another kind of trouble starts its rest anew", "[delivery]") {
+TEST_CASE("connection trouble after refused sign-ins starts its rest anew", "[delivery]") {
     SmarthostHealth health{30s};
     for (int i = 0; i < 5; ++i) health.sign_in_refused(start, "535");
     health.failed(start, "connection refused");
     REQUIRE(*health.next_attempt() == start + 30s);
+}
+
+TEST_CASE("other trouble between refused sign-ins does not shorten their rest", "[delivery]") {
+    using smtp::Stage;
+    const Stage between = GENERATE(Stage::connect, Stage::greeting, Stage::auth);  // auth: a 454
+    SmarthostHealth health{30s};
+    base::Time now = start;
+    base::Duration before{};
+    for (int i = 0; i < 12; ++i) {
+        health.sign_in_refused(now, "535");
+        const base::Duration rest = *health.next_attempt() - now;
+        REQUIRE((rest >= 2 * before || rest == 1h));
+        REQUIRE(health.first_in_a_row() == (i == 0));
+        before = rest;
+        now = *health.next_attempt();
+        health.failed(now, "421 or 454", between);
+        now = *health.next_attempt();
+    }
+    REQUIRE(before == 1h);
+}
+
+TEST_CASE("a sign-in that cannot be judged rests for five minutes at most", "[delivery]") {
+    SmarthostHealth health{30s};
+    for (int i = 0; i < 20; ++i) health.failed(start, "454", smtp::Stage::auth);
+    REQUIRE(health.state() == Health::failing);
+    REQUIRE(*health.next_attempt() == start + 5min);
 }
 
 TEST_CASE("a clock that is set back does not prolong a rest by a day", "[delivery]") {

@@ -7,6 +7,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -32,6 +33,9 @@ constexpr unsigned most_full_reads = 8;
 // RFC 5321 section 6.3 asks for a hundred; half of it catches a loop sooner and no real path is as
 // long.
 constexpr std::size_t most_received_fields = 50;
+
+// So much content may come before it is asked again whether the disk has room for more.
+constexpr std::uint64_t room_step = 1024 * 1024;
 
 // A client may go on being refused for ever; its first twenty tell the story.
 constexpr std::uint32_t most_logged_refusals = 20;
@@ -86,6 +90,8 @@ struct ClientConnection::Content {
     base::Time received{};
     bool eight_bit = false;
     std::string scratch;
+    std::uint64_t size_when_asked = 0;   // whether there is room
+    std::optional<smtp::Reply> refusal;  // then the rest is read and dropped
 };
 
 asio::awaitable<void> turn_away(tls::Stream stream, smtp::Reply reply) {
@@ -265,16 +271,29 @@ smtp::Reply ClientConnection::mail_reply(std::uint64_t declared_size) {
         }
         return client_unknown();
     }
-    // The session has compared it with max_message_size; here it is about the disk. Who did not
-    // declare it hears of a full disk at once all the same, else behind the content.
-    const spool::Outcome<> room = services_->spool->room_for(declared_size);
-    if (room) return {250, "2.1.0", "Sender ok"};
+    // The session has compared it with max_message_size; here it is about the disk.
+    return lack_of_room(declared_size).value_or(smtp::Reply{250, "2.1.0", "Sender ok"});
+}
+
+std::optional<smtp::Reply> ClientConnection::lack_of_room(std::uint64_t size) {
+    const spool::Outcome<> room = services_->spool->room_for(size);
+    if (room) return std::nullopt;
     if (may_log_refusal()) {
         base::log_error("mail is refused",
                         {{"client", caller_.address}, {"problem", room.error().message}});
     }
     ++services_->counters->messages_refused;
     return reply_for(room.error().problem);
+}
+
+// The size may not have been declared, and others' mail may have taken the room since MAIL.
+bool ClientConnection::stores_on() {
+    const std::uint64_t size = content_->body->size();
+    if (size - content_->size_when_asked < room_step) return true;
+    content_->size_when_asked = size;
+    content_->refusal = lack_of_room(0);
+    if (content_->refusal) content_->body.reset();  // what was written makes room at once
+    return !content_->refusal;
 }
 
 void ClientConnection::begin_content(const smtp::Envelope& envelope) {
@@ -299,6 +318,7 @@ void ClientConnection::begin_content(const smtp::Envelope& envelope) {
 }
 
 asio::awaitable<void> ClientConnection::take_chunk(std::string_view bytes) {
+    if (content_->refusal || !stores_on()) co_return;
     content_->eight_bit = content_->eight_bit || !base::is_ascii(bytes);
     if (content_->editor.in_header()) {
         content_->scratch.clear();
@@ -336,6 +356,12 @@ spool::NewMessage ClientConnection::new_message(const smtp::Envelope& envelope) 
 }
 
 asio::awaitable<smtp::Reply> ClientConnection::complete(const smtp::Envelope& envelope) {
+    if (!content_->refusal) content_->refusal = lack_of_room(0);
+    if (content_->refusal) {
+        const smtp::Reply reply = *content_->refusal;
+        content_.reset();
+        co_return reply;
+    }
     content_->scratch.clear();
     content_->editor.finish(content_->scratch);
     static_cast<void>(content_->body->write(content_->scratch));

@@ -81,6 +81,9 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);
     void begin_content(const smtp::Envelope& envelope);
     [[nodiscard]] smtp::Reply mail_reply(std::uint64_t declared_size);
+    // The reply for a disk or spool too full for so much more, which is logged and counted.
+    [[nodiscard]] std::optional<smtp::Reply> lack_of_room(std::uint64_t size);
+    [[nodiscard]] bool stores_on();
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
     boost::asio::awaitable<void> answer_slowly();
     void note_refused();

@@ -34,6 +34,7 @@ BodyFiles::BodyFiles(Layout layout, bool sync, Post post)
     : layout_(std::move(layout)),
       sync_(sync),
       post_(std::move(post)),
+      free_space_(layout_.directory),
       worker_(std::make_unique<Worker>()) {}
 
 Outcome<std::size_t> BodyFiles::sweep(const std::function<Owner(MessageId)>& owner_of,
@@ -152,6 +153,7 @@ BodyFiles::Part BodyFiles::new_part() {
 }
 
 bool BodyFiles::append(const Part& part, std::string chunk) {
+    free_space_.take(chunk.size());
     {
         const std::lock_guard lock{mutex_};
         under_way_ += chunk.size();
@@ -181,10 +183,10 @@ void BodyFiles::discard(const Part& part) {
         const std::lock_guard lock{mutex_};
         part->ready = nullptr;
     }
-    submit([part] {
+    submit([self = shared_from_this(), part] {
         if (!part->file.open()) return;
         part->file.close();
-        ::unlink(part->path.c_str());
+        if (::unlink(part->path.c_str()) == 0) self->free_space_.give_back(part->written);
     });
 }
 

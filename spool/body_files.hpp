@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "spool/directory.hpp"
+#include "spool/free_space.hpp"
 #include "spool/spool.hpp"
 #include "spool/worker.hpp"
 
@@ -63,7 +64,8 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     void remove(MessageId id);       // the file of a message that is no more
     [[nodiscard]] Outcome<> sync();  // the names given by finish(), any thread
     [[nodiscard]] std::size_t under_way() const;
-    [[nodiscard]] std::size_t most_seen() const;  // the highest under_way() so far
+    [[nodiscard]] std::size_t most_seen() const;                   // the highest under_way() so far
+    [[nodiscard]] FreeSpace& free_space() { return free_space_; }  // knows what is under way
     // Ends the thread after its jobs. Writers that still live fail from then on.
     void stop();
 
@@ -86,6 +88,7 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     Layout layout_;
     bool sync_;
     Post post_;
+    FreeSpace free_space_;
     mutable std::mutex mutex_;
     std::size_t under_way_ = 0;
     std::size_t most_seen_ = 0;

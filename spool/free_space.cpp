@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
+
 #include "base/units.hpp"
 
 namespace spool {
@@ -17,6 +19,16 @@ std::uint64_t FreeSpace::bytes() const {
     }
     asked_ = now;
     return bytes_;
+}
+
+void FreeSpace::take(std::uint64_t bytes) {
+    const std::lock_guard lock{mutex_};
+    bytes_ -= std::min(bytes_, bytes);
+}
+
+void FreeSpace::give_back(std::uint64_t bytes) {
+    const std::lock_guard lock{mutex_};
+    bytes_ += bytes;
 }
 
 std::string free_words(const std::filesystem::path& folder) {

@@ -20,6 +20,9 @@ class FreeSpace {
 
     // As last heard while the folder cannot be asked: a spool that was moved away is not full.
     [[nodiscard]] std::uint64_t bytes() const;
+    // So much was written, or removed, since: counts at once, not when it is asked again.
+    void take(std::uint64_t bytes);
+    void give_back(std::uint64_t bytes);
 
  private:
     std::filesystem::path folder_;

@@ -61,7 +61,6 @@ SqliteSpool::SqliteSpool(Parts parts)
       layout_(std::move(parts.layout)),
       lock_(std::move(parts.lock)),
       damage_(std::move(parts.damage)),
-      free_space_(layout_.directory),
       files_(std::move(parts.files)),
       loads_(layout_, damage_),
       searches_(layout_, damage_),
@@ -102,7 +101,7 @@ Outcome<> SqliteSpool::room_for(std::uint64_t size) const {
     if (auto room = check_held(held, options_.max_size, size, layout_.directory); !room) {
         return room;
     }
-    return check_free(free_space_.bytes(), options_.min_free, size, layout_.directory);
+    return check_free(files_->free_space().bytes(), options_.min_free, size, layout_.directory);
 }
 
 void SqliteSpool::add(NewMessage message, Done<Leased> done) {
@@ -112,6 +111,7 @@ void SqliteSpool::add(NewMessage message, Done<Leased> done) {
     std::unique_ptr<BodyWriter> body = std::move(message.body);
     job->draft.message = std::move(message);
     files_->finish(std::move(body), job->draft.message.id, [this, job](StoredBody stored) {
+        if (!stored.in_file()) files_->free_space().take(stored.size);
         job->draft.body = std::move(stored);
         submit_add(job);
     });
@@ -313,7 +313,7 @@ void SqliteSpool::stats(Done<Stats> done) {
         stats.failed = count(MessageState::failed);
         stats.bytes = static_cast<std::uint64_t>(progress.totals.bytes);
         stats.oldest = *oldest;
-        stats.free_bytes = free_space_.bytes();
+        stats.free_bytes = files_->free_space().bytes();
         stats.commits = progress.commits;
         stats.synced_messages = progress.synced_messages;
         return stats;

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "spool/committer.hpp"
-#include "spool/free_space.hpp"
 #include "spool/open.hpp"
 #include "spool/pending.hpp"
 #include "spool/queries.hpp"
@@ -78,7 +77,6 @@ class SqliteSpool final : public Spool {
     Layout layout_;
     Descriptor lock_;  // given up last
     std::shared_ptr<Damage> damage_;
-    FreeSpace free_space_;
     std::shared_ptr<BodyFiles> files_;
     LateQueries loads_, searches_;
     Pending pending_;

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
@@ -94,6 +95,26 @@ class DiskTest(SystemCase):
         relay.wait_for_log(r"mail is refused.*spool\.min_free = 2")
         relay.inside(f"rm {relay.spool}/ballast")
         wait_until(lambda: self.try_to_send(relay, 100)[0] == 250, "room again")
+
+    def test_mail_never_takes_what_min_free_keeps(self):
+        """Large mail of undeclared size, one by one, at once, and one that alone is too much."""
+        mib = 1 << 20
+        for sizes, senders in (((4 * mib,) * 9, 1), ((4 * mib,) * 9, 9), ((30 * mib,), 1)):
+            with self.subTest(sizes=sizes, senders=senders):
+                relay = self.mounted(size="40m", spool={"min_free": "20MiB"})
+                with ThreadPoolExecutor(senders) as pool:
+                    answers = list(pool.map(lambda size: self.try_to_send(relay, size), sizes))
+                taken = [reply for code, reply in answers if code == 250]
+                refused = [reply for code, reply in answers if code == 452]
+                self.assertEqual(len(sizes), len(taken) + len(refused), answers)
+                if senders == 1:
+                    self.assertEqual(sizes[0] < 20 * mib, bool(taken), answers)
+                self.assertTrue(refused and all("4.3.1" in reply for reply in refused), answers)
+                relay.wait_for_log(r"mail is refused.*spool\.min_free = 20")
+                free = int(relay.inside(f"df --output=avail -B1 {relay.spool}").split()[-1])
+                self.assertGreater(free, 20 * mib - 2 * mib)  # the database takes its part
+                stored = relay.inside(f"ls {relay.spool}/bodies").split()
+                self.assertEqual(len(taken), len([name for name in stored if b"." not in name]))
 
     def test_a_read_only_disk_stops_the_start_and_says_so(self):
         for emptied in (True, False):

@@ -2,21 +2,26 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 
 #include "base/text.hpp"
+#include "base/units.hpp"
 #include "config/command_output.hpp"
 
 namespace config {
 namespace {
 
 constexpr std::chrono::seconds command_limit{10};
+constexpr std::chrono::seconds reading_limit{10};
 constexpr std::size_t longest_secret = std::size_t{64} * 1024;  // access tokens have a few KiB
 
 struct Found {
@@ -38,11 +43,20 @@ std::string without_line_end(std::string text) {
     return text;
 }
 
-std::string read_all(int descriptor) {
+// Of a pipe, as a shell's <(command) is one, only what comes in time.
+std::optional<std::string> read_all(int descriptor) {
     std::string text;
     std::array<char, 4096> buffer{};
+    const auto end = std::chrono::steady_clock::now() + reading_limit;
     while (text.size() <= longest_secret) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        pollfd waiting{descriptor, POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(left.count())) == 0) {
+            return std::nullopt;
+        }
         const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+        if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (count <= 0) break;
         text.append(buffer.data(), static_cast<std::size_t>(count));
     }
@@ -56,7 +70,7 @@ bool only_of(std::string_view text, std::string_view characters) {
 // path is named in errors unless it might be the secret itself.
 base::Result<Found> from_path(const std::string& path, const std::string& source,
                               const std::string& named) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
         const int reason = errno;
         const char* remedy = reason == ENOENT   ? "; create it with the secret as its only line"
@@ -67,13 +81,18 @@ base::Result<Found> from_path(const std::string& path, const std::string& source
     }
     struct stat about{};
     ::fstat(descriptor, &about);
-    std::string text = S_ISDIR(about.st_mode) ? std::string{} : read_all(descriptor);
+    const bool folder = S_ISDIR(about.st_mode);
+    std::optional<std::string> text = folder ? std::string{} : read_all(descriptor);
     ::close(descriptor);
-    if (S_ISDIR(about.st_mode)) return base::error(path + " is a folder, not a file");
-    if (text.size() > longest_secret) {
+    if (folder) return base::error(path + " is a folder, not a file");
+    if (!text) {
+        return base::error(fmt::format("{} is no file, and did not end within {}", named,
+                                       base::format_duration(reading_limit)));
+    }
+    if (text->size() > longest_secret) {
         return base::error(fmt::format("{} is larger than 64 KiB and cannot be a secret", path));
     }
-    Found found{base::Secret{without_line_end(std::move(text))}, source, {}};
+    Found found{base::Secret{without_line_end(*std::move(text))}, source, {}};
     if ((about.st_mode & S_IROTH) != 0) {
         found.warning =
             fmt::format("others on this system can read {}: run \"chmod 600 {}\"", path, path);

@@ -78,6 +78,7 @@ class Service {
     asio::awaitable<void> handle_signals();
     asio::awaitable<int> next_signal();
     asio::awaitable<void> stop();
+    asio::awaitable<void> reload_while_wanted();
     asio::awaitable<void> reload();
     base::Result<> take_over(config::Settings fresh);
     asio::awaitable<void> sample_rates();
@@ -88,6 +89,7 @@ class Service {
     config::Settings settings_;
     asio::io_context loop_{1};
     asio::thread_pool files_{1};
+    asio::thread_pool loading_{1};  // of the configuration
     asio::signal_set signals_{loop_};
     base::SystemClock clock_;
     base::MessageIdSource ids_;
@@ -108,6 +110,7 @@ class Service {
     base::Duration started_uptime_{};
     std::uint64_t descriptor_limit_ = 0;
     bool ready_ = false;
+    bool reloading_ = false, reload_wanted_ = false;
     std::jthread openssl_;
 };
 
@@ -349,7 +352,8 @@ asio::awaitable<void> Service::handle_signals() {
         const int number = co_await next_signal();
         if (number == 0) co_return;
         if (number != SIGHUP) break;
-        co_await reload();
+        reload_wanted_ = true;
+        if (!reloading_) asio::co_spawn(loop_, reload_while_wanted(), log_bug);
     }
     asio::co_spawn(loop_, stop(), log_bug);
     for (;;) {
@@ -363,13 +367,22 @@ asio::awaitable<void> Service::handle_signals() {
     engine_->hurry();
 }
 
+// A signal that comes during a reload asks for another behind it.
+asio::awaitable<void> Service::reload_while_wanted() {
+    reloading_ = true;
+    while (ready_ && std::exchange(reload_wanted_, false)) co_await reload();
+    reloading_ = false;
+}
+
 asio::awaitable<void> Service::reload() {
     notify_systemd("RELOADING=1");
-    // A password_command may take its time: not on the network thread.
+    // A password_command may take its time, and a file on a lost server: neither mail nor a stop
+    // waits for them.
     const std::filesystem::path file = settings_.file;
-    co_await asio::post(asio::bind_executor(files_.get_executor(), asio::use_awaitable));
+    co_await asio::post(asio::bind_executor(loading_.get_executor(), asio::use_awaitable));
     config::LoadResult loaded = config::load_file(file);
     co_await asio::post(asio::bind_executor(loop_.get_executor(), asio::use_awaitable));
+    if (!ready_) co_return;  // relay stops
     for (const config::Problem& problem : loaded.problems) {
         base::log_error("configuration fault", {{"problem", problem.text()}});
     }

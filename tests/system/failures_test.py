@@ -1,11 +1,13 @@
 """A smarthost that fails: mail is kept, retried, refused or called unknown, never lost."""
 
+import os
+import signal
 import threading
 import time
 import unittest
 
 from support.case import SystemCase, message
-from support.fake_smarthost import SmtpSession
+from support.fake_smarthost import PASSWORD, SmtpSession
 from support.raw_client import RawClient, dot_stuffed
 from support.waiting import wait_until
 
@@ -289,6 +291,27 @@ class FailuresTest(SystemCase):
         relay.start()
         relay.wait_until_empty()
         self.assertEqual(1, len(server.messages), "delivered again although it was accepted")
+
+    def test_a_reload_that_waits_for_a_secret_keeps_neither_mail_nor_a_stop_waiting(self):
+        secret = self.scratch.path / "secret"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o600)
+        server = self.fake()
+        smarthost = {**self.smarthost(server), "password_file": str(secret)}
+        del smarthost["password"]
+        relay = self.relay(smarthost)
+        secret.unlink()
+        os.mkfifo(secret, 0o600)
+        relay.reload()
+        with open(secret, "wb"):  # relay has come to read it, and nothing is said
+            large = message("large", b"x\r\n" * 200_000)  # its file is read on another thread
+            self.send(relay, "small")
+            self.send(relay, octets=large)
+            server.wait_for(2)
+            relay.process.send_signal(signal.SIGTERM)
+            relay.wait_for_log("stopping: open transactions may end first")
+            self.assertNotIn("configuration", relay.log())  # the waiting had no end yet
+        self.assertEqual(0, relay.stop())
 
     def test_a_second_relay_on_the_same_spool_is_refused(self):
         server = self.fake()

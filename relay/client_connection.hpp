@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/message_id.hpp"
 #include "delivery/engine.hpp"
+#include "relay/incoming_memory.hpp"
 #include "relay/sign_in_brake.hpp"
 #include "smtp/credentials.hpp"
 #include "smtp/header_editor.hpp"
@@ -38,6 +39,7 @@ struct ConnectionServices {
     base::MessageIdSource* ids = nullptr;
     ListenerCounters* counters = nullptr;
     SignInBrake* sign_in_brake = nullptr;
+    IncomingMemory* incoming_memory = nullptr;
 };
 
 // Who is at the other end, as far as it is known.
@@ -81,9 +83,14 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     boost::asio::awaitable<smtp::Reply> complete(const smtp::Envelope& envelope);
     void begin_content(const smtp::Envelope& envelope);
     [[nodiscard]] smtp::Reply mail_reply(std::uint64_t declared_size);
-    // The reply for a disk or spool too full for so much more, which is logged and counted.
+    [[nodiscard]] smtp::Reply rcpt_reply(const smtp::Recipient& recipient);
+    // Logs and counts it.
+    [[nodiscard]] smtp::Reply refuse_mail(spool::Problem problem, std::string_view why);
+    // The refusal, if the disk or the spool is too full for so much more, or memory for this mail.
     [[nodiscard]] std::optional<smtp::Reply> lack_of_room(std::uint64_t size);
+    [[nodiscard]] std::optional<smtp::Reply> lack_of_memory();
     [[nodiscard]] bool stores_on();
+    void forget_content();
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);
     boost::asio::awaitable<void> answer_slowly();
     void note_refused();
@@ -101,6 +108,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     std::uint32_t refusals_ = 0;
     bool cut_ = false;  // the grace is over, also for a transaction
     Caller caller_;
+    IncomingMemory::Share memory_;
+    std::uint64_t envelope_size_ = 0;  // its part of memory_
     std::unique_ptr<Content> content_;
 };
 

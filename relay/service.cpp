@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -45,6 +46,10 @@ namespace {
 constexpr base::Duration listener_grace = std::chrono::seconds{10};
 constexpr base::Duration delivery_grace = std::chrono::seconds{20};
 
+constexpr std::uint64_t most_incoming_memory = 256 * 1024 * 1024;
+// Fewer connections leave too little behind to look for.
+constexpr std::uint64_t crowd = 64;
+
 void log_bug(const std::exception_ptr& problem) {
     if (problem) base::log_error("a part of the service ended by an internal error");
 }
@@ -83,6 +88,7 @@ class Service {
     base::Result<> take_over(config::Settings fresh);
     asio::awaitable<void> sample_rates();
     [[nodiscard]] RecentRates::Totals totals() const;
+    void give_memory_back();
     void log_verdict() const;
     [[nodiscard]] admin::ListenerStatus listener_status() const;
 
@@ -95,6 +101,8 @@ class Service {
     base::MessageIdSource ids_;
     ListenerCounters counters_;
     SignInBrake sign_in_brake_;
+    IncomingMemory incoming_memory_{most_incoming_memory};
+    std::uint64_t most_connections_ = 0;  // since memory was given back
     std::optional<diagnose::StartupVerdict> verdict_;
     asio::steady_timer probe_timer_{loop_};
     asio::steady_timer rates_timer_{loop_};
@@ -184,6 +192,7 @@ base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_serv
     services->ids = &ids_;
     services->counters = &counters_;
     services->sign_in_brake = &sign_in_brake_;
+    services->incoming_memory = &incoming_memory_;
     if (!settings.listener.tls.certificate.empty()) {
         base::Result<tls::ServerContext> tls = tls::ServerContext::load(settings.listener.tls);
         if (!tls) return base::error(fmt::format("server.certificate: {}", tls.error().message));
@@ -307,11 +316,20 @@ RecentRates::Totals Service::totals() const {
 asio::awaitable<void> Service::sample_rates() {
     for (;;) {
         rates_.sample(base::uptime(), totals());
+        give_memory_back();
         boost::system::error_code ec;
         rates_timer_.expires_after(RecentRates::interval);
         co_await rates_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
         if (ec) co_return;
     }
+}
+
+// What a crowd of connections took goes back to the system when it has gone.
+void Service::give_memory_back() {
+    most_connections_ = std::max(most_connections_, counters_.connections);
+    if (most_connections_ < crowd || counters_.connections > most_connections_ / 2) return;
+    most_connections_ = counters_.connections;
+    ::malloc_trim(0);
 }
 
 asio::awaitable<void> Service::probe() {

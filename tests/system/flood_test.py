@@ -13,7 +13,7 @@ from support.case import SystemCase
 from support.memory import memory_of
 from support.raw_client import RawClient
 from support.relay import BINARY
-from support.waiting import wait_until
+from support.waiting import SANITIZED, wait_until
 
 KIB = 1024
 
@@ -73,6 +73,36 @@ class ConnectionsTest(SystemCase):
 
 
 class PipeliningTest(SystemCase):
+    def test_mail_under_way_holds_a_bounded_part_of_memory_which_comes_back(self):
+        relay = self.relay(self.smarthost(self.fake()))
+        self.send(relay)
+        before = memory_of(relay.process)
+        domain = ".".join(["d" * 60] * 3)
+        group = b"".join(f"RCPT TO:<{number}.{'l' * 50}@{domain}.example> "
+                         f"ORCPT=rfc822;{'o' * 480}\r\n".encode() for number in range(500))
+        held, refused = [], 0
+        try:
+            while not refused:
+                self.assertLess(len(held), 1000, "all of them are taken")
+                client = RawClient(relay.port)
+                held.append(client)
+                client.expect("EHLO client.example", 250)
+                client.expect("MAIL FROM:<app@example.com>", 250)
+                client.write(group)
+                codes = {client.reply()[0] for _ in range(500)}
+                self.assertLessEqual(codes, {250, 452})
+                refused = 452 in codes
+            relay.wait_for_log("mail is refused.*holds 256.* of memory: only small mail is taken")
+            taken = memory_of(relay.process) - before
+            if not SANITIZED:
+                self.assertLess(taken, 2 * 256 * KIB * KIB)
+            self.send(relay)  # others are not kept out
+        finally:
+            for client in held:
+                client.close()
+        if not SANITIZED:
+            wait_until(lambda: memory_of(relay.process) - before < taken / 4, "memory to come back")
+
     def test_replies_that_nobody_reads_are_few(self):
         relay = self.relay(self.smarthost(self.fake()))
         with RawClient(relay.port) as client:

@@ -25,7 +25,7 @@ UNITS = {
 }
 COLOURS = {"relay": "#0b6e4f", "postfix": "#c8553d", "haraka": "#588bae", "opensmtpd": "#f2a541",
            "msmtpd": "#7d5ba6",
-           "limit": "#8d8d8d"}
+           "least": "#b5b5b5", "limit": "#8d8d8d"}
 
 
 def machine():

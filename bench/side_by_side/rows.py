@@ -33,7 +33,7 @@ def _throughput():
                       {"messages": 4000 if sessions == 1 else 20000, "sessions": sessions,
                        "size": 4 * KIB, "reuse": reuse},
                       "end_to_end_per_s", {"messages": 1000 if sessions == 1 else 4000},
-                      limit=limits.straight)
+                      peers=("postfix", "haraka", "opensmtpd", "least"), limit=limits.straight)
     yield Row("100k-10", "100 KiB, 10 sessions", measure.throughput,
               {"messages": 4000, "sessions": 10, "size": 100 * KIB, "reuse": True},
               "end_to_end_per_s", {"messages": 1000}, limit=limits.straight)
@@ -70,7 +70,8 @@ def loads_of(row, quick):
 
 def fewer_for(system, load):
     """The slow ones get fewer messages, so that a row takes seconds from each."""
-    part = {"relay": 1, "limit": 1, "postfix": 4, "haraka": 4, "opensmtpd": 20, "msmtpd": 20}[system]
+    part = {"relay": 1, "limit": 1, "postfix": 4, "haraka": 4, "opensmtpd": 20, "msmtpd": 20,
+            "least": 1}[system]
     if "messages" not in load:
         return load
     least = max(2 * load.get("sessions", 1), 40)

@@ -80,6 +80,10 @@ bool open_to_every_user(std::string_view path) {
     return std::find(open.begin(), open.end(), path) != open.end();
 }
 
+bool for_owner(std::string_view path, const ListenFacts& listen) {
+    return listen.token.empty() ? !open_to_every_user(path) : !for_supervisors(path);
+}
+
 std::optional<Refusal> check_user(std::optional<uid_t> user, uid_t own) {
     constexpr uid_t root = 0;
     if (user && (*user == own || *user == root)) return std::nullopt;

@@ -54,6 +54,10 @@ struct Refusal {
 // of this host reaches the listener, and all else is mail.
 [[nodiscard]] bool open_to_every_user(std::string_view path);
 
+// Whether the path is answered for nobody but the owner, whom the token shows or, without one, the
+// user at the far end.
+[[nodiscard]] bool for_owner(std::string_view path, const ListenFacts& listen);
+
 // For the other paths while there is no token: relay's own user and root only, as for the spool.
 [[nodiscard]] std::optional<Refusal> check_user(std::optional<uid_t> user, uid_t own);
 

@@ -5,6 +5,14 @@
 
 namespace admin {
 
+namespace {
+
+auto in_phase(Connection::Phase phase) {
+    return [phase](const Connection* each) { return each->phase() == phase; };
+}
+
+}  // namespace
+
 Connection::Connection(Connections& all, std::function<void()> close)
     : all_(all), close_(std::move(close)) {
     all_.open_.push_back(this);
@@ -12,16 +20,9 @@ Connection::Connection(Connections& all, std::function<void()> close)
 
 Connection::~Connection() { all_.open_.remove(this); }
 
-void Connection::enter(Phase phase) {
-    phase_ = phase;
-    const auto found = std::find(all_.open_.begin(), all_.open_.end(), this);
-    if (found != all_.open_.end()) all_.open_.splice(all_.open_.end(), all_.open_, found);
-}
-
-Connection* Connections::longest(Connection::Phase phase) const {
-    const auto found = std::find_if(open_.begin(), open_.end(), [phase](const Connection* each) {
-        return each->phase() == phase;
-    });
+template <class Fits>
+Connection* Connections::oldest(Fits fits) const {
+    const auto found = std::find_if(open_.begin(), open_.end(), fits);
     return found == open_.end() ? nullptr : *found;
 }
 
@@ -32,16 +33,16 @@ void Connections::close(Connection& connection) {
 
 Connections::Room Connections::make_room(std::size_t most) {
     if (open_.size() < most) return Room::free;
-    Connection* waiting = longest(Connection::Phase::unheard);
-    if (waiting == nullptr) waiting = longest(Connection::Phase::idle);
-    if (waiting == nullptr) return Room::none;
-    close(*waiting);
+    Connection* leaving = oldest([](const Connection* each) { return !each->is_owners(); });
+    if (leaving == nullptr) leaving = oldest(in_phase(Connection::Phase::idle));
+    if (leaving == nullptr) return Room::none;
+    close(*leaving);
     return Room::made;
 }
 
 void Connections::close_between_answers() {
     for (const auto phase : {Connection::Phase::idle, Connection::Phase::telling}) {
-        while (Connection* const each = longest(phase)) close(*each);
+        while (Connection* const each = oldest(in_phase(phase))) close(*each);
     }
 }
 

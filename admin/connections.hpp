@@ -26,7 +26,10 @@ class Connection {
     Connection& operator=(const Connection&) = delete;
 
     [[nodiscard]] Phase phase() const { return phase_; }
-    void enter(Phase phase);
+    void enter(Phase phase) { phase_ = phase; }
+    // A whole request came in on it that strangers are not let in with.
+    void own() { is_owners_ = true; }
+    [[nodiscard]] bool is_owners() const { return is_owners_; }
 
  private:
     friend class Connections;
@@ -34,16 +37,19 @@ class Connection {
     Connections& all_;
     std::function<void()> close_;
     Phase phase_ = Phase::unheard;
+    bool is_owners_ = false;
 };
 
-// Anybody who reaches the port can open connections, and must not keep others out by it: one that
-// waits for its client gives way to a newer one.
+// Anybody who reaches the port can open connections, and must not keep others out by it: what a
+// stranger opened gives way to a newer connection whatever it is about, as a client that does not
+// read its answers can be about it for long. The oldest goes first, so that a newcomer has time to
+// ask and be answered while others open more.
 class Connections {
  public:
     enum class Room : std::uint8_t { free, made, none };
 
-    // Before one more is opened. Of `most` none is left: closes the one that has been unheard for
-    // longest, otherwise the one that has been idle for longest.
+    // Before one more is opened. Of `most` none is left: closes the oldest of the strangers',
+    // otherwise the oldest of the owner's that is idle.
     [[nodiscard]] Room make_room(std::size_t most);
     // Those that are idle or telling: nothing of theirs is cut in two.
     void close_between_answers();
@@ -52,10 +58,11 @@ class Connections {
  private:
     friend class Connection;
 
-    [[nodiscard]] Connection* longest(Connection::Phase phase) const;
+    template <class Fits>
+    [[nodiscard]] Connection* oldest(Fits fits) const;
     void close(Connection& connection);
 
-    std::list<Connection*> open_;  // not those that were closed; each since it is in its phase
+    std::list<Connection*> open_;  // not those that were closed; the oldest first
 };
 
 }  // namespace admin

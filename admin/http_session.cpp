@@ -37,6 +37,11 @@ constexpr std::pair<const char*, const char*> security_headers[] = {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
+std::string_view path_of(const Request& request) {
+    const std::string_view target = view(request.target());
+    return target.substr(0, target.find('?'));
+}
+
 // How a parse or read failure is answered; nothing when the peer went away or was too slow (the
 // stream closes itself then).
 std::optional<ApiResponse> read_failure_response(const beast::error_code& error) {
@@ -104,6 +109,7 @@ class Session {
  private:
     asio::awaitable<bool> serve_request();
     asio::awaitable<bool> read_body(Parser& parser);
+    asio::awaitable<ApiResponse> answer(ApiRequest request);
     asio::awaitable<bool> respond(ApiResponse response, bool keep_alive);
     asio::awaitable<void> send_events();
     asio::awaitable<bool> send_event(std::string text);
@@ -183,9 +189,8 @@ std::optional<ApiResponse> Session::refuse(const Request& request) {
     listen_->token = shared_->token;  // a reload may have changed it since the last request
     tokens_ = shared_->tokens;
     RequestFacts facts;
-    const std::string_view target = view(request.target());
     facts.method = view(request.method_string());
-    facts.path = target.substr(0, target.find('?'));
+    facts.path = path_of(request);
     facts.host = view(request[http::field::host]);
     facts.origin = view(request[http::field::origin]);
     facts.authorization = view(request[http::field::authorization]);
@@ -224,13 +229,14 @@ asio::awaitable<bool> Session::serve_request() {
     const bool whole = co_await read_body(parser);
     if (!whole || shared_->stopped) co_return false;
     connection_.enter(Connection::Phase::busy);
+    if (!listen_ || for_owner(path_of(parser.get()), *listen_)) connection_.own();
 
     const bool keep = parser.keep_alive();
     ApiRequest request;
     request.method = std::string(view(parser.get().method_string()));
     request.target = std::string(view(parser.get().target()));
     request.body = std::move(parser.get().body());
-    ApiResponse response = co_await ask(shared_, std::move(request));
+    ApiResponse response = co_await answer(std::move(request));
     if (shared_->stopped) co_return false;
     if (response.events) {
         co_await send_events();
@@ -239,6 +245,22 @@ asio::awaitable<bool> Session::serve_request() {
     const bool more = co_await respond(std::move(response), keep && token_holds());
     if (!token_holds()) co_return false;
     co_return more;
+}
+
+// A question to the spool is asked to its end, also when its connection has given way to another
+// one: without a limit on them strangers could pile them up while the disk is slow.
+asio::awaitable<ApiResponse> Session::answer(ApiRequest request) {
+    const bool bounded = connection_.is_owners() || request.target == "/healthz";
+    if (bounded) co_return co_await ask(shared_, std::move(request));
+    if (shared_->strangers_waiting >= shared_->limits.connections) {
+        ApiResponse busy = error_response(503, "busy", "too many requests wait for the spool");
+        busy.headers.emplace_back("Retry-After", "1");
+        co_return busy;
+    }
+    ++shared_->strangers_waiting;
+    ApiResponse response = co_await ask(shared_, std::move(request));
+    --shared_->strangers_waiting;
+    co_return response;
 }
 
 asio::awaitable<bool> Session::read_body(Parser& parser) {

@@ -56,6 +56,7 @@ struct Shared {
     std::optional<local::acceptor> control;
     std::string control_path;
     Connections tcp_connections, control_connections;
+    std::size_t strangers_waiting = 0;  // for the API's answer
     bool stopped = false;
 };
 using SharedPointer = std::shared_ptr<Shared>;

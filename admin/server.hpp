@@ -16,8 +16,8 @@ namespace admin {
 struct ServerLimits {
     std::size_t header_bytes = 8 * 1024;
     std::size_t body_bytes = 1024 * 1024;
-    // Over TCP, and as many again over control.sock. One that waits for its client gives way to a
-    // newer one.
+    // Over TCP, and as many again over control.sock. One of a stranger, or one of the owner's that
+    // is idle, gives way to a newer one.
     std::size_t connections = 64;
     // For all of a request, until a first one was whole and let in. Not more than the timeout.
     base::Duration first_request = std::chrono::seconds{5};

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+import select
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ import unittest
 from support import gateway
 from support.case import SystemCase, message
 from support.raw_client import RawClient, dot_stuffed
+from support.waiting import wait_until
 
 
 class StopTest(SystemCase):
@@ -207,6 +209,45 @@ class ReloadTest(SystemCase):
         server.wait_for(1)
 
 
+class DeafClient:
+    """Asks the admin interface as much as it takes, and reads no answer."""
+
+    def __init__(self, port, path):
+        self.port = port
+        self.request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode()
+        self.connect()
+
+    def connect(self):
+        self.unsent = b""
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.connect(("127.0.0.1", self.port))
+        self.socket.setblocking(False)
+
+    def ask(self):
+        """Opens another connection in place of one that was closed."""
+        self.unsent = self.unsent or 200 * self.request
+        try:
+            self.unsent = self.unsent[self.socket.send(self.unsent):]
+        except OSError:
+            self.close()
+            self.connect()
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def close(self):
+        self.socket.close()
+
+
+def all_stuck(clients):
+    """Lets those ask whom the server still reads from; whether there was none for a while."""
+    heard = select.select([], clients, [], 0.5)[1]
+    for client in heard:
+        client.ask()
+    return not heard
+
+
 class AdminTest(SystemCase):
     def test_connections_that_drip_keep_nobody_out(self):
         relay = self.relay(self.smarthost(self.fake()), admin={"listen": ["127.0.0.1:0"]})
@@ -223,6 +264,28 @@ class AdminTest(SystemCase):
                 connection.request("GET", "/healthz")
                 self.assertEqual(200, connection.getresponse().status)
         self.assertLessEqual(relay.log().count("closed for a newer one"), 41)
+
+    def status_of(self, port, path, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            return connection.getresponse().status
+
+    def test_clients_that_read_no_answers_keep_nobody_out(self):
+        for token, path in (("token-of-the-test", "/healthz"), (None, "/api/v1/status")):
+            admin = {"listen": ["127.0.0.1:0"], **({"token": token} if token else {})}
+            relay = self.relay(self.smarthost(self.fake()), admin=admin)
+            port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
+            deaf = [DeafClient(port, path) for _ in range(64)]
+            for each in deaf:
+                self.addCleanup(each.close)
+            for _ in range(6):
+                wait_until(lambda: all_stuck(deaf), "the server to read no more", step=0)
+                self.assertEqual(200, self.status_of(port, "/healthz"))
+                self.assertEqual(200, self.status_of(port, "/api/v1/messages", token))
+            for each in deaf:
+                each.close()
+            relay.stop()
 
 
 class GatewayTest(SystemCase):

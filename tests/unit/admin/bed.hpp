@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -33,8 +34,10 @@ class Bed {
         options.directory = directory / "spool";
         options.inline_limit = 4096;
         options.min_free = 0;
-        auto opened = spool::Spool::open(
-            options, [this](std::function<void()> batch) { asio::post(loop, std::move(batch)); });
+        auto opened = spool::Spool::open(options, [this](std::function<void()> batch) {
+            const std::lock_guard lock{silence};
+            asio::post(loop, std::move(batch));
+        });
         if (!opened) throw std::runtime_error(opened.error().message);
         spool = std::move(*opened);
         services.spool = spool.get();
@@ -114,6 +117,7 @@ class Bed {
     }
 
     std::filesystem::path directory;
+    std::mutex silence;  // whoever holds it keeps the spool's answers back
     asio::io_context loop;
     std::unique_ptr<spool::Spool> spool;
     admin::Services services;

@@ -3,123 +3,21 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 #include <fstream>
-#include <future>
 
-#include "bed.hpp"
+#include "served.hpp"
 #include "tests/support/catch.hpp"
 
 using admin_test::Bed;
+using admin_test::Client;
+using admin_test::count;
+using admin_test::Served;
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using local = asio::local::stream_protocol;
 
 namespace {
-
-struct Served : Bed {
-    explicit Served(admin::Options options = loopback(), admin::ServerLimits limits = {})
-        : api(services) {
-        start(std::move(options), limits);
-    }
-    ~Served() {
-        server.reset();
-        loop.restart();
-        loop.poll();
-    }
-
-    static admin::Options loopback() {
-        admin::Options options;
-        options.listen = {"127.0.0.1:0"};
-        return options;
-    }
-    void start(admin::Options options, admin::ServerLimits limits) {
-        auto started = admin::Server::start(loop.get_executor(), options, control(), api, limits);
-        if (!started) throw std::runtime_error(started.error().message);
-        server = std::move(*started);
-    }
-    [[nodiscard]] std::string control() const { return (directory / "control.sock").string(); }
-    [[nodiscard]] std::string host() const { return server->addresses().front(); }
-    [[nodiscard]] tcp::endpoint endpoint() const {
-        const std::string address = host();
-        const auto port = std::stoi(address.substr(address.rfind(':') + 1));
-        return {asio::ip::address_v4::loopback(), static_cast<unsigned short>(port)};
-    }
-
-    // What the server says to these bytes until it closes.
-    template <class Endpoint>
-    std::string talk(const Endpoint& to, std::string bytes) {
-        auto client = std::async(std::launch::async, [to, bytes = std::move(bytes)] {
-            asio::io_context own;
-            typename Endpoint::protocol_type::socket socket{own};
-            boost::system::error_code error;
-            socket.connect(to, error);
-            if (error) return "no connection: " + error.message();
-            asio::write(socket, asio::buffer(bytes), error);
-            std::string answer;
-            asio::read(socket, asio::dynamic_buffer(answer), error);
-            return answer;
-        });
-        run_until(
-            [&] { return client.wait_for(std::chrono::seconds{0}) == std::future_status::ready; });
-        return client.get();
-    }
-    std::string ask(const std::string& line, const std::string& headers = "",
-                    const std::string& body = "") {
-        return talk(endpoint(), line + " HTTP/1.1\r\nHost: " + host() +
-                                    "\r\nConnection: close\r\n" + headers + "\r\n" + body);
-    }
-
-    admin::Api api;
-    std::unique_ptr<admin::Server> server;
-};
-
-std::size_t count(const std::string& text, const std::string& word) {
-    std::size_t times = 0;
-    for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++times;
-    return times;
-}
-
-// A client that keeps its connection; what it hears is looked at without waiting.
-class Client {
- public:
-    void connect(const Served& served) {
-        socket_.connect(served.endpoint());
-        socket_.non_blocking(true);
-    }
-    void say(const std::string& bytes) {
-        boost::system::error_code closed;
-        asio::write(socket_, asio::buffer(bytes), closed);
-    }
-    bool has_answer(std::size_t answers = 1) {
-        look();
-        return count(heard_, "HTTP/1.1 ") >= answers;
-    }
-    bool is_closed() {
-        look();
-        return closed_;
-    }
-    [[nodiscard]] const std::string& answer() const { return heard_; }
-
- private:
-    void look() {
-        boost::system::error_code error;
-        asio::read(socket_, asio::dynamic_buffer(heard_), error);
-        closed_ = closed_ || (error && error != asio::error::would_block);
-    }
-
-    static asio::io_context& context() {  // nothing runs on it
-        static asio::io_context own;
-        return own;
-    }
-
-    tcp::socket socket_{context()};
-    std::string heard_;
-    bool closed_ = false;
-};
 
 std::string body_of(const std::string& answer) {
     return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
@@ -260,71 +158,6 @@ TEST_CASE("slow requests and idle connections are closed", "[admin]") {
     CHECK(served.ask("POST /api/v1/messages/hold", "Content-Length: 12\r\n", "{\"all\"").empty());
     const std::string kept = "GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n";
     CHECK(served.talk(served.endpoint(), kept).starts_with("HTTP/1.1 200"));
-}
-
-TEST_CASE("connections past the limit are closed; the control socket keeps its own", "[admin]") {
-    admin::ServerLimits limits;
-    limits.connections = 2;
-    Served served{Served::loopback(), limits};
-    std::vector<Client> open(2);
-    for (Client& each : open) {
-        each.connect(served);
-        each.say("GET /api/v1/events HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n");
-        served.run_until([&] { return each.has_answer(); });
-    }
-    CHECK(served.ask("GET /healthz").empty());
-    CHECK(served
-              .talk(local::endpoint{served.control()},
-                    "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
-              .starts_with("HTTP/1.1 200"));
-}
-
-TEST_CASE("whoever keeps silent or idle gives way to a newer connection", "[admin]") {
-    admin::ServerLimits limits;
-    limits.connections = 3;
-    Served served{Served::loopback(), limits};
-    const std::string health = "GET /healthz HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n";
-    Client idle, newer;
-    idle.connect(served);
-    idle.say(health);
-    served.run_until([&] { return idle.has_answer(); });
-    std::vector<Client> silent(5);
-    for (Client& each : silent) {
-        each.connect(served);
-        each.say("GET /heal");
-    }
-    served.run_until([&] { return silent[2].is_closed() && silent[0].is_closed(); });
-    CHECK(served.ask("GET /healthz").starts_with("HTTP/1.1 200"));
-    idle.say(health);  // it was heard: the silent ones went before it
-    served.run_until([&] { return idle.has_answer(2); });
-    CHECK_FALSE(idle.is_closed());
-    for (Client& each : silent) {
-        each = Client{};
-        each.connect(served);
-        each.say(health);
-        served.run_until([&] { return each.has_answer(); });
-    }
-    CHECK(idle.is_closed());  // of those that were heard the one that has been idle for longest
-}
-
-TEST_CASE("a byte now and then gives no more time for the first request", "[admin]") {
-    admin::ServerLimits limits;
-    limits.first_request = std::chrono::milliseconds{300};
-    Served served{Served::loopback(), limits};
-    Client dripping;
-    dripping.connect(served);
-    dripping.say("GET /healthz HTTP/1.1\r\nX: ");
-    const auto began = std::chrono::steady_clock::now();
-    auto next = began;
-    served.run_until([&] {
-        if (std::chrono::steady_clock::now() >= next) {
-            dripping.say("x");
-            next += std::chrono::milliseconds{20};
-        }
-        return dripping.is_closed();
-    });
-    CHECK(dripping.answer().empty());
-    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{10});
 }
 
 TEST_CASE("a changed token ends what the old one opened", "[admin]") {

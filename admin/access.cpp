@@ -46,7 +46,26 @@ bool bears_token(std::string_view authorization, const base::Secret& token) {
     return base::Secret::equal_secrets(given, token.reveal());
 }
 
+// What a browser says of the page that asks (Fetch Metadata, section 2.3); "none" is its user.
+bool is_page_of_others(std::string_view fetch_site) {
+    return !fetch_site.empty() && fetch_site != "same-origin" && fetch_site != "none";
+}
+
+// They tell whether relay runs and works, and nothing else.
+bool for_supervisors(std::string_view path) { return path == "/healthz" || path == "/readyz"; }
+
 bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+// Whether a page of another site lets the browser ask what is not for every page.
+bool asks_for_others(const RequestFacts& request) {
+    const bool changes = changes_something(request.method);
+    if (!changes && for_supervisors(request.path)) return false;
+    const bool other_origin =
+        !request.origin.empty() &&
+        !base::equals_ignoring_case(request.origin, "http://" + std::string(request.host));
+    const bool follows_link = !changes && request.path == "/";
+    return other_origin || (is_page_of_others(request.fetch_site) && !follows_link);
+}
 
 }  // namespace
 
@@ -69,9 +88,6 @@ std::optional<HostPort> parse_host_port(std::string_view text, unsigned short de
     if (!port) return std::nullopt;
     return HostPort{std::string(host), *port};
 }
-
-// They tell whether relay runs and works, and nothing else.
-bool for_supervisors(std::string_view path) { return path == "/healthz" || path == "/readyz"; }
 
 // As they stand: a path in another spelling, "/api/v1/%73tatus", is for the owner.
 bool open_to_every_user(std::string_view path) {
@@ -108,9 +124,9 @@ std::optional<Refusal> check_access(const RequestFacts& request, const ListenFac
                        "the Host header does not name this server: use http://localhost:" +
                            std::to_string(listen.local_port) + "/"};
     }
-    if (changes_something(request.method) && !request.origin.empty() &&
-        !base::equals_ignoring_case(request.origin, "http://" + std::string(request.host))) {
-        return Refusal{403, "wrong_origin", "a page of another site may not change anything here"};
+    if (asks_for_others(request)) {
+        return Refusal{403, "wrong_origin",
+                       "a page of another site may not read or change anything here"};
     }
     return std::nullopt;
 }

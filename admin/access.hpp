@@ -24,6 +24,7 @@ struct RequestFacts {
     std::string_view method, path;
     std::string_view host;           // Host header, "" when missing
     std::string_view origin;         // Origin header, "" when missing
+    std::string_view fetch_site;     // Sec-Fetch-Site header, "" when missing
     std::string_view authorization;  // Authorization header, "" when missing
 };
 
@@ -46,7 +47,9 @@ struct Refusal {
 // - Host must name this very listener, or a web page could point a name of its own at 127.0.0.1
 //   and read our answers (DNS rebinding). A request with the right token need not: such a page
 //   does not know it, and port mappings and proxies change the name.
-// - A request that changes something must come from our own origin if it names one (CSRF).
+// - A page of another site may not ask: its requests change things (CSRF) or take places, although
+//   it cannot read the answers. What a browser says of the page, in Origin or Sec-Fetch-Site, must
+//   be our own origin. /healthz and /readyz are for everybody, and a link to "/" can be followed.
 [[nodiscard]] std::optional<Refusal> check_access(const RequestFacts& request,
                                                   const ListenFacts& listen);
 

@@ -40,6 +40,15 @@ Connections::Room Connections::make_room(std::size_t most) {
     return Room::made;
 }
 
+Connections::Room Connections::make_room_to_tell(std::size_t most) {
+    const auto telling = in_phase(Connection::Phase::telling);
+    if (std::count_if(open_.begin(), open_.end(), telling) < static_cast<std::ptrdiff_t>(most)) {
+        return Room::free;
+    }
+    close(*oldest(telling));
+    return Room::made;
+}
+
 void Connections::close_between_answers() {
     for (const auto phase : {Connection::Phase::idle, Connection::Phase::telling}) {
         while (Connection* const each = oldest(in_phase(phase))) close(*each);

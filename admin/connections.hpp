@@ -51,6 +51,9 @@ class Connections {
     // Before one more is opened. Of `most` none is left: closes the oldest of the strangers',
     // otherwise the oldest of the owner's that is idle.
     [[nodiscard]] Room make_room(std::size_t most);
+    // Before one more tells events: of `most` that do the oldest goes, so that events leave room
+    // for other requests, and whoever looks now sees them.
+    [[nodiscard]] Room make_room_to_tell(std::size_t most);
     // Those that are idle or telling: nothing of theirs is cut in two.
     void close_between_answers();
     void close_all();

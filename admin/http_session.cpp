@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
@@ -11,6 +12,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <memory>
 
 #include "admin/peer_user.hpp"
 #include "admin/routes.hpp"
@@ -90,14 +92,15 @@ asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
 }
 
 // One connection, request after request.
-class Session {
+class Session : public std::enable_shared_from_this<Session> {
  public:
     Session(SharedPointer shared, Stream stream, std::optional<TcpSide> listen)
         : shared_(std::move(shared)),
           stream_(std::move(stream)),
           listen_(std::move(listen)),
           connection_(listen_ ? shared_->tcp_connections : shared_->control_connections,
-                      [this] { close(); }) {}
+                      [this] { close(); }),
+          pause_(shared_->executor) {}
 
     asio::awaitable<void> run() {
         // g++ 12.2 miscompiles co_await in the condition of a loop.
@@ -113,6 +116,8 @@ class Session {
     asio::awaitable<bool> respond(ApiResponse response, bool keep_alive);
     asio::awaitable<void> send_events();
     asio::awaitable<bool> send_event(std::string text);
+    void begin_telling();
+    void watch();
     asio::awaitable<void> finish();
     template <class Body>
     asio::awaitable<bool> write(http::response<Body>& message);
@@ -126,6 +131,7 @@ class Session {
     void close() {
         beast::error_code ignored;
         stream_.socket().close(ignored);
+        pause_.cancel();
     }
 
     SharedPointer shared_;
@@ -136,6 +142,8 @@ class Session {
     std::chrono::steady_clock::time_point heard_by_;  // while it is unheard
     std::uint64_t tokens_ = 0;                        // how many there were at the last request
     beast::flat_buffer buffer_;
+    asio::steady_timer pause_;        // between two events
+    std::array<char, 512> unheeded_;  // what a client says while events are told
     unsigned version_ = 11;
     bool head_ = false;
 };
@@ -151,7 +159,8 @@ std::optional<ApiResponse> unclear(const Request& request) {
                               "the only Transfer-Encoding taken here is chunked");
     }
     // RFC 9112 section 3.2: more than one Host is an attack on somebody's parser.
-    for (const http::field field : {http::field::host, http::field::origin}) {
+    for (const http::field field :
+         {http::field::host, http::field::origin, http::field::sec_fetch_site}) {
         if (request.count(field) < 2) continue;
         return error_response(
             400, "bad_request",
@@ -193,6 +202,7 @@ std::optional<ApiResponse> Session::refuse(const Request& request) {
     facts.path = path_of(request);
     facts.host = view(request[http::field::host]);
     facts.origin = view(request[http::field::origin]);
+    facts.fetch_site = view(request[http::field::sec_fetch_site]);
     facts.authorization = view(request[http::field::authorization]);
     std::optional<Refusal> refusal = check_access(facts, *listen_);
     if (!refusal && listen_->token.empty() && !open_to_every_user(facts.path)) {
@@ -340,13 +350,14 @@ asio::awaitable<void> Session::send_events() {
     fill_header(header, kind, 0, version_, false);
     header.content_length(boost::none);
     http::response_serializer<http::empty_body> serializer{header};
+    if (!head_) begin_telling();
     begin_step();
-    connection_.enter(Connection::Phase::telling);
     const auto [error, count] = co_await http::async_write_header(stream_, serializer, as_result);
-    bool going = !error;
-    asio::steady_timer timer{shared_->executor};
+    if (error || head_) co_return;
+    watch();
+    bool going = true;
     std::string last;
-    for (unsigned quiet = 0; going && !head_ && !shared_->stopped && token_holds(); ++quiet) {
+    for (unsigned quiet = 0; going && !shared_->stopped && token_holds(); ++quiet) {
         ApiRequest question;
         question.method = "GET";
         question.target = "/api/v1/status";
@@ -362,9 +373,30 @@ asio::awaitable<void> Session::send_events() {
             going = co_await send_event(":\n\n");
         }
         if (changed || quiet >= quiet_rounds) quiet = 0;
-        timer.expires_after(between);
-        co_await timer.async_wait(as_result);
+        pause_.expires_after(between);
+        co_await pause_.async_wait(as_result);
+        going = going && stream_.socket().is_open();
     }
+}
+
+void Session::begin_telling() {
+    Connections& all = listen_ ? shared_->tcp_connections : shared_->control_connections;
+    const std::size_t most = std::max<std::size_t>(shared_->limits.connections / 2, 1);
+    if (all.make_room_to_tell(most) == Connections::Room::made) {
+        shared_->warnings.warning(
+            "events", "admin events ended for a newer client: too many listen", {{"limit", most}});
+    }
+    connection_.enter(Connection::Phase::telling);
+}
+
+// Nothing is read for an answer any more, so that only this learns at once of a client that leaves.
+void Session::watch() {
+    stream_.socket().async_read_some(
+        asio::buffer(unheeded_),
+        [self = shared_from_this()](const boost::system::error_code& gone, std::size_t) {
+            if (gone) return self->close();
+            self->watch();
+        });
 }
 
 asio::awaitable<bool> Session::send_event(std::string text) {
@@ -396,8 +428,9 @@ asio::awaitable<void> Session::finish() {
 asio::awaitable<void> run_session(SharedPointer shared,
                                   asio::generic::stream_protocol::socket socket,
                                   std::optional<TcpSide> listen) {
-    Session session{std::move(shared), Stream{std::move(socket)}, std::move(listen)};
-    co_await session.run();
+    const auto session =
+        std::make_shared<Session>(std::move(shared), Stream{std::move(socket)}, std::move(listen));
+    co_await session->run();
 }
 
 }  // namespace admin

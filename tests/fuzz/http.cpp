@@ -62,13 +62,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     facts.host = lines[0];
     if (lines.size() > 1) facts.origin = lines[1];
     if (lines.size() > 2) facts.authorization = lines[2];
+    if (lines.size() > 3) facts.fetch_site = lines[3];
     admin::ListenFacts listen;
     listen.configured_host = "127.0.0.1";
     listen.local_address = "127.0.0.1";
     listen.local_port = 8025;
-    const bool same_origin =
-        facts.origin.empty() ||
-        base::equals_ignoring_case(facts.origin, "http://" + std::string{facts.host});
+    const bool same_site =
+        facts.fetch_site.empty() || facts.fetch_site == "same-origin" || facts.fetch_site == "none";
+    const bool same_origin = same_site && (facts.origin.empty() ||
+                                           base::equals_ignoring_case(
+                                               facts.origin, "http://" + std::string{facts.host}));
     const bool allowed = !admin::check_access(facts, listen);
     fuzz::require(!allowed || names_us(facts.host), "a foreign Host is refused");
     fuzz::require(!allowed || same_origin, "a foreign Origin is refused");

@@ -1,5 +1,6 @@
 """GET /api/v1/events: what happens, told by the server of its own accord."""
 
+import http.client
 import json
 import select
 import unittest
@@ -52,6 +53,24 @@ class EventsTest(SystemCase):
         next(events)
         relay.stop()
         wait_until(lambda: next(events, None) is None, "the end of the events")
+
+    def test_streams_leave_room_for_other_requests(self):
+        relay = self.relay(self.smarthost(self.fake()), admin={"listen": ["127.0.0.1:0"]})
+        port = int(relay.wait_for_log(r"admin interface address=127\.0\.0\.1:(\d+)").group(1))
+        doors = (lambda: UnixConnection(relay.spool / "control.sock"),
+                 lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=10 * PATIENCE))
+        for door in doors:
+            for _ in range(70):
+                connection = door()
+                connection.request("GET", "/api/v1/events")
+                stream = connection.getresponse()
+                self.addCleanup(stream.close)
+                self.assertEqual(b"event: status\n", stream.readline())
+            other = door()
+            self.addCleanup(other.close)
+            other.request("GET", "/healthz")
+            self.assertEqual(200, other.getresponse().status)
+        relay.command("status")
 
     def test_the_header_alone_can_be_asked_for(self):
         relay = self.relay(self.smarthost(self.fake()))

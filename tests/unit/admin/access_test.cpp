@@ -79,27 +79,42 @@ TEST_CASE("a listener's own address and its configured name are good Hosts", "[a
     CHECK(check_access(request, listen).has_value());
 }
 
-TEST_CASE("what changes something must come from our own origin", "[admin]") {
+TEST_CASE("a page of another site may not ask", "[admin]") {
     struct Case {
-        const char *method, *origin;
+        const char *method, *path, *origin, *fetch_site;
         bool allowed;
     };
+    constexpr const char* path = "/api/v1/messages/retry";
     const Case c = GENERATE(values<Case>({
-        {"POST", "", true},
-        {"POST", "http://localhost:8025", true},
-        {"POST", "http://127.0.0.1:8025", false},  // not what Host says
-        {"POST", "http://evil.example", false},
-        {"DELETE", "null", false},
-        {"DELETE", "https://localhost:8025", false},
-        {"GET", "http://evil.example", true},
-        {"HEAD", "http://evil.example", true},
+        {"POST", path, "", "", true},
+        {"POST", path, "http://localhost:8025", "", true},
+        {"POST", path, "http://localhost:8025", "same-origin", true},
+        {"POST", path, "http://127.0.0.1:8025", "", false},  // not what Host says
+        {"POST", path, "http://evil.example", "", false},
+        {"POST", path, "", "cross-site", false},
+        {"POST", "/healthz", "", "cross-site", false},
+        {"POST", "/", "", "cross-site", false},
+        {"DELETE", path, "null", "", false},
+        {"DELETE", path, "https://localhost:8025", "", false},
+        {"GET", "/api/v1/events", "", "none", true},  // typed by the user
+        {"GET", "/api/v1/events", "", "same-origin", true},
+        {"GET", "/api/v1/events", "http://evil.example", "cross-site", false},
+        {"GET", "/api/v1/events", "http://evil.example", "", false},
+        {"GET", "/api/v1/events", "", "cross-site", false},
+        {"GET", "/api/v1/events", "", "same-site", false},  // another port of localhost
+        {"HEAD", "/metrics", "http://evil.example", "", false},
+        {"GET", "/", "", "cross-site", true},  // a link
+        {"GET", "/", "http://evil.example", "cross-site", false},
+        {"GET", "/healthz", "http://evil.example", "cross-site", true},
+        {"GET", "/readyz", "", "cross-site", true},
     }));
-    CAPTURE(c.method, c.origin);
+    CAPTURE(c.method, c.path, c.origin, c.fetch_site);
     RequestFacts request;
     request.method = c.method;
-    request.path = "/api/v1/messages/retry";
+    request.path = c.path;
     request.host = "localhost:8025";
     request.origin = c.origin;
+    request.fetch_site = c.fetch_site;
     CHECK(check_access(request, loopback()).has_value() != c.allowed);
 }
 

@@ -37,10 +37,13 @@ TEST_CASE("connections past the limit are closed; the control socket keeps its o
     admin::ServerLimits limits;
     limits.connections = 2;
     Served served{Served::loopback(), limits};
+    Served::Mail mail;
+    mail.content.assign(8'000'000, 'x');
+    const std::string id = served.add(mail);
     std::vector<Client> open(2);
     for (Client& each : open) {
         each.connect(served);
-        each.say("GET /api/v1/events HTTP/1.1\r\nHost: " + served.host() + "\r\n\r\n");
+        each.say(get(served, "/api/v1/messages/" + id + "/raw"));
         served.run_until([&] { return each.has_answer(); });
     }
     CHECK(served.ask("GET /healthz").empty());
@@ -48,6 +51,44 @@ TEST_CASE("connections past the limit are closed; the control socket keeps its o
               .talk(local::endpoint{served.control()},
                     "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
               .starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("events leave half of the places to other requests, and the newest are told", "[admin]") {
+    admin::ServerLimits limits;
+    limits.connections = 4;
+    Served served{Served::loopback(), limits};
+    const auto hold = [&](const auto& door) {
+        std::vector<Client> streams(4);
+        for (Client& each : streams) {
+            each.connect(door);
+            each.say(get(served, "/api/v1/events"));
+            served.run_until([&] { return each.answer_has("event: status\n"); });
+        }
+        CHECK(streams[0].is_closed());
+        CHECK(streams[1].is_closed());
+        CHECK_FALSE(streams[2].is_closed());
+        CHECK_FALSE(streams[3].is_closed());
+        const std::string health = "GET /healthz HTTP/1.0\r\nHost: " + served.host() + "\r\n\r\n";
+        CHECK(served.talk(door, health).starts_with("HTTP/1.0 200"));
+    };
+    hold(served.endpoint());
+    hold(local::endpoint{served.control()});
+}
+
+TEST_CASE("events to a client that has left end at once", "[admin]") {
+    admin::ServerLimits limits;
+    limits.connections = 4;
+    Served served{Served::loopback(), limits};
+    std::vector<Client> streams(3);
+    for (Client& each : streams) {
+        each.connect(served);
+        each.say(get(served, "/api/v1/events"));
+        served.run_until([&] { return each.answer_has("event: status\n"); });
+        if (&each == &streams[1]) each.leave();
+        served.loop.restart();
+        served.loop.poll();
+    }
+    CHECK_FALSE(streams[0].is_closed());  // the third one took the place of the second
 }
 
 TEST_CASE("the oldest of what strangers opened gives way to a newer connection", "[admin]") {

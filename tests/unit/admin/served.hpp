@@ -105,6 +105,10 @@ class Client {
         look();
         return count(heard_, "HTTP/1.1 ") >= answers;
     }
+    bool answer_has(const std::string& words) {
+        look();
+        return heard_.find(words) != std::string::npos;
+    }
     bool is_closed() {
         look();
         return closed_;

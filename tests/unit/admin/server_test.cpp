@@ -49,6 +49,12 @@ TEST_CASE("Host and Origin are checked over TCP and not over the control socket"
               .starts_with("HTTP/1.1 403"));
     CHECK(served
               .ask("POST /api/v1/messages/delete",
+                   "Content-Length: 12\r\nSec-Fetch-Site: cross-site\r\n", "{\"all\":true}")
+              .starts_with("HTTP/1.1 403"));
+    CHECK(served.ask("GET /api/v1/events", "Sec-Fetch-Site: cross-site\r\n")
+              .starts_with("HTTP/1.1 403"));
+    CHECK(served
+              .ask("POST /api/v1/messages/delete",
                    "Content-Length: 12\r\nOrigin: http://" + served.host() + "\r\n",
                    "{\"all\":true}")
               .ends_with("{\"changed\":1}\n"));

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "admin/socket_owner.hpp"
+
 namespace admin {
 
 namespace ip = boost::asio::ip;
@@ -89,6 +91,7 @@ std::optional<uid_t> user_in_table(std::string_view table, const PeerEnds& ends)
 }
 
 std::optional<uid_t> peer_user(const PeerEnds& ends) {
+    if (const auto owner = socket_owner(ends)) return owner->user;
     // /proc/self: where only processes are shown (ProcSubset=pid) there is no /proc/net.
     const auto user = user_in_file("/proc/self/net/tcp", ends);
     return user ? user : user_in_file("/proc/self/net/tcp6", ends);

@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 
+#include "admin/socket_owner.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace admin;
@@ -88,6 +89,13 @@ TEST_CASE("a connection of our own is told as ours until it is closed", "[admin]
     tcp::socket server = acceptor.accept();
     const PeerEnds ends{server.remote_endpoint(), server.local_endpoint()};
     CHECK(peer_user(ends) == ::geteuid());
+    // Without the tables: what they cost grows with every connection of this host.
+    const auto asked = socket_owner(ends);
+    REQUIRE(asked);
+    CHECK(asked->user == ::geteuid());
     client.close();
     CHECK_FALSE(peer_user(ends));
+    const auto gone = socket_owner(ends);
+    REQUIRE(gone);
+    CHECK_FALSE(gone->user);
 }

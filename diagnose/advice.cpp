@@ -159,15 +159,27 @@ void add_redirect_steps(const Observations& seen, Fix& fix) {
         "`sudo iptables -t nat -S OUTPUT`");
 }
 
+// Of each family its rule, which may be one for both.
+std::vector<const LocalSigns*> signs_with_rules(const Observations& seen) {
+    std::vector<const LocalSigns*> found;
+    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+        const bool known = !found.empty() && signs->rule &&
+                           rule_text(*found.front()->rule) == rule_text(*signs->rule);
+        if (signs->rule && !known) found.push_back(signs);
+    }
+    return found;
+}
+
 Fix open_here(const Observations& seen) {
     Fix fix;
     fix.title = fmt::format("Let port 25 out of {}", here_words(seen));
-    const RuleMatch* rule = seen.local.rule ? &*seen.local.rule : nullptr;
+    const std::vector<const LocalSigns*> rules = signs_with_rules(seen);
+    for (const LocalSigns* signs : rules) add_local_steps(seen, *signs, &*signs->rule, 25, fix);
     const bool redirected = redirected_here(seen);
-    if (redirected && rule == nullptr) {
+    if (redirected && rules.empty()) {
         add_redirect_steps(seen, fix);
-    } else {
-        add_local_steps(seen, seen.local, rule, 25, fix);
+    } else if (rules.empty()) {
+        add_local_steps(seen, *signs_over(seen, net::Family::any).front(), nullptr, 25, fix);
     }
     if (redirected) {
         fix.steps.emplace_back(
@@ -258,11 +270,15 @@ Fix inconclusive_fix(const Observations& seen) {
     return fix;
 }
 
+std::string_view over_family(net::Family family) {
+    return family == net::Family::ipv4 ? " (over IPv4)" : " (over IPv6)";
+}
+
 // Which family is shut, and how mail goes on meanwhile.
 void add_family_words(net::Family shut, std::vector<Fix>& fixes, std::size_t first) {
     const bool v4 = shut == net::Family::ipv4;
     for (std::size_t i = first; i < fixes.size(); ++i) {
-        fixes[i].title += fmt::format(" (over {})", v4 ? "IPv4" : "IPv6");
+        fixes[i].title += over_family(shut);
     }
     if (fixes.size() == first) return;
     fixes[first].steps.push_back(fmt::format(
@@ -327,6 +343,20 @@ Fix intercepted_fix(const Observations& seen) {
     return fix;
 }
 
+// What is left to do over the other family when this host's own rule is gone.
+Fix lift_elsewhere(const Observations& seen, const ClosedElsewhere& closed) {
+    Fix fix;
+    if (closed.code == VerdictCode::reputation) {
+        fix = reputation_fix(seen);
+    } else if (closed.code == VerdictCode::outbound_25_intercepted) {
+        fix = intercepted_fix(seen);
+    } else {
+        fix = lift_block(seen, cause_over(seen, closed));
+    }
+    if (!fix.title.empty()) fix.title += over_family(closed.family);
+    return fix;
+}
+
 std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes;
     const VerdictCode direct = report.direct.code;
@@ -341,7 +371,11 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
         return fixes;
     }
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
-    if (direct == VerdictCode::local_firewall) add(fixes, open_here(seen));
+    const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
+    if (direct == VerdictCode::local_firewall) {
+        add(fixes, open_here(seen));
+        if (elsewhere) fixes.back().title += over_family(elsewhere->here);
+    }
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (smarthost.code != VerdictCode::ok_smarthost) {
             add(fixes, fix_smarthost(seen, report, smarthost));
@@ -369,6 +403,7 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     if (blocked && direct != VerdictCode::reputation && !unclear) {
         add(fixes, lift_block(seen, cause));
     }
+    if (elsewhere) add(fixes, lift_elsewhere(seen, *elsewhere));
     if (blocked && !unclear) add(fixes, not_helpful(seen));
     if (!shut) return fixes;
     const std::size_t first = fixes.size();

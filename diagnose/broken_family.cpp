@@ -38,8 +38,7 @@ bool all_silent(const Observations& seen, net::Family family) {
 bool leads_nowhere(const Observations& seen, net::Family family) {
     const bool v4 = family == net::Family::ipv4;
     const bool route = v4 ? seen.route_v4 : seen.route_v6;
-    const bool here = seen.local.rule.has_value() || dropped_here(seen, seen.local);
-    return route && !here && all_silent(seen, family) &&
+    return route && !stopped_here(seen, family) && all_silent(seen, family) &&
            anything_open(seen, v4 ? net::Family::ipv6 : net::Family::ipv4);
 }
 

@@ -107,12 +107,13 @@ Cause cause_by_rule(const RuleMatch& rule, std::string policy) {
 
 Cause local_cause(const Observations& seen) {
     const std::string_view here = here_words(seen);
-    if (seen.local.rule) {
+    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+        if (!signs->rule) continue;
         std::string policy = fmt::format("This rule of {} stops port 25.", here);
         if (redirected_here(seen)) {
             policy = fmt::format("This rule of {} leads port 25 elsewhere.", here);
         }
-        return cause_by_rule(*seen.local.rule, std::move(policy));
+        return cause_by_rule(*signs->rule, std::move(policy));
     }
     Cause cause;
     cause.kind = CauseKind::local_firewall;
@@ -413,6 +414,12 @@ std::optional<PathReading> best_reading(const Observations& seen, net::Family fa
         if (better) best = reading;
     }
     return best;
+}
+
+Cause cause_over(const Observations& seen, const ClosedElsewhere& closed) {
+    if (closed.code == VerdictCode::reputation) return reputation_cause(seen);
+    const bool intercepted = closed.code == VerdictCode::outbound_25_intercepted;
+    return network_cause(seen, intercepted, closed.family);
 }
 
 Cause find_cause(const Observations& seen, const Report& report) {

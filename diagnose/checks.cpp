@@ -266,11 +266,22 @@ std::string sentence(std::string text) {
     return text;
 }
 
-// The rules were read, and none surely stops port 25 of whoever runs this.
+// The rule of this host that surely stops port 25 over one family or both; nullptr: none.
+const RuleMatch* rule_here(const Observations& seen) {
+    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+        if (signs->rule) return &*signs->rule;
+    }
+    return nullptr;
+}
+
+// The rules were read, and what keeps mail from leaving is something else.
 void judge_rules(const Observations& seen, Check& check) {
     check.status = CheckStatus::ok;
     check.summary = "No rule of this host stops port 25.";
-    if (may_be_here(seen)) {
+    if (const RuleMatch* own = rule_here(seen)) {
+        check.status = CheckStatus::warn;
+        check.summary = "A rule of this host stops port 25 as well: " + rule_text(*own);
+    } else if (may_be_here(seen)) {
         check.status = CheckStatus::warn;
         check.summary = "A rule of this host may stop some of port 25: ";
         for (const RuleMatch& match : seen.local.possible) {
@@ -290,15 +301,16 @@ void judge_rules(const Observations& seen, Check& check) {
 Evidence counter_row(const LocalSigns& local) {
     Evidence row;
     row.target = "TCPRetransFail";
+    row.address = local.address;
     row.result = local.counter_read ? "read" : "not read";
+    if (!local.counter_read && !local.last_left) return row;
+    row.detail = fmt::format("{} SYNs were sent again{}", local.retransmissions,
+                             local.retransmissions == 0 ? ""
+                             : local.last_left          ? ", and left this host"
+                                                        : ", and did not leave this host");
     if (!local.counter_read) return row;
-    row.detail = fmt::format(
-        "{} SYNs were sent again{}; this host's kernel counted {} that failed, those of other "
-        "connections among them",
-        local.retransmissions,
-        local.retransmissions == 0 ? ""
-        : local.last_left          ? ", and left this host"
-                                   : ", and did not leave this host",
+    row.detail += fmt::format(
+        "; this host's kernel counted {} that failed, those of other connections among them",
         local.failed_retransmissions);
     return row;
 }
@@ -306,6 +318,7 @@ Evidence counter_row(const LocalSigns& local) {
 Evidence rules_row(const LocalSigns& local) {
     Evidence row;
     row.target = "packet filter rules";
+    row.address = local.address;
     row.result = local.rules_read ? "read" : "not read";
     row.detail = local.rule ? rule_text(*local.rule) : local.rules_problem;
     return row;
@@ -332,9 +345,12 @@ Evidence own_server_row(const Observations& seen) {
 Check local_check(const Observations& seen, const Report& report) {
     Check check = new_check(check_name::local_firewall);
     const LocalSigns& local = seen.local;
-    check.evidence = {counter_row(local), rules_row(local)};
-    for (const RuleMatch& match : local.possible) {
-        check.evidence.push_back(possible_rule_row(match));
+    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+        check.evidence.push_back(counter_row(*signs));
+        check.evidence.push_back(rules_row(*signs));
+        for (const RuleMatch& match : signs->possible) {
+            check.evidence.push_back(possible_rule_row(match));
+        }
     }
     if (own_server_answers(seen)) check.evidence.push_back(own_server_row(seen));
     for (const LocalSigns& signs : seen.smarthost_signs) {

@@ -60,6 +60,23 @@ std::string how_intercepted(const Observations& seen) {
     return {};
 }
 
+bool shut(VerdictCode code) {
+    return code == VerdictCode::local_firewall || code == VerdictCode::reputation ||
+           code == VerdictCode::outbound_25_intercepted ||
+           (silent_or_refused(code) && code != VerdictCode::inconclusive);
+}
+
+bool closed_in_two_ways(const DirectReport& direct) {
+    return direct.ipv4 && direct.ipv6 && shut(*direct.ipv4) && shut(*direct.ipv6) &&
+           how_closed(*direct.ipv4) != how_closed(*direct.ipv6);
+}
+
+// Of port 25 alone, so that two families may differ in it.
+bool about_port_25(VerdictCode code) {
+    return shut(code) && code != VerdictCode::submission_blocked &&
+           code != VerdictCode::smtp_hopeless;
+}
+
 std::string headline(const Observations& seen, const Report& report, VerdictCode code) {
     if (code != report.direct.code) {
         const std::string words = smarthost_words(report.smarthosts.front());
@@ -86,6 +103,9 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     } else if (proxy_only(seen, code)) {
         text = "Nothing connects directly: this network seems to let out only its web proxy (" +
                seen.proxy + "), which carries no mail.";
+    }
+    if (code == report.direct.code && about_port_25(code) && closed_in_two_ways(report.direct)) {
+        text = two_ways_words(*report.direct.ipv4, *report.direct.ipv6);
     }
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
     if (code == VerdictCode::inconclusive && code == report.direct.code && slow_from_afar(seen)) {
@@ -128,18 +148,35 @@ bool silence_was_brief(const Observations& seen) {
            });
 }
 
+bool proven_here(const Observations& seen, net::Family family) {
+    const std::vector<const LocalSigns*> signs = signs_over(seen, family);
+    const bool rule =
+        std::any_of(signs.begin(), signs.end(), [](const auto* one) { return one->rule; });
+    const bool denied =
+        std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+            const bool its = family == net::Family::any || item.family == family;
+            return its && item.role == ProbeRole::direct && item.denied_here();
+        });
+    const std::optional<PathReading> reading = best_reading(seen, family);
+    const bool path = reading && (reading->finding == PathFinding::stops_here ||
+                                  reading->finding == PathFinding::intercepted);
+    return rule || denied || path;
+}
+
+// A second witness beside the kernel's account, over each family that ends on this host.
+bool proven_here(const Observations& seen, const DirectReport& direct) {
+    const bool v4 = direct.ipv4 == VerdictCode::local_firewall;
+    const bool v6 = direct.ipv6 == VerdictCode::local_firewall;
+    if (!v4 && !v6) return proven_here(seen, net::Family::any);
+    return (!v4 || proven_here(seen, net::Family::ipv4)) &&
+           (!v6 || proven_here(seen, net::Family::ipv6));
+}
+
 Confidence confidence_of(const Observations& seen, const Report& report) {
     const VerdictCode code = report.verdict.code;
     if (code == VerdictCode::inconclusive) return Confidence::unclear;
     if (code == VerdictCode::local_firewall) {
-        const bool proof = seen.local.rule.has_value() ||
-                           std::any_of(seen.ports.begin(), seen.ports.end(), [](const auto& item) {
-                               return item.role == ProbeRole::direct && item.denied_here();
-                           });
-        const std::optional<PathReading> reading = best_reading(seen);
-        const bool path = reading && (reading->finding == PathFinding::stops_here ||
-                                      reading->finding == PathFinding::intercepted);
-        return proof || path ? Confidence::certain : Confidence::likely;
+        return proven_here(seen, report.direct) ? Confidence::certain : Confidence::likely;
     }
     if (code == VerdictCode::outbound_25_intercepted) {
         const std::optional<PathReading> reading = best_reading(seen);
@@ -206,15 +243,55 @@ bool no_address_answers(const Observations& seen) {
     return asked;
 }
 
+// A SYN for another port got out of this host over this family, whatever became of it.
+bool others_leave(const Observations& seen, net::Family family) {
+    const auto left = [&](const PortEvidence& item) {
+        return item.family == family && item.role != ProbeRole::direct && item.last_left;
+    };
+    const auto heard = [&](const PathTrace& path) {
+        return path.family == family && path.control.last_router() >= 1;
+    };
+    return std::any_of(seen.ports.begin(), seen.ports.end(), left) ||
+           std::any_of(seen.paths.begin(), seen.paths.end(), heard);
+}
+
+// What this host does to port 25 over this family is why nothing answers there. Where the rest is
+// silent too, it is only if that does not get out, either.
+bool is_this_hosts(const Observations& seen, net::Family family, VerdictCode code) {
+    if (code == VerdictCode::outbound_25_intercepted) return redirected_here(seen, family);
+    const bool silent = code == VerdictCode::no_network && !others_leave(seen, family);
+    return (silent || silent_or_refused(code)) && stopped_here(seen, family);
+}
+
+// Own rules first: they are what the user can lift. Each family is judged by its own signs.
+void blame_this_host(const Observations& seen, DirectVote& vote) {
+    bool found = false;
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        std::optional<VerdictCode>& code = family == net::Family::ipv4 ? vote.ipv4 : vote.ipv6;
+        if (!code || !is_this_hosts(seen, family, *code)) continue;
+        code = VerdictCode::local_firewall;
+        found = true;
+    }
+    const bool closed = vote.code == VerdictCode::no_network ||
+                        vote.code == VerdictCode::outbound_25_intercepted ||
+                        silent_or_refused(vote.code);
+    if (found && closed) vote.code = VerdictCode::local_firewall;
+}
+
 }  // namespace
+
+std::optional<ClosedElsewhere> stopped_elsewhere(const DirectReport& direct) {
+    if (!closed_in_two_ways(direct)) return std::nullopt;
+    const VerdictCode here = VerdictCode::local_firewall;
+    if (*direct.ipv4 == here)
+        return ClosedElsewhere{net::Family::ipv4, net::Family::ipv6, *direct.ipv6};
+    if (*direct.ipv6 == here)
+        return ClosedElsewhere{net::Family::ipv6, net::Family::ipv4, *direct.ipv4};
+    return std::nullopt;
+}
 
 std::optional<net::Family> closed_family(const DirectReport& direct) {
     if (direct.code != VerdictCode::ok_direct || !direct.ipv4 || !direct.ipv6) return std::nullopt;
-    const auto shut = [](VerdictCode code) {
-        return code == VerdictCode::local_firewall || code == VerdictCode::reputation ||
-               code == VerdictCode::outbound_25_intercepted ||
-               (silent_or_refused(code) && code != VerdictCode::inconclusive);
-    };
     if (shut(*direct.ipv4)) return net::Family::ipv4;
     if (shut(*direct.ipv6)) return net::Family::ipv6;
     return std::nullopt;
@@ -232,23 +309,7 @@ DirectVote vote_direct(const Observations& seen) {
     vote.code = voted.code;
     vote.ipv4 = voted.ipv4;
     vote.ipv6 = voted.ipv6;
-    // A reset that comes from no farther than the first router may be that router's.
-    const bool here = seen.local.rule.has_value() || dropped_here(seen, seen.local);
-    const bool nothing = vote.code == VerdictCode::no_network && (seen.route_v4 || seen.route_v6);
-    const bool turned = vote.code == VerdictCode::outbound_25_intercepted && redirected_here(seen);
-    if (turned || (here && (silent_or_refused(vote.code) || nothing))) {
-        for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
-            if (*family == vote.code) *family = VerdictCode::local_firewall;
-        }
-        vote.code = VerdictCode::local_firewall;
-    }
-    if (here && vote.code == VerdictCode::ok_direct) {
-        for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
-            const bool shut =
-                *family && (silent_or_refused(**family) || **family == VerdictCode::no_network);
-            if (shut) *family = VerdictCode::local_firewall;
-        }
-    }
+    blame_this_host(seen, vote);
     if (vote.code == VerdictCode::outbound_25_intercepted && slow_from_afar(seen)) {
         for (std::optional<VerdictCode>* family : {&vote.ipv4, &vote.ipv6}) {
             if (*family == vote.code) *family = VerdictCode::inconclusive;
@@ -270,7 +331,8 @@ DirectVote vote_direct(const Observations& seen) {
     if (vote.code == VerdictCode::dns_broken && no_address_answers(seen)) {
         vote.code = VerdictCode::no_network;
     }
-    const bool shut_in = silent_or_refused(vote.code) && open_submission_ports(seen).empty();
+    const bool closed = silent_or_refused(vote.code) || vote.code == VerdictCode::local_firewall;
+    const bool shut_in = closed && open_submission_ports(seen).empty();
     if (!seen.portal.empty() && shut_in) vote.code = VerdictCode::no_network;
     vote.summary = evidence_words(seen, vote.code);
     return vote;

@@ -199,28 +199,31 @@ std::string user_words(const RuleForUser& rule) {
                              : fmt::format("uid {} ({})", rule.match.user, rule.name);
 }
 
+std::string_view how_closed(VerdictCode code) {
+    switch (code) {
+        case VerdictCode::outbound_25_rejected:
+            return "it is blocked: connections are refused";
+        case VerdictCode::outbound_25_intercepted:
+            return "something on the path answers in the mail servers' place";
+        case VerdictCode::local_firewall:
+            return "this host itself does not let it out";
+        case VerdictCode::reputation:
+            return "mail servers refuse this host's address";
+        default:
+            return "it is blocked: connections vanish silently";
+    }
+}
+
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
 std::string one_family_words(net::Family closed, VerdictCode code) {
     const bool v4 = closed == net::Family::ipv4;
-    std::string_view how;
-    switch (code) {
-        case VerdictCode::outbound_25_rejected:
-            how = "it is blocked: connections are refused";
-            break;
-        case VerdictCode::outbound_25_intercepted:
-            how = "something on the path answers in the mail servers' place";
-            break;
-        case VerdictCode::local_firewall:
-            how = "this host itself does not let it out";
-            break;
-        case VerdictCode::reputation:
-            how = "mail servers refuse this host's address";
-            break;
-        default:
-            how = "it is blocked: connections vanish silently";
-    }
     return fmt::format("Outbound port 25 is open over {} only. Over {} {}.", v4 ? "IPv6" : "IPv4",
-                       v4 ? "IPv4" : "IPv6", how);
+                       v4 ? "IPv4" : "IPv6", how_closed(code));
+}
+
+std::string two_ways_words(VerdictCode ipv4, VerdictCode ipv6) {
+    return fmt::format("Outbound port 25 is closed in two ways. Over IPv4 {}. Over IPv6 {}.",
+                       how_closed(ipv4), how_closed(ipv6));
 }
 
 }  // namespace diagnose

@@ -29,6 +29,10 @@ struct Asked {
 [[nodiscard]] std::string evidence_words(const Observations& seen, VerdictCode code);
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
 [[nodiscard]] std::string one_family_words(net::Family closed, VerdictCode code);
+// What is the matter with port 25 over a family: "it is blocked: connections are refused".
+[[nodiscard]] std::string_view how_closed(VerdictCode code);
+// Of two families that are closed differently.
+[[nodiscard]] std::string two_ways_words(VerdictCode ipv4, VerdictCode ipv6);
 [[nodiscard]] std::string smarthost_words(const SmarthostReport& smarthost);
 // "uid 997 (relay)"
 [[nodiscard]] std::string user_words(const RuleForUser& rule);

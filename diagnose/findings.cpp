@@ -225,6 +225,19 @@ void find_rules_for_others(const Observations& seen, Report& report) {
     }
 }
 
+// What waits behind a fault of the whole network.
+void find_own_rule(const Observations& seen, Report& report) {
+    if (report.direct.code != VerdictCode::no_network || seen.rule_for_all) return;
+    if (!stopped_here(seen, net::Family::any)) return;
+    std::string text = "Besides, this host itself does not let port 25 out";
+    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+        if (!signs->rule) continue;
+        text += ": " + rule_text(*signs->rule);
+        break;
+    }
+    add_finding(report, VerdictCode::local_firewall, text + ".");
+}
+
 }  // namespace
 
 void add_findings(const Observations& seen, Report& report) {
@@ -235,6 +248,7 @@ void add_findings(const Observations& seen, Report& report) {
     find_shared_issuer(seen, report);
     find_own_faults(seen, report);
     find_rules_for_others(seen, report);
+    find_own_rule(seen, report);
 }
 
 }  // namespace diagnose

@@ -48,6 +48,17 @@ std::vector<User> known_users() {
     return users;
 }
 
+net::Family family_of(const LocalSigns& signs) {
+    const bool v6 = signs.address.find(':') != signs.address.npos;
+    return v6 ? net::Family::ipv6 : net::Family::ipv4;
+}
+
+// One of the rules that were read may stop some of it.
+bool may_stop(const LocalSigns* signs) {
+    return std::any_of(signs->possible.begin(), signs->possible.end(),
+                       [](const RuleMatch& match) { return !match.spares_asker; });
+}
+
 asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::address address,
                                     std::uint16_t port, LocalSigns& signs) {
     const std::optional<long> before = failed_now();
@@ -86,8 +97,7 @@ std::optional<long> tcp_counter(std::string_view netstat, std::string_view name)
 
 bool packets_leave(const Observations& seen, const LocalSigns& local) {
     if (local.last_left) return true;
-    const bool v6 = local.address.find(':') != local.address.npos;
-    const net::Family family = v6 ? net::Family::ipv6 : net::Family::ipv4;
+    const net::Family family = family_of(local);
     const auto heard = [&](const PathTrace& path) {
         return (local.address.empty() || path.family == family) && path.direct.port == local.port &&
                path.direct.last_router() >= 1;
@@ -107,6 +117,24 @@ bool dropped_here(const Observations& seen, const LocalSigns& local) {
     const bool failed = local.counter_read && local.retransmissions >= 2 &&
                         local.failed_retransmissions >= static_cast<long>(local.retransmissions);
     return failed && !packets_leave(seen, local);
+}
+
+std::vector<const LocalSigns*> signs_over(const Observations& seen, net::Family family) {
+    std::vector<const LocalSigns*> found;
+    const auto add = [&](const LocalSigns& signs) {
+        const bool any = family == net::Family::any || signs.address.empty();
+        if (any || family_of(signs) == family) found.push_back(&signs);
+    };
+    add(seen.local);
+    if (seen.local_second) add(*seen.local_second);
+    return found;
+}
+
+bool stopped_here(const Observations& seen, net::Family family) {
+    const std::vector<const LocalSigns*> all = signs_over(seen, family);
+    return std::any_of(all.begin(), all.end(), [&](const LocalSigns* signs) {
+        return signs->rule.has_value() || dropped_here(seen, *signs);
+    });
 }
 
 bool own_greeting_heard(const Observations& seen) {
@@ -130,20 +158,23 @@ std::string_view here_words(const Observations& seen) {
     return seen.host.container.empty() ? "this host" : "this container";
 }
 
-bool redirected_here(const Observations& seen) {
-    const std::optional<RuleMatch>& rule = seen.local.rule;
-    return (rule && rule->verdict == RuleVerdict::redirect) || own_server_answers(seen);
+bool redirected_here(const Observations& seen, net::Family family) {
+    const std::vector<const LocalSigns*> all = signs_over(seen, family);
+    return own_server_answers(seen) ||
+           std::any_of(all.begin(), all.end(), [](const LocalSigns* signs) {
+               return signs->rule && signs->rule->verdict == RuleVerdict::redirect;
+           });
 }
 
 bool may_be_here(const Observations& seen, net::Family family) {
     const std::optional<PathReading> reading = best_reading(seen, family);
     const bool near = reading && reading->hop == 0 && reading->hop_address.empty() &&
                       reading->finding != PathFinding::intercepted;
-    if (!near || seen.local.last_left) return false;
-    const auto& possible = seen.local.possible;
-    return !seen.local.rules_read ||
-           std::any_of(possible.begin(), possible.end(),
-                       [](const RuleMatch& match) { return !match.spares_asker; });
+    if (!near) return false;
+    const std::vector<const LocalSigns*> all = signs_over(seen, family);
+    const auto left = [](const LocalSigns* signs) { return signs->last_left; };
+    if (std::any_of(all.begin(), all.end(), left)) return false;
+    return !seen.local.rules_read || std::any_of(all.begin(), all.end(), may_stop);
 }
 
 std::optional<RuleMatch> rule_against_dns(const FirewallReading& reading,

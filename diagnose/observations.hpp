@@ -50,7 +50,8 @@ struct Observations {
     std::vector<PortEvidence> ports;
     std::vector<PathTrace> paths;
     std::vector<AnswerPair> answers;            // one per family at most
-    LocalSigns local;                           // of port 25
+    LocalSigns local;                           // of port 25, over a family that is closed
+    std::optional<LocalSigns> local_second;     // over the other one, where both are closed
     std::optional<RuleMatch> rule_for_all;      // of this host, that stops the web too
     std::optional<RuleMatch> rule_for_dns;      // of this host, that stops look-ups
     std::vector<RuleForUser> rules_for_others;  // one per port at most
@@ -79,13 +80,20 @@ struct Observations {
 // Packets for this port do get out of this host: a router answered one, or one sent again left.
 [[nodiscard]] bool packets_leave(const Observations& seen, const LocalSigns& local);
 
+// What was seen of port 25 over this family; nothing where it was not looked at.
+[[nodiscard]] std::vector<const LocalSigns*> signs_over(const Observations& seen,
+                                                        net::Family family);
+
+// A rule of this host, or its kernel's account, shows that port 25 ends here over this family.
+[[nodiscard]] bool stopped_here(const Observations& seen, net::Family family);
+
 // Port 25 gets no farther than this host or the first router, and which of both it is was not seen:
 // the rules of this host are unread, or one of them stops some packets.
 [[nodiscard]] bool may_be_here(const Observations& seen, net::Family family = net::Family::any);
 
 // A rule of this host (nat OUTPUT) leads what is meant for port 25 elsewhere: it was read, or this
 // host's own server answers for the others.
-[[nodiscard]] bool redirected_here(const Observations& seen);
+[[nodiscard]] bool redirected_here(const Observations& seen, net::Family family = net::Family::any);
 [[nodiscard]] bool own_server_answers(const Observations& seen);
 // This host's own server answers for the others, led here by whomever.
 [[nodiscard]] bool own_greeting_heard(const Observations& seen);
@@ -121,6 +129,16 @@ struct DirectVote {
 [[nodiscard]] std::optional<net::Family> closed_family(const DirectReport& direct);
 // The direct code, or that family's own.
 [[nodiscard]] VerdictCode closed_code(const DirectReport& direct);
+// The other family's code where this host's own rules stop port 25 over one only, and something
+// else does over the other.
+struct ClosedElsewhere {
+    net::Family here = net::Family::any;  // the one that ends on this host
+    net::Family family = net::Family::any;
+    VerdictCode code = VerdictCode::inconclusive;
+};
+[[nodiscard]] std::optional<ClosedElsewhere> stopped_elsewhere(const DirectReport& direct);
+// Who closes port 25 over that family.
+[[nodiscard]] Cause cause_over(const Observations& seen, const ClosedElsewhere& closed);
 // Mail ports of the operators, but for 25, that were asked and opened nowhere.
 [[nodiscard]] std::vector<std::uint16_t> dead_ports(const Observations& seen);
 

@@ -125,24 +125,34 @@ asio::awaitable<void> answer_task(JobPointer job, PortEvidence item, std::size_t
     job->seen.answers[index] = std::move(pair);
 }
 
+// The rules of one family say nothing about the other: each has signs of its own.
+void keep_signs(const Suspect& suspect, LocalSigns signs, Observations& seen) {
+    if (suspect.smarthost) {
+        seen.smarthost_signs[*suspect.smarthost] = std::move(signs);
+    } else if (seen.local.address.empty()) {
+        seen.local = std::move(signs);
+    } else {
+        seen.local_second = std::move(signs);
+    }
+}
+
 // One after the other, as they share the kernel's counter.
 asio::awaitable<void> local_task(JobPointer job, std::vector<Suspect> suspects) {
     for (const Suspect& suspect : suspects) {
         if (job->over) co_return;
         const auto address = asio::ip::make_address(suspect.item.address);
-        FirewallReading reading = *job->firewall;
-        if (suspect.item.open()) {
-            job->seen.local = signs_of_rules(reading, suspect.item.address, suspect.item.family,
-                                             suspect.item.port);
-            continue;
-        }
-        LocalSigns signs = co_await look_at_this_host(job->executor, std::move(reading), address,
-                                                      suspect.item.port);
-        if (suspect.smarthost) {
-            job->seen.smarthost_signs[*suspect.smarthost] = std::move(signs);
+        LocalSigns signs;
+        if (suspect.item.open() || suspect.item.last_left) {
+            // That its packets leave is known: only a rule can say more.
+            signs = signs_of_rules(*job->firewall, suspect.item.address, suspect.item.family,
+                                   suspect.item.port);
+            signs.retransmissions = suspect.item.retransmissions;
+            signs.last_left = suspect.item.last_left;
         } else {
-            job->seen.local = std::move(signs);
+            signs = co_await look_at_this_host(job->executor, *job->firewall, address,
+                                               suspect.item.port);
         }
+        keep_signs(suspect, std::move(signs), job->seen);
     }
 }
 

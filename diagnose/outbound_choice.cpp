@@ -81,7 +81,7 @@ std::vector<Suspect> suspects_of(const Observations& seen, const OutboundAsk& as
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const PortEvidence* item = to_trace(seen, family);
         // What answers in another's name may have been chosen by a rule of this host.
-        if (suspects.empty() && item != nullptr && !item->genuine) suspects.push_back({*item, {}});
+        if (item != nullptr && !item->genuine) suspects.push_back({*item, {}});
     }
     for (std::size_t i = 0; i < ask.smarthosts.size(); ++i) {
         if (std::optional<Suspect> suspect = suspect_of(seen, ask.smarthosts[i], i)) {

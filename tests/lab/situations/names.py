@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from setups import (DEAD_RESOLVER, captive_portal, client_ip, dead_resolver, environment, failing_name,
+from setups import (DEAD_RESOLVER, block, captive_portal, client_ip, dead_resolver, environment, failing_name,
                     name_server, name_servers, no_network, only_family, rule)
 from bed import RESOLVER, RESOLVER6
 from situation import Expected, Situation, by_nobody
@@ -87,6 +87,18 @@ SITUATIONS = by_nobody([
     Situation("dns-lies", (name_server("104.99.9.9"),), _DNS),
     Situation("dns-fails-for-one-operator", (failing_name("gmail.com"), failing_name("l.google.com")),
               Expected("ok-direct", leaves=True, via="direct")),
+    # What this host stops itself waits behind what the network lacks.
+    Situation("captive-portal-and-a-local-drop", (captive_portal, block("client", chain="output")),
+              Expected("no-network", leaves=False, kind="gateway", summary="captive portal",
+                       fix="sign in", findings=("local-firewall",)),
+              everyday=("nobody", "root")),
+    Situation("dead-network-and-a-local-drop",
+              (block("client", chain="output"), rule("gateway", "forward", "udp dport 53 accept"),
+               rule("gateway", "forward", "tcp dport 53 accept"),
+               rule("gateway", "forward", "iifname lan drop")),
+              Expected("no-network", leaves=False, kind="unknown", fix="gateway",
+                       findings=("local-firewall",)),
+              root={"checks": {"local-firewall": "warn"}}, everyday=("nobody", "root")),
     Situation("captive-portal", (captive_portal,),
               Expected("no-network", leaves=False, kind="gateway", summary="captive portal",
                        fix="log in|sign in|portal|browser")),

@@ -143,6 +143,10 @@ _PORTS = [
 _LOCAL = Expected("local-firewall", kind="local-firewall", hop=0, leaves=False,
                   confidence=("certain", "likely"), ipv4="local-firewall", ipv6="local-firewall")
 _QUOTED = {"evidence": (r"tcp dport",), "confidence": "certain"}
+_LOCAL_AND_ISP = dataclasses.replace(
+    _LOCAL, ipv6=DROPPED, summary="Over IPv4 this host itself",
+    fix=(r"out of this host \(over IPv4\)", r"who filters port 25.*\(over IPv6\)"))
+_OWN_RULE_TOO = {"confidence": "certain", "fix": ("This is the rule", r"who filters port 25")}
 
 _ON_THIS_HOST = [
     Situation("local-output-drop", (block("client", chain="output"),), _LOCAL, root=_QUOTED),
@@ -186,6 +190,25 @@ _ON_THIS_HOST = [
     Situation("local-drop-of-all-mail-ports",
               (block("client", (25, 465, 587, 2525), chain="output"),),
               Expected("local-firewall", kind="local-firewall", hop=0, leaves=False)),
+    # Each family has its own filter, and is told of by itself.
+    Situation("local-drop-ipv4-isp-drop-ipv6",
+              (block("client", chain="output", match="meta nfproto ipv4"),
+               block("isp", match="meta nfproto ipv6")), _LOCAL_AND_ISP, root=_OWN_RULE_TOO),
+    Situation("isp-drop-ipv4-local-drop-ipv6",
+              (block("client", chain="output", match="meta nfproto ipv6"),
+               block("isp", match="meta nfproto ipv4")),
+              dataclasses.replace(_LOCAL_AND_ISP, ipv4=DROPPED, ipv6="local-firewall",
+                                  fix=(r"out of this host \(over IPv6\)", r"\(over IPv4\)"),
+                                  summary="Over IPv6 this host itself"),
+              root=_OWN_RULE_TOO),
+    Situation("local-drop-of-each-family",
+              (block("client", chain="output", match="meta nfproto ipv4"),
+               block("client", chain="output", match="meta nfproto ipv6")), _LOCAL,
+              root={"fix": ("meta nfproto ipv4", "meta nfproto ipv6"), "confidence": "certain"}),
+    Situation("ipv6-dropped-here-ipv4-open",
+              (block("client", chain="output", match="meta nfproto ipv6"),),
+              Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6="local-firewall",
+                       kind="local-firewall", hop=0, summary="over IPv4 only")),
     Situation("cgroup-drops", (cgroup("drop"),), _LOCAL, needs="bpf"),
     Situation("cgroup-denies-connect", (cgroup("deny"),), _LOCAL, needs="bpf"),
     Situation("route-prohibit", (client_ip("rule add ipproto tcp dport 25 prohibit"),

@@ -188,3 +188,110 @@ TEST_CASE("look-ups that fail at once may be stopped by this host", "[diagnose]"
     CHECK(conclude(all).verdict.confidence == Confidence::certain);
     CHECK_THAT(advice_of(conclude(all)), !Catch::Contains("sudo relay diagnose"));
 }
+
+namespace {
+
+PortEvidence over_ipv6(PortEvidence item) {
+    item.family = net::Family::ipv6;
+    item.address = "2001:db8::" + std::to_string(item.operator_name.front());
+    return item;
+}
+
+// Five operators asked over both families, whose port 25 is silent while the rest answers.
+Observations silent_over_both() {
+    Observations all = seen::network("dropped", "open");
+    all.route_v6 = true;
+    const std::vector<PortEvidence> known = all.ports;
+    for (const PortEvidence& item : known) all.ports.push_back(over_ipv6(item));
+    return all;
+}
+
+LocalSigns ruled(const std::string& address, std::string_view rule) {
+    LocalSigns signs;
+    signs.address = address;
+    signs.rules_read = true;
+    if (!rule.empty()) signs.rule = rule_of(rule);
+    return signs;
+}
+
+}  // namespace
+
+TEST_CASE("a rule of this host is blamed over its own family only", "[diagnose]") {
+    Observations all = silent_over_both();
+    all.local = ruled("192.0.2.71", "");
+    all.local_second = ruled("2001:db8::71", "meta nfproto ipv6 tcp dport 25 drop");
+    SECTION("IPv6") {
+        const Report report = conclude(all);
+        CHECK(report.verdict.code == VerdictCode::local_firewall);
+        CHECK(report.direct.ipv4 == VerdictCode::outbound_25_dropped);
+        CHECK(report.direct.ipv6 == VerdictCode::local_firewall);
+        CHECK_THAT(report.verdict.summary,
+                   Catch::Contains("Over IPv4 it is blocked") &&
+                       Catch::Contains("Over IPv6 this host itself does not let it out"));
+        CHECK_THAT(report.cause.name, Catch::Contains("meta nfproto ipv6"));
+        CHECK_THAT(advice_of(report), Catch::Contains("out of this host (over IPv6)") &&
+                                          Catch::Contains("who filters port 25") &&
+                                          Catch::Contains("(over IPv4)"));
+        CHECK(status_of(report, "local-firewall") == CheckStatus::fail);
+    }
+    SECTION("both, by a rule each") {
+        all.local.rule = rule_of("meta nfproto ipv4 tcp dport 25 drop");
+        const Report report = conclude(all);
+        CHECK(report.direct.ipv4 == VerdictCode::local_firewall);
+        CHECK(report.direct.ipv6 == VerdictCode::local_firewall);
+        CHECK_THAT(advice_of(report),
+                   Catch::Contains("nfproto ipv4") && Catch::Contains("nfproto ipv6"));
+    }
+    SECTION("IPv4, where IPv6 answers in another's name") {
+        std::swap(all.local.rule, all.local_second->rule);
+        for (PortEvidence& item : all.ports) {
+            if (item.family != net::Family::ipv6 || item.role != ProbeRole::direct) continue;
+            item.result = "open";
+            item.identity = Identity::foreign;
+        }
+        const Report report = conclude(all);
+        CHECK(report.direct.ipv4 == VerdictCode::local_firewall);
+        CHECK(report.direct.ipv6 == VerdictCode::outbound_25_intercepted);
+        CHECK_THAT(report.verdict.summary, Catch::Contains("Over IPv6 something on the path"));
+        CHECK_THAT(advice_of(report), Catch::Contains("Do not trust port 25"));
+    }
+    SECTION("IPv4, where the counter speaks and IPv6 was seen to leave") {
+        all.local = watched(25, "192.0.2.71", 3, false);
+        all.local_second = watched(25, "2001:db8::71", 3, true);
+        const Report report = conclude(all);
+        CHECK(report.direct.ipv4 == VerdictCode::local_firewall);
+        CHECK(report.direct.ipv6 == VerdictCode::outbound_25_dropped);
+        CHECK(report.verdict.confidence == Confidence::likely);
+    }
+}
+
+TEST_CASE("a rule for port 25 does not hide a network that is dead", "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped", "dropped");
+    all.local = ruled("192.0.2.71", "tcp dport 25 drop");
+    for (PortEvidence& item : all.ports) item.last_left = item.role != ProbeRole::direct;
+    SECTION("others leave, and nothing answers") {
+        const Report report = conclude(all);
+        CHECK(report.verdict.code == VerdictCode::no_network);
+        CHECK(report.cause.kind != CauseKind::local_firewall);
+        CHECK(seen::finds(report, "tcp dport 25 drop"));
+        CHECK(status_of(report, "local-firewall") == CheckStatus::warn);
+    }
+    SECTION("a portal waits") {
+        all.portal = "a sign-in page";
+        const Report report = conclude(all);
+        CHECK(report.verdict.code == VerdictCode::no_network);
+        CHECK_THAT(report.verdict.summary, Catch::Contains("captive portal"));
+        CHECK_THAT(advice_of(report), Catch::Contains("sign in"));
+    }
+    SECTION("a portal waits that lets the web pass for show") {
+        all.portal = "a sign-in page";
+        for (PortEvidence& item : all.ports) {
+            if (item.port == 443) item.result = "open";
+        }
+        CHECK(conclude(all).verdict.code == VerdictCode::no_network);
+    }
+    SECTION("nothing else leaves this host, either") {
+        for (PortEvidence& item : all.ports) item.last_left = false;
+        CHECK(conclude(all).verdict.code == VerdictCode::local_firewall);
+    }
+}

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "diagnose/own_server.hpp"
 
 namespace diagnose {
 namespace {
@@ -30,6 +31,18 @@ bool masked_keyword(std::string_view line) {
 bool masked_ehlo(const Greeting& greeting) {
     const std::vector<std::string>& lines = greeting.ehlo_lines;
     return lines.size() > 1 && std::any_of(lines.begin() + 1, lines.end(), masked_keyword);
+}
+
+// Who greets: the name, or the whole line of a server that says none. "" for what is no name, as
+// the status code of a refusal.
+std::string_view who_greets(std::string_view line) {
+    const std::string_view name = name_in_greeting(line);
+    const bool letters = std::any_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    });
+    const bool local = base::starts_with_ignoring_case(name, "localhost");
+    if (letters && !local && name.find('.') != name.npos) return name;
+    return line.starts_with("220") ? line : std::string_view{};
 }
 
 }  // namespace
@@ -69,6 +82,39 @@ void judge_issuers(std::vector<PortEvidence>& evidence) {
         item.identity = Identity::certificate;
         item.genuine = false;
     }
+}
+
+void judge_greetings(std::vector<PortEvidence>& evidence) {
+    std::map<std::string, std::set<std::string>> operators;  // by who greets
+    const auto speaks = [](const PortEvidence& item) {
+        return item.role == ProbeRole::direct && item.open() && !who_greets(item.banner).empty();
+    };
+    for (const PortEvidence& item : evidence) {
+        if (speaks(item)) {
+            operators[std::string{who_greets(item.banner)}].insert(item.operator_name);
+        }
+    }
+    for (PortEvidence& item : evidence) {
+        const bool shared =
+            speaks(item) && operators[std::string{who_greets(item.banner)}].size() >= 2;
+        if (!shared || !item.genuine) continue;
+        item.identity = Identity::foreign;
+        item.genuine = false;
+    }
+}
+
+void judge_silence(std::vector<PortEvidence>& evidence, long failed) {
+    // Two, for one SYN may fail by chance.
+    const auto kept = [](const PortEvidence& item) {
+        return item.role == ProbeRole::direct && item.result == "dropped" &&
+               item.retransmissions >= 2 && !item.last_left;
+    };
+    long sent = 0;
+    for (const PortEvidence& item : evidence) {
+        if (kept(item)) sent += static_cast<long>(item.retransmissions);
+    }
+    if (sent == 0 || failed < sent) return;
+    for (PortEvidence& item : evidence) item.kept_here = kept(item);
 }
 
 std::string_view identity_words(Identity identity) {

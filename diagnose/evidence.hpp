@@ -45,6 +45,7 @@ struct PortEvidence {
     bool own_address = false;  // a rejection that came from this very host
     unsigned retransmissions = 0;
     bool last_left = false;  // as in ConnectOutcome
+    bool kept_here = false;  // the kernel's account of the whole run: no SYN of it left this host
     std::string local_address;
     std::string banner;    // the first line that an open port 25 said
     bool genuine = false;  // and it is a greeting of the operator asked
@@ -57,9 +58,10 @@ struct PortEvidence {
     // A name was found and a connect was tried.
     [[nodiscard]] bool attempted() const { return result != "dns" && result != "no-name"; }
     [[nodiscard]] bool open() const { return result == "open"; }
-    // This host itself turned the connect away: by policy, or in the name of its own address.
+    // This host itself turned the connect away: by policy, in the name of its own address, or in
+    // its kernel.
     [[nodiscard]] bool denied_here() const {
-        return connect == ConnectResult::denied || own_address;
+        return connect == ConnectResult::denied || own_address || kept_here;
     }
 };
 
@@ -69,6 +71,13 @@ struct PortEvidence {
 // An issuer that nobody trusts and that several unrelated operators show is the path's own: the
 // certificates of those are not the servers'. Means nothing where this host trusts no issuer. Pure.
 void judge_issuers(std::vector<PortEvidence>& evidence);
+
+// One server's greeting for several unrelated operators is that of none of them. Pure.
+void judge_greetings(std::vector<PortEvidence>& evidence);
+
+// What this host's packet filter drops is sent again, and each copy fails in the kernel, whose
+// counter grew by `failed` meanwhile, by other connections' failures too. Pure.
+void judge_silence(std::vector<PortEvidence>& evidence, long failed);
 
 // "its greeting is not Google's", in words for a summary; "" for genuine and unknown.
 [[nodiscard]] std::string_view identity_words(Identity identity);

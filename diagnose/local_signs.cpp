@@ -21,13 +21,6 @@ namespace asio = boost::asio;
 // later.
 constexpr base::Duration watch_time{3400};
 
-std::optional<long> failed_now() {
-    std::ifstream file{"/proc/self/net/netstat"};
-    std::stringstream text;
-    text << file.rdbuf();
-    return tcp_counter(text.str(), "TCPRetransFail");
-}
-
 // Of a line of /etc/passwd. Not asked of the system's libraries: those may wait for a network.
 struct User {
     std::string name;
@@ -61,10 +54,10 @@ bool may_stop(const LocalSigns* signs) {
 
 asio::awaitable<void> watch_counter(asio::any_io_executor executor, asio::ip::address address,
                                     std::uint16_t port, LocalSigns& signs) {
-    const std::optional<long> before = failed_now();
+    const std::optional<long> before = failed_retransmissions();
     const ConnectAsk ask{address, port, watch_time};
     const ConnectOutcome outcome = co_await connect_once(executor, ask);
-    const std::optional<long> after = failed_now();
+    const std::optional<long> after = failed_retransmissions();
     signs.counter_read = before && after;
     if (!signs.counter_read) co_return;
     signs.failed_retransmissions = *after - *before;
@@ -93,6 +86,13 @@ std::optional<long> tcp_counter(std::string_view netstat, std::string_view name)
         }
     }
     return std::nullopt;
+}
+
+std::optional<long> failed_retransmissions() {
+    std::ifstream file{"/proc/self/net/netstat"};
+    std::stringstream text;
+    text << file.rdbuf();
+    return tcp_counter(text.str(), "TCPRetransFail");
 }
 
 bool packets_leave(const Observations& seen, const LocalSigns& local) {

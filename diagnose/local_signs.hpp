@@ -17,6 +17,9 @@ namespace diagnose {
 // The value of a TcpExt counter in the text of /proc/self/net/netstat; none when it is not there.
 [[nodiscard]] std::optional<long> tcp_counter(std::string_view netstat, std::string_view name);
 
+// The kernel's count, so far, of SYNs and segments that could not be sent again.
+[[nodiscard]] std::optional<long> failed_retransmissions();
+
 // What the packet filter's rules say about connections to this address and port, when they could
 // be read. "" as the address: any public one. Reads /proc/self/net/route, nothing else.
 [[nodiscard]] LocalSigns signs_of_rules(const FirewallReading& reading, const std::string& address,

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "diagnose/local_signs.hpp"
 #include "net/cidr.hpp"
 
 namespace diagnose {
@@ -104,7 +105,10 @@ asio::awaitable<StartupVerdict> run_startup_probe(asio::any_io_executor executor
     SurveyAsk ask;
     ask.options = options;
     ask.smarthosts = smarthosts;
+    const std::optional<long> failed_before = failed_retransmissions();
     std::vector<PortEvidence> evidence = co_await survey_ports(executor, resolver, ask);
+    const std::optional<long> failed_after = failed_retransmissions();
+    if (failed_before && failed_after) judge_silence(evidence, *failed_after - *failed_before);
     StartupVerdict verdict = judge(of_the_network(evidence, options), options);
     verdict.evidence = std::move(evidence);
     verdict.smarthosts = smarthost_results(verdict.evidence, smarthosts);

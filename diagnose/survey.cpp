@@ -360,6 +360,8 @@ asio::awaitable<std::vector<PortEvidence>> survey_ports(asio::any_io_executor ex
     }
     mark_missing_routes(*run);
     if (run->ask.trust_store) judge_issuers(run->evidence);
+    // One's own targets may well be related.
+    if (run->ask.options.targets.empty()) judge_greetings(run->evidence);
     co_return std::move(run->evidence);
 }
 

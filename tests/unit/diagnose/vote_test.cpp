@@ -286,3 +286,93 @@ TEST_CASE("the summary says what was seen and what relay does", "[probe]") {
     const std::string summary = diagnose::judge(c.evidence, ProbeOptions{}).summary;
     CHECK(summary == c.summary);
 }
+
+namespace {
+
+Evidence greeting(std::string_view name, std::string_view banner, bool genuine = true) {
+    PortEvidence evidence = item(ProbeRole::direct, name, 25, genuine ? "genuine" : "open");
+    evidence.identity = genuine ? diagnose::Identity::genuine : diagnose::Identity::foreign;
+    evidence.banner = banner;
+    return {evidence};
+}
+
+PortEvidence silent(std::string_view name, bool last_left, Family family = Family::ipv4) {
+    PortEvidence evidence = item(ProbeRole::direct, name, 25, "dropped", family);
+    evidence.retransmissions = 4;
+    evidence.last_left = last_left;
+    return evidence;
+}
+
+}  // namespace
+
+TEST_CASE("one server's greeting for unrelated operators is none of theirs", "[probe]") {
+    struct Case {
+        std::string_view name;
+        Evidence evidence;
+        VerdictCode code;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"a filter of the network's own, where only Google's greeting is known",
+         greeting("Google", "220 filter.isp.example ESMTP", false) +
+             greeting("Apple", "220 filter.isp.example ESMTP") +
+             greeting("Fastmail", "220 filter.isp.example ESMTP"),
+         intercepted},
+        {"it has no name",
+         greeting("Google", "220 ready", false) + greeting("Apple", "220 ready") +
+             greeting("Fastmail", "220 ready"),
+         intercepted},
+        {"names of their own",
+         greeting("Google", "220 mx.google.com ESMTP gsmtp") +
+             greeting("Apple", "220 mx.icloud.com ESMTP") + greeting("Fastmail", "220 mx1.fm"),
+         ok},
+        {"one operator has changed its greeting",
+         greeting("Google", "220 mx.google.com ESMTP new", false) +
+             greeting("Apple", "220 mx.icloud.com ESMTP") + greeting("Fastmail", "220 mx1.fm"),
+         ok},
+        {"one server for one operator over two addresses",
+         greeting("Apple", "220 mx.icloud.com ESMTP") +
+             greeting("Apple", "220 mx.icloud.com ESMTP"),
+         ok},
+        {"the same status code in refusals is no name",
+         greeting("Apple", "554 5.7.1 Service unavailable") +
+             greeting("Fastmail", "554 5.7.1 Service unavailable"),
+         ok},
+        {"a filter that refuses in its own name",
+         greeting("Google", "554 filter.isp.example no") +
+             greeting("Apple", "554 filter.isp.example no") +
+             greeting("Fastmail", "554 filter.isp.example no"),
+         intercepted},
+    }));
+    CAPTURE(c.name);
+    Evidence evidence = c.evidence;
+    diagnose::judge_greetings(evidence);
+    CHECK(diagnose::judge(evidence, ProbeOptions{}).code == c.code);
+}
+
+TEST_CASE("the start-up probe knows silence that is this host's own", "[probe]") {
+    struct Case {
+        std::string_view name;
+        bool left, left_over_ipv6;
+        long failed;
+        VerdictCode ipv4, ipv6;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"every SYN failed in the kernel", false, false, 24, here, here},
+        {"others failed beside them", false, false, 99, here, here},
+        {"the kernel counted less", false, false, 23, dropped, dropped},
+        {"they left", true, true, 99, dropped, dropped},
+        {"those of one family left", false, true, 12, here, dropped},
+    }));
+    CAPTURE(c.name);
+    Evidence evidence;
+    for (const std::string_view name : {"Google", "Apple", "Yahoo"}) {
+        evidence.push_back(silent(name, c.left));
+        evidence.push_back(silent(name, c.left_over_ipv6, v6));
+        evidence.push_back(item(ProbeRole::control, name, 587, "open"));
+        evidence.push_back(item(ProbeRole::control, name, 587, "open", v6));
+    }
+    diagnose::judge_silence(evidence, c.failed);
+    const StartupVerdict verdict = diagnose::judge(evidence, ProbeOptions{});
+    CHECK(verdict.ipv4 == c.ipv4);
+    CHECK(verdict.ipv6 == c.ipv6);
+}

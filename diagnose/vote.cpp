@@ -136,10 +136,12 @@ std::optional<VerdictCode> vote(const Tally& tally, std::size_t configured) {
     return closed_code(tally);
 }
 
-VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
-    if (verdict.ipv4 == VerdictCode::ok_direct || verdict.ipv6 == VerdictCode::ok_direct) {
-        return VerdictCode::ok_direct;
-    }
+bool is_closed(VerdictCode code) {
+    return code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected ||
+           code == VerdictCode::submission_blocked || code == VerdictCode::smtp_hopeless;
+}
+
+VerdictCode overall_of_families(const StartupVerdict& verdict, const Tally& all) {
     const auto says_something = [](const std::optional<VerdictCode>& code) {
         return code && *code != VerdictCode::no_network && *code != VerdictCode::dns_broken;
     };
@@ -152,6 +154,23 @@ VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
 
 std::string plural(std::size_t count, std::string_view one) {
     return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+// Mail goes over either family: what is left where port 25 is closed is what both leave together.
+VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
+    if (verdict.ipv4 == VerdictCode::ok_direct || verdict.ipv6 == VerdictCode::ok_direct) {
+        return VerdictCode::ok_direct;
+    }
+    const VerdictCode code = overall_of_families(verdict, all);
+    const auto closed = [](const std::optional<VerdictCode>& one) {
+        return one && is_closed(*one);
+    };
+    const bool only_25 =
+        code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected;
+    const bool both = closed(verdict.ipv4) && closed(verdict.ipv6);
+    // How port 25 is closed is told by the one family that is, not by a dead one beside it.
+    if (!is_closed(code) || (only_25 && !both)) return code;
+    return closed_code(all);
 }
 
 // "587 of 4 operators answers", by the usual ports first.

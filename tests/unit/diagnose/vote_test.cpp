@@ -213,6 +213,13 @@ TEST_CASE("the vote of the start-up probe", "[probe]") {
          asked(3, "dropped", "dropped") + asked(3, "rejected", "open", v6), rejected, nothing,
          rejected},
         {"one's own target, open", local("genuine"), ok, ok, {}},
+        {"465 is left over IPv6 alone",
+         asked(3, "dropped", "dropped") + asked(3, "dropped", "dropped", v6) +
+             control("Google", "open", 2525) +
+             Evidence{item(ProbeRole::control, "Google", 465, "open", v6),
+                      item(ProbeRole::control, "Apple", 465, "open", v6)} +
+             control("Apple", "open", 2525),
+         dropped, closed, dropped},
         {"one's own target, refused, smarthost here answers",
          local("rejected") + smarthost("open", "127.0.0.1"),
          rejected,

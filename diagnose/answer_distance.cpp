@@ -137,8 +137,14 @@ std::string answer_words(const AnswerPair& pair) {
     }
     const int direct = *pair.direct.distance(), control = *pair.control.distance();
     if (finding == AnswerFinding::same) {
-        return fmt::format("Ports {} and {} of {} are answered from equally far, over {}.",
-                           pair.direct.port, pair.control.port, pair.target, routers(control));
+        if (direct == control) {
+            return fmt::format("Ports {} and {} of {} are answered from equally far, over {}.",
+                               pair.direct.port, pair.control.port, pair.target, routers(control));
+        }
+        return fmt::format(
+            "Port {} of {} is answered over {}, port {} over {}: {}.", pair.direct.port,
+            pair.target, routers(direct), pair.control.port, routers(control),
+            direct > control ? "nobody nearer was seen" : "one less tells nothing by itself");
     }
     const std::string box = direct == 0 ? "It is this host or the first router."
                                         : fmt::format("It is at hop {} or the next.", direct);

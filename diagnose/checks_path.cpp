@@ -131,7 +131,9 @@ Check answer_check(const Observations& seen) {
         check.evidence.push_back(answer_row(pair, pair.direct));
         check.evidence.push_back(answer_row(pair, pair.control));
         const AnswerFinding finding = compare_answers(pair);
-        if (finding == AnswerFinding::nearer) check.status = CheckStatus::warn;
+        const std::optional<PathReading> reading = best_reading(seen, pair.family);
+        const bool on_path = reading && reading->finding == PathFinding::intercepted;
+        if (finding == AnswerFinding::nearer || on_path) check.status = CheckStatus::warn;
         if (finding == AnswerFinding::same && check.status == CheckStatus::skip) {
             check.status = CheckStatus::ok;
         }

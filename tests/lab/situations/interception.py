@@ -31,7 +31,8 @@ _EXIM = (b"220-mail.client.example ESMTP Exim 4.97 #2 Mon, 30 Nov 2026 07:40:12 
 
 SITUATIONS = by_nobody([
     Situation("proxy-with-own-banner", (redirect("own-banner"),),
-              intercepted(evidence=("mail filter",))),
+              intercepted(evidence=("mail filter", "over 1 router, port 443 over 2 routers"),
+                          checks={"answers": "warn"})),
     Situation("proxy-masks-as-pix", (redirect("pix"),), intercepted(summary="Cisco|PIX|inspect")),
     Situation("proxy-strips-starttls", (redirect("strip"),), intercepted(summary="STARTTLS")),
     Situation("proxy-ends-tls", (redirect("tls"),),

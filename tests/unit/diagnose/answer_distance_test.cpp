@@ -76,6 +76,20 @@ TEST_CASE("the sentence claims no more than was measured", "[diagnose]") {
           "router, that of port 443 over 2 routers. It is at hop 1 or the next.");
 }
 
+TEST_CASE("distances that differ are both told", "[diagnose]") {
+    const AnswerPair near =
+        pair(answerer(25, ConnectResult::open, 63), answerer(443, ConnectResult::open, 62));
+    CHECK(answer_words(near) ==
+          "Port 25 of mx.example is answered over 1 router, port 443 over 2 routers: one less "
+          "tells nothing by itself.");
+    const AnswerPair far =
+        pair(answerer(25, ConnectResult::open, 61), answerer(443, ConnectResult::open, 62));
+    CHECK_THAT(answer_words(far), Catch::Contains("over 3 routers, port 443 over 2 routers"));
+    const AnswerPair same =
+        pair(answerer(25, ConnectResult::open, 62), answerer(443, ConnectResult::open, 62));
+    CHECK_THAT(answer_words(same), Catch::Contains("equally far, over 2 routers"));
+}
+
 TEST_CASE("an open and a closed port of this host answer from no distance", "[diagnose]") {
     asio::io_context loop;
     asio::ip::tcp::acceptor open{loop, {asio::ip::address_v4::loopback(), 0}};

@@ -295,6 +295,13 @@ bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthos
     return stages != nullptr && (stages->implicit_seen || stages->plain_seen);
 }
 
+// Silence, of the port or of the handshake, says nothing of whose it is.
+bool unexplained(const Observations& seen, const SmarthostReport& smarthost) {
+    const SmarthostStages* stages = stages_of(seen, smarthost.name);
+    return smarthost.code == VerdictCode::smarthost_unreachable ||
+           (stages != nullptr && handshake_hung(*stages));
+}
+
 // By comparison with other operators: the smarthost is not blamed for what all of them show.
 Cause blamed_cause(const Observations& seen, const DirectReport& direct,
                    const SmarthostReport& smarthost) {
@@ -323,6 +330,10 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
                 if (broken && !broken->silent) cause = broken_cause(seen, *broken);
                 break;
             }
+            if (blame.dead_family) {
+                cause = broken_cause(seen, *broken_family(seen));
+                break;
+            }
             cause = path_cause(seen, direct, blame.port);
             break;
         case Blame::far:
@@ -331,8 +342,7 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
             break;
         case Blame::unknown:
             // Its own words about the certificate are its own fault, whoever else was asked.
-            cause.kind = smarthost.code == VerdictCode::smarthost_unreachable ? CauseKind::unknown
-                                                                              : CauseKind::remote;
+            cause.kind = unexplained(seen, smarthost) ? CauseKind::unknown : CauseKind::remote;
             cause.name = "smarthost " + smarthost.name + ", or something on the way to it";
     }
     if (cause.policy.empty()) cause.policy = blame.words;

@@ -193,6 +193,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     }
     if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
         return Confidence::likely;
+    if (code == VerdictCode::smarthost_tls && handshake_hung(seen.smarthosts.front())) {
+        return Confidence::likely;
+    }
     }
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;

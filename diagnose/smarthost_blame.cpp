@@ -6,6 +6,7 @@
 #include <array>
 #include <set>
 
+#include "diagnose/broken_family.hpp"
 #include "diagnose/large_packets.hpp"
 
 namespace diagnose {
@@ -18,19 +19,46 @@ std::uint16_t port_of(const SmarthostStages& stages) {
 
 // What unrelated operators show on one port, by name.
 struct Others {
-    std::set<std::string> open, shut, greeting;
+    std::set<std::string> open, shut, greeting, mute;
     std::set<std::string> with_starttls, without_starttls;
     std::set<std::string> true_certificate, other_certificate;
 };
 
-Others others_on(const Observations& seen, std::uint16_t port) {
+// The family in which the smarthost failed, and so that in which others are compared: the one it
+// was connected over, or the only one it has.
+net::Family family_of(const Observations& seen, const SmarthostStages& stages, std::uint16_t port) {
+    for (const Evidence& row : stages.evidence) {
+        if (row.target != "connect" || row.result != "ok") continue;
+        return row.address.find(':') == std::string::npos ? net::Family::ipv4 : net::Family::ipv6;
+    }
+    bool v4 = false, v6 = false;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name &&
+                         item.port == port && item.attempted();
+        if (!its || item.connect == ConnectResult::no_route) continue;
+        (item.family == net::Family::ipv4 ? v4 : v6) = true;
+    }
+    const bool choice = seen.route_v4 && seen.route_v6;
+    if (!choice || v4 == v6) return net::Family::any;
+    return v4 ? net::Family::ipv4 : net::Family::ipv6;
+}
+
+// What answers on port 25 in the operators' place says nothing about them.
+bool speaks_for_itself(const PortEvidence& item) {
+    return item.greeting->banner.code != 0 && (item.role == ProbeRole::control || item.genuine);
+}
+
+Others others_on(const Observations& seen, std::uint16_t port, net::Family family) {
     Others others;
     for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::control || item.port != port || !item.attempted()) continue;
+        const bool asked = item.role == ProbeRole::control || item.role == ProbeRole::direct;
+        if (!asked || item.port != port || !item.attempted()) continue;
+        if (family != net::Family::any && item.family != family) continue;
         if (item.connect == ConnectResult::no_route) continue;
         (item.open() ? others.open : others.shut).insert(item.operator_name);
         if (!item.greeting) continue;
-        if (item.greeting->banner.code != 0) others.greeting.insert(item.operator_name);
+        if (speaks_for_itself(item)) others.greeting.insert(item.operator_name);
+        if (item.greeting->banner.code == 0) others.mute.insert(item.operator_name);
         if (item.greeting->ehlo.positive()) {
             const bool offered = item.greeting->starttls_offered;
             (offered ? others.with_starttls : others.without_starttls).insert(item.operator_name);
@@ -43,7 +71,18 @@ Others others_on(const Observations& seen, std::uint16_t port) {
     }
     // One family that answers is an answer.
     for (const std::string& name : others.open) others.shut.erase(name);
+    for (const std::string& name : others.greeting) others.mute.erase(name);
     return others;
+}
+
+Others others_on(const Observations& seen, const SmarthostStages& stages, std::uint16_t port) {
+    return others_on(seen, port, family_of(seen, stages, port));
+}
+
+std::string_view over(net::Family family) {
+    return family == net::Family::any    ? ""
+           : family == net::Family::ipv4 ? " over IPv4"
+                                         : " over IPv6";
 }
 
 std::string plural(std::size_t count) {
@@ -107,24 +146,45 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
             blame.port);
         return;
     }
-    const Others others = others_on(seen, blame.port);
-    if (!others.open.empty()) {
+    const net::Family family = family_of(seen, seen.smarthosts[index], blame.port);
+    const Others others = others_on(seen, blame.port, family);
+    const std::optional<BrokenFamily> broken = broken_family(seen);
+    if (broken && broken->silent && broken->family == family) {
+        blame.who = Blame::path;
+        blame.dead_family = true;
+        blame.words = broken_words(*broken);
+    } else if (!others.open.empty()) {
         blame.who = Blame::far;
         blame.words = fmt::format(
-            "Port {} of {} answers from here: it is the smarthost, its own network, or a filter "
+            "Port {} of {} answers from here{}: it is the smarthost, its own network, or a filter "
             "for all but well-known servers, as some home routers have.",
-            blame.port, plural(others.open.size()));
+            blame.port, plural(others.open.size()), over(family));
     } else if (others.shut.size() >= 2) {
         blame.who = Blame::path;
         blame.words =
-            fmt::format("Port {} of {} does not answer from here either: this network closes it.",
-                        blame.port, plural(others.shut.size()));
+            fmt::format("Port {} of {} does not answer from here{} either: this network closes it.",
+                        blame.port, plural(others.shut.size()), over(family));
     }
 }
 
+// The smarthost may be slow by itself; an unrelated server that is as mute is no chance.
+bool blame_silence(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
+    const net::Family family = family_of(seen, stages, blame.port);
+    const Others others = others_on(seen, blame.port, family);
+    if (!others.greeting.empty() || others.mute.empty()) return false;
+    blame.who = Blame::path;
+    blame.words = fmt::format(
+        "Port {} of {} takes connections and says nothing{} either: something on the way is in "
+        "between.",
+        blame.port, plural(others.mute.size()), over(family));
+    return true;
+}
+
 // The port opens, and nobody speaks.
-void blame_greeting(const Observations& seen, SmarthostBlame& blame) {
-    const Others others = others_on(seen, blame.port);
+void blame_greeting(const Observations& seen, const SmarthostStages& stages,
+                    SmarthostBlame& blame) {
+    if (blame_silence(seen, stages, blame)) return;
+    const Others others = others_on(seen, stages, blame.port);
     if (!others.greeting.empty()) {
         blame.who = Blame::far;
         blame.words = fmt::format(
@@ -134,8 +194,9 @@ void blame_greeting(const Observations& seen, SmarthostBlame& blame) {
     }
 }
 
-void blame_starttls(const Observations& seen, SmarthostBlame& blame) {
-    const Others others = others_on(seen, blame.port);
+void blame_starttls(const Observations& seen, const SmarthostStages& stages,
+                    SmarthostBlame& blame) {
+    const Others others = others_on(seen, stages, blame.port);
     if (!others.with_starttls.empty()) {
         blame.who = Blame::far;
         blame.words =
@@ -184,9 +245,9 @@ bool blame_judge(const Observations& seen, const std::string& problem, Smarthost
     return true;
 }
 
-void blame_tls(const Observations& seen, const std::string& problem, SmarthostBlame& blame) {
-    if (blame_judge(seen, problem, blame)) return;
-    const Others others = others_on(seen, blame.port);
+void blame_tls(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
+    if (blame_judge(seen, stages.problem, blame)) return;
+    const Others others = others_on(seen, stages, blame.port);
     if (!others.other_certificate.empty()) {
         blame.who = Blame::path;
         blame.words = fmt::format(
@@ -201,34 +262,30 @@ void blame_tls(const Observations& seen, const std::string& problem, SmarthostBl
     }
 }
 
-// The family over which it was connected to.
-net::Family family_of(const SmarthostStages& stages) {
-    for (const Evidence& row : stages.evidence) {
-        if (row.target != "connect" || row.result != "ok") continue;
-        return row.address.find(':') == std::string::npos ? net::Family::ipv4 : net::Family::ipv6;
-    }
-    return net::Family::any;
-}
-
 // The handshake began, and was never ended.
 void blame_handshake(const Observations& seen, const SmarthostStages& stages,
                      SmarthostBlame& blame) {
     const std::optional<net::Family> lossy = lossy_family(seen);
-    const bool its = lossy && family_of(stages) == *lossy;
-    if (!its && !large_packets_lost(seen)) return;
+    const bool its = lossy && family_of(seen, stages, blame.port) == *lossy;
+    if (!its && !large_packets_lost(seen)) {
+        blame_silence(seen, stages, blame);
+        return;
+    }
     const net::Family family = its ? *lossy : net::Family::any;
-    const std::string_view over = !its                          ? ""
-                                  : family == net::Family::ipv4 ? " over IPv4"
-                                                                : " over IPv6";
     blame.who = Blame::path;
     blame.large_packets = true;
     blame.words = fmt::format(
         "The TLS handshakes of {}{} do not come to an end either: small packets pass on this path, "
         "large ones do not.",
-        plural(hung_handshakes(seen, family).size()), over);
+        plural(hung_handshakes(seen, family).size()), over(family));
 }
 
 }  // namespace
+
+bool handshake_hung(const SmarthostStages& stages) {
+    return smarthost_code(stages) == VerdictCode::smarthost_tls &&
+           stages.problem.find("timed out") != std::string::npos;
+}
 
 bool about_certificate(const std::string& problem) {
     constexpr std::array words{"trust store",      "CA file",    "self-signed", "expired on",
@@ -246,16 +303,16 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
             if (stages.stage == smtp::Stage::connect) {
                 blame_connect(seen, smarthost, blame);
             } else if (stages.stage == smtp::Stage::greeting && !stages.implicit_seen) {
-                blame_greeting(seen, blame);
+                blame_greeting(seen, stages, blame);
             }
             break;
         case VerdictCode::smarthost_no_starttls:
-            blame_starttls(seen, blame);
+            blame_starttls(seen, stages, blame);
             break;
         case VerdictCode::smarthost_tls:
             if (about_certificate(stages.problem)) {
-                blame_tls(seen, stages.problem, blame);
-            } else if (stages.problem.find("timed out") != std::string::npos) {
+                blame_tls(seen, stages, blame);
+            } else if (handshake_hung(stages)) {
                 blame_handshake(seen, stages, blame);
             }
             break;

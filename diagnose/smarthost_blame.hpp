@@ -25,6 +25,7 @@ struct SmarthostBlame {
     std::string remedy;               // with config: what to do about it
     const RuleMatch* rule = nullptr;  // of this host, that stops the port
     bool large_packets = false;       // with path: it loses them, so that no handshake ends
+    bool dead_family = false;         // with path: the only family it has leads nowhere
     bool by_counter = false;          // with here: the kernel's account of our SYNs is all there is
 };
 
@@ -33,6 +34,9 @@ struct SmarthostBlame {
 
 // The same of the smarthost with this name.
 [[nodiscard]] SmarthostBlame blame_for(const Observations& seen, const std::string& smarthost);
+
+// TLS began and did not come to an end in the time: no words of the server's say why.
+[[nodiscard]] bool handshake_hung(const SmarthostStages& stages);
 
 // Whether a failed handshake's words speak of the certificate, and not of the protocol.
 [[nodiscard]] bool about_certificate(const std::string& problem);

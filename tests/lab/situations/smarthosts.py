@@ -58,6 +58,21 @@ _GOOD = [
 ]
 
 _REACHING = [
+    # Compared over the family that it has, and on the port it is configured for.
+    Situation("smarthost-ipv6-only-and-ipv6-leads-nowhere",
+              (record("smtp.six.example", "AAAA", "2606:4700:9::12"),
+               rule("isp", "forward", "meta nfproto ipv6 drop")),
+              bad("smarthost-unreachable", kind="unknown", hop=2, name="the IPv6 of this network",
+                  fix="Mend IPv6", summary="Over IPv6 nothing answers"),
+              config=config("smtp.six.example")),
+    Situation("smarthost-on-25-and-25-dropped", (block("isp"),),
+              bad("smarthost-unreachable", kind=("isp", "unknown"), hop=2, config="port = 465|port = 587",
+                  direct="outbound-25-dropped", summary="this network closes it"),
+              config=config(port=25)),
+    Situation("465-mute-for-everybody", (redirect("mute", ports=465),),
+              bad("smarthost-tls", kind=("isp", "unknown"), confidence="likely", fix="port = 587",
+                  summary="says nothing"),
+              config=config(port=465)),
     Situation("smarthost-name-unknown", (no_name(HOST),),
               bad("smarthost-dns", explained=HOST), config=config()),
     Situation("smarthost-name-misspelt", (), bad("smarthost-dns"),

@@ -352,3 +352,61 @@ TEST_CASE("one issuer for all operators is worth a word, though this host trusts
     }
     CHECK(finds(conclude(all), "CN=Company root") == shared);
 }
+
+TEST_CASE("a smarthost is compared over its own family and on its own port", "[diagnose]") {
+    struct Case {
+        std::string_view name;
+        std::uint16_t port;
+        net::Family family;
+        std::string_view over_ipv4, over_ipv6;  // the operators, on that port
+        Blame who;
+    };
+    constexpr auto v4 = net::Family::ipv4, v6 = net::Family::ipv6;
+    const Case c = GENERATE(values<Case>({
+        {"it has IPv6 alone, which this network closes", 587, v6, "open", "dropped", Blame::path},
+        {"it has IPv6 alone, over which others answer", 587, v6, "open", "open", Blame::far},
+        {"it has IPv4 alone, which this network closes", 587, v4, "dropped", "open", Blame::path},
+        {"it is asked on 25, which is closed to everybody", 25, v4, "dropped", "dropped",
+         Blame::path},
+        {"it is asked on 25, where others answer", 25, v4, "genuine", "dropped", Blame::far},
+    }));
+    CAPTURE(c.name);
+    Observations all = seen::network(c.port == 25 ? c.over_ipv4 : "genuine", c.over_ipv4);
+    all.route_v6 = true;
+    const std::vector<PortEvidence> known = all.ports;
+    for (const PortEvidence& item : known) {
+        const bool its = item.port == c.port;
+        PortEvidence other = seen::port(item.role, item.operator_name, item.port,
+                                        its ? c.over_ipv6 : std::string_view{"open"});
+        other.family = v6;
+        all.ports.push_back(other);
+    }
+    seen::add_smarthost(all, smtp::Stage::connect, 0, "", "no connection");
+    all.smarthosts.front().port = c.port;
+    PortEvidence item = seen::port(ProbeRole::smarthost, "smtp.example.com", c.port, "dropped");
+    item.family = c.family;
+    all.ports.push_back(item);
+    const SmarthostBlame blame = blame_for(all, std::size_t{0});
+    CHECK(blame.who == c.who);
+    if (c.port != 25) {
+        CHECK_THAT(blame.words, Catch::Contains(c.family == v6 ? "over IPv6" : "over IPv4"));
+    }
+}
+
+TEST_CASE("a port that is mute for everybody is not the smarthost's fault", "[diagnose]") {
+    const bool others_greet = GENERATE(false, true);
+    Observations all = seen::network("genuine", "open");
+    for (PortEvidence& item : all.ports) {
+        if (item.port != 587 || item.operator_name != "Google") continue;
+        item.greeting = Greeting{};
+        item.greeting->silent = !others_greet;
+        if (others_greet) item.greeting->banner.code = 220;
+    }
+    seen::add_smarthost(all, smtp::Stage::tls, 0, "", "TLS failed: timed out after 13s");
+    const Report report = conclude(all);
+    REQUIRE(report.verdict.code == VerdictCode::smarthost_tls);
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK(report.cause.kind == CauseKind::unknown);
+    const SmarthostBlame blame = blame_for(all, std::size_t{0});
+    CHECK(blame.who == (others_greet ? Blame::unknown : Blame::path));
+}

@@ -17,11 +17,21 @@ namespace {
 namespace asio = boost::asio;
 using SteadyClock = std::chrono::steady_clock;
 
-std::string known_domain() {
+constexpr std::size_t domains_asked = 3;  // of unrelated operators, at most
+
+std::vector<std::string> known_domains() {
+    std::vector<std::string> domains;
     for (const ProbeTarget& target : built_in_targets().quorum) {
-        if (!target.mx_domain.empty()) return target.mx_domain;
+        if (!target.mx_domain.empty()) domains.push_back(target.mx_domain);
+        if (domains.size() == domains_asked) break;
     }
-    return "example.com";
+    return domains;
+}
+
+// It may say so of one zone that is broken, or blocked, while it knows the others.
+bool of_one_zone(net::DnsStatus status) {
+    return status == net::DnsStatus::server_failure || status == net::DnsStatus::malformed ||
+           status == net::DnsStatus::no_such_name;
 }
 
 std::string_view state_of(const NameServer& server) {
@@ -87,9 +97,12 @@ asio::awaitable<NameServer> ask_name_server(asio::any_io_executor executor, std:
     options.deadline = limit;
     const std::unique_ptr<net::Resolver> resolver = net::make_resolver(executor, options);
     const SteadyClock::time_point began = SteadyClock::now();
-    const auto answer = co_await resolver->mx(known_domain());
-    server.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
-    server.status = answer.status;
+    for (const std::string& domain : known_domains()) {
+        const auto answer = co_await resolver->mx(domain);
+        server.took = std::chrono::duration_cast<base::Duration>(SteadyClock::now() - began);
+        server.status = answer.status;
+        if (!of_one_zone(answer.status) || server.took >= limit) break;
+    }
     co_return server;
 }
 

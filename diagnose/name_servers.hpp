@@ -21,7 +21,8 @@ struct NameServer {
     [[nodiscard]] bool answers() const;
 };
 
-// One question about a well-known domain to this server and no other.
+// A question about a well-known domain to this server and no other, about a second and a third one
+// where it says that it knows no such name or fails.
 [[nodiscard]] boost::asio::awaitable<NameServer> ask_name_server(
     boost::asio::any_io_executor executor, std::string address, base::Duration limit);
 

@@ -29,6 +29,12 @@ Fix no_network_fix(const Observations& seen) {
         fix.title = "Give this host a route to the network";
         fix.steps.push_back("See what is there: `ip address` and `ip route`");
         fix.steps.push_back("Is the cable, the Wi-Fi, the VPN or the container's network up?");
+    } else if (const std::optional<std::string> box = refuses_all(seen)) {
+        fix.title = "Have this network let connections out";
+        fix.steps.push_back(fmt::format(
+            "Every connection is refused, by {}: ask whoever runs it to let this host out, to port "
+            "587 or 465 of a smarthost at least.",
+            *box));
     } else {
         fix.title = "Restore the network";
         fix.steps.push_back(

@@ -454,6 +454,10 @@ Cause find_cause(const Observations& seen, const Report& report) {
         } else if (proxy_only(seen, code)) {
             cause.kind = CauseKind::gateway;
             cause.name = "a network that lets out only its web proxy " + seen.proxy;
+        } else if (const std::optional<std::string> box = refuses_all(seen)) {
+            place(best_reading(seen), cause);
+            if (private_address(cause.hop_address)) cause.kind = CauseKind::gateway;
+            cause.name = *box + ", which refuses every connection";
         } else if (!seen.route_v4 && !seen.route_v6) {
             cause.kind = CauseKind::config;
             cause.name = "no default route";

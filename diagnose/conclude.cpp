@@ -103,6 +103,8 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
     } else if (proxy_only(seen, code)) {
         text = "Nothing connects directly: this network seems to let out only its web proxy (" +
                seen.proxy + "), which carries no mail.";
+    } else if (const auto box = refuses_all(seen); code == VerdictCode::no_network && box) {
+        text = fmt::format("Nothing connects anywhere: every connection is refused, by {}.", *box);
     }
     if (code == report.direct.code && about_port_25(code) && closed_in_two_ways(report.direct)) {
         text = two_ways_words(*report.direct.ipv4, *report.direct.ipv6);
@@ -191,11 +193,11 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         const bool known = blame.who == Blame::here || blame.who == Blame::config;
         return known && !blame.by_counter ? Confidence::certain : Confidence::likely;
     }
-    if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
-        return Confidence::likely;
     if (code == VerdictCode::smarthost_tls && handshake_hung(seen.smarthosts.front())) {
         return Confidence::likely;
     }
+    if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {
+        return Confidence::likely;
     }
     if (code == VerdictCode::smarthost_dns && name_unanswered(seen.smarthosts.front())) {
         return Confidence::likely;
@@ -249,7 +251,9 @@ bool no_address_answers(const Observations& seen) {
 // A SYN for another port got out of this host over this family, whatever became of it.
 bool others_leave(const Observations& seen, net::Family family) {
     const auto left = [&](const PortEvidence& item) {
-        return item.family == family && item.role != ProbeRole::direct && item.last_left;
+        const bool refused = item.result == "rejected" && !item.denied_here();
+        return item.family == family && item.role != ProbeRole::direct &&
+               (item.last_left || refused);
     };
     const auto heard = [&](const PathTrace& path) {
         return path.family == family && path.control.last_router() >= 1;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "diagnose/name_faults.hpp"
+#include "net/cidr.hpp"
 
 namespace diagnose {
 namespace {
@@ -68,6 +69,21 @@ bool silent_or_refused(VerdictCode code) {
     return code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected ||
            code == VerdictCode::submission_blocked || code == VerdictCode::smtp_hopeless ||
            code == VerdictCode::inconclusive;
+}
+
+std::optional<std::string> refuses_all(const Observations& seen) {
+    const auto refused = [](const PortEvidence& item) {
+        return item.role != ProbeRole::direct && item.result == "rejected";
+    };
+    const auto open = [](const PortEvidence& item) {
+        return item.open() && !net::is_loopback_address(item.address);
+    };
+    if (std::none_of(seen.ports.begin(), seen.ports.end(), refused)) return std::nullopt;
+    if (std::any_of(seen.ports.begin(), seen.ports.end(), open)) return std::nullopt;
+    const std::optional<PathReading> reading = best_reading(seen);
+    if (!reading || !reading->hop || *reading->hop == 0) return "this host or the first router";
+    return reading->hop_address.empty() ? fmt::format("the box at hop {}", *reading->hop)
+                                        : reading->hop_address;
 }
 
 // The same words for a person wherever the code stands.

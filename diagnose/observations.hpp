@@ -107,6 +107,9 @@ void expose_search_page(Observations& seen);
 // Nothing connects, and the environment names a web proxy: this network lets out nothing else.
 [[nodiscard]] bool proxy_only(const Observations& seen, VerdictCode code);
 
+// Nothing connects because a box on the way refuses whatever comes: which, as far as it is known.
+[[nodiscard]] std::optional<std::string> refuses_all(const Observations& seen);
+
 // From evidence to report: verdict, cause, fixes, findings, checks. Pure.
 [[nodiscard]] Report conclude(const Observations& seen);
 

@@ -19,6 +19,7 @@ constexpr std::size_t control_quorum = 2;  // operators whose other ports must a
 // addresses has one voice.
 struct Tally {
     std::size_t total = 0, resolved = 0, dns_failures = 0, unreachable = 0, refused = 0;
+    std::size_t web = 0;  // asked on 443, which is open wherever anything is
     Names asked, genuine, refusing, connected, dropped, rejected, denied;  // on port 25
     Names controls, open_controls;
     Names open_smarthosts;
@@ -67,6 +68,7 @@ Tally count(const std::vector<PortEvidence>& evidence, net::Family family) {
     Tally tally;
     for (const PortEvidence& item : evidence) {
         if (family != net::Family::any && item.family != family) continue;
+        if (item.port == 443 && item.attempted()) ++tally.web;
         if (item.role == ProbeRole::address) {
             count_address(item, tally);
             continue;
@@ -126,8 +128,10 @@ std::optional<VerdictCode> vote(const Tally& tally, std::size_t configured) {
     const bool enough = !tally.asked.empty() && tally.asked.size() >= needed;
     if (enough && tally.denied.size() >= needed) return VerdictCode::local_firewall;
     if (!tally.anything_open()) {
-        // A refusal is an answer: somebody is there.
-        return tally.refused > 0 ? VerdictCode::inconclusive : VerdictCode::no_network;
+        // A refusal is an answer: somebody is there. Where the web is refused too, it does not
+        // help.
+        return tally.refused > 0 && tally.web == 0 ? VerdictCode::inconclusive
+                                                   : VerdictCode::no_network;
     }
     if (enough && tally.connected.size() >= needed) return VerdictCode::outbound_25_intercepted;
     if (!tally.connected.empty() || !enough || !others_answer(tally)) {
@@ -152,10 +156,6 @@ VerdictCode overall_of_families(const StartupVerdict& verdict, const Tally& all)
     return all.unreachable > 0 ? VerdictCode::no_network : VerdictCode::inconclusive;
 }
 
-std::string plural(std::size_t count, std::string_view one) {
-    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
-}
-
 // Mail goes over either family: what is left where port 25 is closed is what both leave together.
 VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
     if (verdict.ipv4 == VerdictCode::ok_direct || verdict.ipv6 == VerdictCode::ok_direct) {
@@ -171,6 +171,10 @@ VerdictCode overall(const StartupVerdict& verdict, const Tally& all) {
     // How port 25 is closed is told by the one family that is, not by a dead one beside it.
     if (!is_closed(code) || (only_25 && !both)) return code;
     return closed_code(all);
+}
+
+std::string plural(std::size_t count, std::string_view one) {
+    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
 
 // "587 of 4 operators answers", by the usual ports first.

@@ -68,6 +68,17 @@ SITUATIONS = by_nobody([
                        fix="open port 587")),
     Situation("nothing-beyond-the-provider",
               (rule("isp", "forward", "iifname customers drop"),), _NONE),
+    Situation("everything-rejected",
+              (rule("isp", "forward", "iifname customers tcp dport != 53 reject with icmpx type "
+                    "admin-prohibited"),),
+              Expected("no-network", leaves=False, hop=2, hop_address=ISP, kind="unknown",
+                       name="refuses every connection", summary=f"refused, by {ISP[0]}",
+                       fix=f"refused, by {ISP[0]}", no_fix="more time")),
+    Situation("everything-rejected-and-a-local-drop",
+              (rule("isp", "forward", "iifname customers tcp dport != 53 reject with icmpx type "
+                    "admin-prohibited"), block("client", chain="output")),
+              Expected("no-network", leaves=False, kind="unknown",
+                       summary="every connection is refused", findings=("local-firewall",))),
     Situation("only-ipv4", (only_family("ipv4"),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6=(None, "no-network"))),
     Situation("only-ipv6", (only_family("ipv6"),

@@ -220,6 +220,11 @@ TEST_CASE("the vote of the start-up probe", "[probe]") {
                       item(ProbeRole::control, "Apple", 465, "open", v6)} +
              control("Apple", "open", 2525),
          dropped, closed, dropped},
+        {"the web is refused as well",
+         asked(3, "rejected", "rejected") + control("Google", "rejected", 443),
+         nothing,
+         nothing,
+         {}},
         {"one's own target, refused, smarthost here answers",
          local("rejected") + smarthost("open", "127.0.0.1"),
          rejected,

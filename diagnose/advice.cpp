@@ -8,11 +8,11 @@
 #include "diagnose/broken_family.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/large_packets.hpp"
-#include "diagnose/mail_ports.hpp"
 #include "diagnose/name_faults.hpp"
 #include "diagnose/name_servers.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/provider_catalogue.hpp"
+#include "diagnose/submission_ports.hpp"
 
 namespace diagnose {
 namespace {
@@ -337,9 +337,27 @@ Fix intercepted_fix(const Observations& seen) {
     fix.steps.push_back(
         "Something on the path answers in the servers' place: never lower TLS "
         "verification and never send a password over it.");
+    const std::vector<std::uint16_t> useful = useful_ports(seen);
     fix.steps.push_back(
-        "Have the inspection switched off (Cisco ASA: no inspect esmtp; antivirus: "
-        "its mail shield), or go round it by 465 or 587 with verified TLS.");
+        "Have the inspection switched off (Cisco ASA: no inspect esmtp; antivirus: its mail "
+        "shield)" +
+        (useful.empty()
+             ? "."
+             : fmt::format(", or go round it by port {} with verified TLS.", useful.front())));
+    return fix;
+}
+
+// Where no port of any provider can be offered: they open, and what answers is no mail server.
+Fix useless_ports_fix(const Observations& seen) {
+    Fix fix;
+    const std::vector<std::string> useless = useless_port_words(seen);
+    if (useless.empty() || !useful_ports(seen).empty()) return fix;
+    fix.title = "Leave this network another way";
+    fix.steps.push_back(fmt::format("Other mail ports open here, but are of no use: {}.",
+                                    base::join(useless, "; ")));
+    fix.steps.emplace_back(
+        "Ask whoever runs this network to let mail pass untouched, or move relay to a host outside "
+        "it and reach that by VPN; a provider's HTTPS API may work from the application.");
     return fix;
 }
 
@@ -393,6 +411,7 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     if (blocked && (report.smarthosts.empty() || (no_port && !port_offered))) {
         add(fixes, use_smarthost(seen));
         if (report.smarthosts.empty()) add(fixes, use_provider(seen));
+        add(fixes, useless_ports_fix(seen));
     }
     if (direct == VerdictCode::reputation) add(fixes, reputation_fix(seen));
     // Of a smarthost's own fault the cause says nothing about port 25.
@@ -426,32 +445,6 @@ std::vector<Fix>::iterator first_useless(std::vector<Fix>& fixes) {
 }
 
 }  // namespace
-
-std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
-    std::vector<std::uint16_t> open;
-    for (const PortEvidence& item : seen.ports) {
-        const bool mail = item.port != 443 && item.role != ProbeRole::direct;
-        const bool known = std::find(open.begin(), open.end(), item.port) != open.end();
-        if (mail && item.open() && item.role != ProbeRole::address && !known) {
-            open.push_back(item.port);
-        }
-    }
-    sort_by_preference(open);
-    return open;
-}
-
-std::vector<std::uint16_t> dead_ports(const Observations& seen) {
-    std::vector<std::uint16_t> dead;
-    const std::vector<std::uint16_t> open = open_submission_ports(seen);
-    for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::control || item.port == 443 || !item.attempted()) continue;
-        const bool known = std::find(dead.begin(), dead.end(), item.port) != dead.end() ||
-                           std::find(open.begin(), open.end(), item.port) != open.end();
-        if (!known) dead.push_back(item.port);
-    }
-    std::sort(dead.begin(), dead.end());
-    return dead;
-}
 
 std::vector<Fix> advise(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes = advise_on_mail(seen, report);

@@ -8,13 +8,13 @@
 #include "base/text.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/smarthost_blame.hpp"
+#include "diagnose/submission_ports.hpp"
 #include "smtp/tls_ports.hpp"
 
 namespace diagnose {
 namespace {
 
 constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
-constexpr std::string_view open_elsewhere_words = "seen open at other providers a moment ago";
 
 // What a block of the configuration says, and what its port is known to do.
 struct Block {
@@ -45,29 +45,24 @@ bool has(const std::vector<std::uint16_t>& list, std::uint16_t port) {
     return std::find(list.begin(), list.end(), port) != list.end();
 }
 
-// Mail ports that are open elsewhere than at a configured smarthost, which may not speak there.
-std::vector<std::uint16_t> open_elsewhere(const Observations& seen) {
-    std::vector<std::uint16_t> open = open_submission_ports(seen);
-    std::erase_if(open, [&](std::uint16_t port) {
-        return std::none_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
-            return item.role == ProbeRole::control && item.port == port && item.open();
-        });
-    });
-    return open;
+// The useful ports, those first that are to be tried first on this platform.
+std::vector<SubmissionPort> preferred_ports(const Observations& seen) {
+    std::vector<SubmissionPort> ports = submission_ports(seen);
+    std::erase_if(ports, [](const SubmissionPort& port) { return !port.useful(); });
+    if (seen.host.cloud == nullptr) return ports;
+    const std::vector<std::uint16_t>& wanted = seen.host.cloud->relay_ports;
+    const auto rank = [&](const SubmissionPort& port) {
+        const auto at = std::find(wanted.begin(), wanted.end(), port.port) - wanted.begin();
+        return std::pair{!port.spoke, at};
+    };
+    std::stable_sort(ports.begin(), ports.end(),
+                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    return ports;
 }
 
-// The ports to try first on this platform, as far as they were seen open.
-std::vector<std::uint16_t> preferred_ports(const Observations& seen) {
-    std::vector<std::uint16_t> open = open_elsewhere(seen);
-    if (seen.host.cloud == nullptr) return open;
-    std::vector<std::uint16_t> result;
-    for (const std::uint16_t port : seen.host.cloud->relay_ports) {
-        if (has(open, port)) result.push_back(port);
-    }
-    for (const std::uint16_t port : open) {
-        if (!has(result, port)) result.push_back(port);
-    }
-    return result;
+std::string_view seen_words(const SubmissionPort& port) {
+    return port.spoke ? "mail servers of other providers spoke there a moment ago"
+                      : "seen open at other providers a moment ago";
 }
 
 // What can be told from the words of the failed handshake, and who has to act.
@@ -258,10 +253,11 @@ OtherPorts other_ports_of(const Observations& seen, const std::string& smarthost
 
 Fix use_smarthost(const Observations& seen) {
     Fix fix;
-    const std::vector<std::uint16_t> ports = preferred_ports(seen);
+    const std::vector<SubmissionPort> ports = preferred_ports(seen);
     if (ports.empty()) return fix;
-    fix.title = fmt::format("Send through an authenticated smarthost on port {}", ports.front());
-    const bool usual = ports.front() == 587 || ports.front() == 465;
+    const SubmissionPort& best = ports.front();
+    fix.title = fmt::format("Send through an authenticated smarthost on port {}", best.port);
+    const bool usual = best.port == 587 || best.port == 465;
     if (usual) {
         fix.steps.emplace_back(
             "Have the name of a submission server, a user name and a password from your mail "
@@ -271,7 +267,7 @@ Fix use_smarthost(const Observations& seen) {
             "Take a provider with an alternate port; open from here: {} (SendGrid, Mailgun, "
             "Postmark, Brevo and SMTP2GO have 2525; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail "
             "and Zoho have none).",
-            port_list(ports)));
+            port_list(useful_ports(seen))));
     }
     if (seen.host.cloud != nullptr) {
         const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);
@@ -288,7 +284,7 @@ Fix use_smarthost(const Observations& seen) {
         "Put the block below, with these in it, into relay.toml, and the password into the file "
         "it names, readable by relay's user only.");
     fix.steps.emplace_back("Prove it without sending: `relay check --online`");
-    fix.config = text_of({"", "", ports.front(), open_elsewhere_words});
+    fix.config = text_of({"", "", best.port, seen_words(best)});
     return fix;
 }
 
@@ -296,17 +292,17 @@ Fix use_provider(const Observations& seen) {
     Fix fix;
     if (seen.host.isp == nullptr || seen.host.isp->smarthosts.empty()) return fix;
     const IspPolicy& isp = *seen.host.isp;
-    const std::vector<std::uint16_t> open = open_submission_ports(seen);
-    const auto port = std::find_if(isp.ports.begin(), isp.ports.end(),
-                                   [&](std::uint16_t each) { return has(open, each); });
-    if (port == isp.ports.end()) return fix;
+    const std::vector<SubmissionPort> ports = preferred_ports(seen);
+    const auto port = std::find_if(ports.begin(), ports.end(),
+                                   [&](const auto& each) { return has(isp.ports, each.port); });
+    if (port == ports.end()) return fix;
     fix.title = fmt::format("Send through {}'s own server, as its customer", isp.name);
     fix.steps.push_back(
         fmt::format("{} takes its customers' mail at {}, port {}, with the user name and password "
                     "of a mailbox there.{}",
-                    isp.name, isp.smarthosts.front(), *port,
+                    isp.name, isp.smarthosts.front(), port->port,
                     isp.checked ? "" : " This is what others report; its own pages decide."));
-    fix.config = text_of({isp.smarthosts.front(), "", *port, open_elsewhere_words});
+    fix.config = text_of({isp.smarthosts.front(), "", port->port, seen_words(*port)});
     return fix;
 }
 

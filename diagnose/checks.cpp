@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "base/text.hpp"
@@ -12,11 +11,16 @@
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
+#include "diagnose/submission_ports.hpp"
 
 namespace diagnose {
 namespace {
 
 using Names = std::set<std::string>;
+
+bool has(const std::vector<std::uint16_t>& list, std::uint16_t port) {
+    return std::find(list.begin(), list.end(), port) != list.end();
+}
 
 std::string list(const Names& names) { return base::join({names.begin(), names.end()}, ", "); }
 
@@ -185,28 +189,32 @@ Check direct_check(const Observations& seen, const Report& report) {
 Check control_check(const Observations& seen) {
     Check check = new_check(check_name::submission);
     add_rows(seen, ProbeRole::control, check);
-    std::map<std::uint16_t, std::pair<Names, Names>> ports;  // open, not
+    std::set<std::uint16_t> asked, open;
     for (const PortEvidence& item : seen.ports) {
         if (item.role != ProbeRole::control || !item.attempted()) continue;
-        auto& [open, shut] = ports[item.port];
-        (item.open() ? open : shut).insert(item.operator_name);
+        asked.insert(item.port);
+        if (item.open()) open.insert(item.port);
     }
-    if (ports.empty()) {
+    if (asked.empty()) {
         check.summary = "No other port could be asked.";
         return check;
     }
     std::vector<std::string> open_words, shut_words;
-    bool usual_open = false;
-    for (const auto& [port, names] : ports) {
-        const bool open = !names.first.empty();
-        (open ? open_words : shut_words).push_back(std::to_string(port));
-        usual_open = usual_open || (open && (port == 587 || port == 465));
+    const std::vector<std::uint16_t> useful = useful_ports(seen);
+    bool usual_useful = false;
+    for (const std::uint16_t port : asked) {
+        const bool counts = port == 443 ? open.contains(port) : has(useful, port);
+        if (counts) open_words.push_back(std::to_string(port));
+        if (!open.contains(port)) shut_words.push_back(std::to_string(port));
+        usual_useful = usual_useful || (counts && (port == 587 || port == 465));
     }
-    check.status = !usual_open          ? CheckStatus::fail
-                   : shut_words.empty() ? CheckStatus::ok
-                                        : CheckStatus::warn;
+    const std::vector<std::string> useless = useless_port_words(seen);
+    check.status = !usual_useful                           ? CheckStatus::fail
+                   : shut_words.empty() && useless.empty() ? CheckStatus::ok
+                                                           : CheckStatus::warn;
     check.summary =
-        fmt::format("Open: {}{}.", open_words.empty() ? "none" : base::join(open_words, ", "),
+        fmt::format("Open: {}{}{}.", open_words.empty() ? "none" : base::join(open_words, ", "),
+                    useless.empty() ? "" : "; open, but of no use: " + base::join(useless, ", "),
                     shut_words.empty() ? "" : "; closed: " + base::join(shut_words, ", "));
     return check;
 }

@@ -7,11 +7,13 @@
 namespace diagnose {
 namespace {
 
-// Slow lines are given the round trips of a whole conversation, twice.
+// Slow lines are given the round trips of a whole conversation, twice. Where no greeting came, as
+// with implicit TLS, small packets may be lost as well.
 bool hung(const PortEvidence& item) {
     constexpr base::Duration least{4000};
     constexpr int round_trips = 12;
     if (!item.greeting || item.greeting->certificate.shown()) return false;
+    if (item.greeting->banner.code == 0) return false;
     const bool silent = item.greeting->certificate.problem.find("timed out") != std::string::npos;
     return silent && item.talk >= least && item.talk > round_trips * item.took;
 }

@@ -144,7 +144,8 @@ asio::awaitable<void> connect_task(RunPointer run, PortEvidence item, Visit visi
     const ConnectAsk ask{address, item.port, run->connect_time()};
     ConnectOutcome outcome = co_await connect_once(run->executor, ask);
     note(outcome, item);
-    if (outcome.stream && visit.look && !run->over) {
+    const bool mail = item.port != 443;
+    if (outcome.stream && visit.look && mail && !run->over) {
         co_await look(run, *outcome.stream, visit, item);
     }
     if (outcome.stream) outcome.stream->close();
@@ -279,7 +280,7 @@ void spawn_alternates(const RunPointer& run) {
     for (const HostPorts& service : built_in_targets().alternates) {
         if (!run->ask.thorough && asked++ == alternates_asked) return;
         spawn_other(run, ProbeRole::control, service.host, service.host,
-                    alternate_ports(service, run->ask.thorough), false);
+                    alternate_ports(service, run->ask.thorough), run->ask.thorough);
     }
 }
 

@@ -1,8 +1,8 @@
 """Port 25 connects, and somebody else answers; or the right one answers and says no."""
 
 from mail import Slow
-from setups import (every_exchanger, exchangers_by_family, home, led_back, listening, operator_replies,
-                    redirect, redirected_here, rule)
+from setups import (block, every_exchanger, exchangers_by_family, home, led_back, listening,
+                    operator_replies, redirect, redirected_here, rule)
 from situation import Expected, Situation, by_nobody
 
 CODE = "outbound-25-intercepted"
@@ -80,6 +80,21 @@ SITUATIONS = by_nobody([
                        kind="unknown", name="MTU.*IPv6", summary="over IPv4 only",
                        confidence="likely", fix="ping -6", findings=("inconclusive",),
                        checks={"interception": "warn", "network": "ok"}), users=("nobody",)),
+    # What answers on 587 is no mail server's, so 587 is not what is offered.
+    *[Situation(f"{kind}-on-587-behind-a-drop-of-25", (redirect(kind, ports=(587,)), block("isp")),
+                Expected("outbound-25-dropped", leaves=False, config="port = 465.*spoke there",
+                         no_fix="port = 587", checks={"submission": "warn"},
+                         evidence=(f"of no use: 587 .{words}",)), users=("nobody",))
+      for kind, words in (("mute", "nothing greets"), ("strip", "it offers no STARTTLS"),
+                          ("tls", "TLS fails"))],
+    Situation("http-on-every-usual-port", (redirect("http", ports=(25, 465, 587, 2525)),),
+              Expected(CODE, leaves=False, config="port = 2465", no_fix="port = (465|587|2525)\\b|by port (465|587)",
+                       checks={"submission": "fail"}), users=("nobody",)),
+    Situation("every-mail-port-mute",
+              (redirect("mute", ports=(25, 465, 587, 2525, 2587, 2465, 8025, 8465)),),
+              Expected(CODE, leaves=False, no_fix="port = |smarthost on port",
+                       fix="Leave this network another way", checks={"submission": "fail"}),
+              users=("nobody",)),
     # From as far away as the servers are: nobody else shows.
     Situation("exchangers-slow", (every_exchanger(greeting=Slow(20)),),
               Expected("inconclusive", direct="inconclusive", leaves=False, kind="unknown", hop=3,

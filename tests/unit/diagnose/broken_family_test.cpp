@@ -37,6 +37,7 @@ void shake_hands(Observations& all) {
         if (item.family == net::Family::ipv4) {
             item.greeting->certificate.version = "TLSv1.3";
         } else {
+            item.greeting->banner.code = 220;
             item.greeting->certificate.problem = "TLS handshake: timed out after 8 s";
         }
     }

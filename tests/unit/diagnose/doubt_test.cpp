@@ -123,6 +123,7 @@ TEST_CASE("handshakes that hang at unrelated operators are a matter of packet si
         if (item.role != ProbeRole::direct) continue;
         item.greeting = Greeting{};
         item.greeting->starttls.code = 220;
+        item.greeting->banner.code = 220;
         item.greeting->certificate.problem = "TLS handshake: timed out after 8 s";
         item.talk = std::chrono::seconds{8};
     }

@@ -1,0 +1,99 @@
+#include "diagnose/submission_ports.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "diagnose/large_packets.hpp"
+#include "diagnose/mail_ports.hpp"
+
+namespace diagnose {
+namespace {
+
+// A fault of this host or of the line, or the operator's own refusal: it says nothing of the port.
+bool excused(const Observations& seen, const Greeting& greeting) {
+    const CertificateView& certificate = greeting.certificate;
+    const bool refuses = greeting.banner.code >= 400 || greeting.ehlo.code >= 400;
+    const bool nobody_trusted = certificate.unknown_issuer && !seen.trust_store;
+    return refuses || certificate.wrong_time || nobody_trusted || large_packets_lost(seen);
+}
+
+void look_at(const Observations& seen, const PortEvidence& item, SubmissionPort& port) {
+    port.opened = port.opened || item.open();
+    if (!item.open() || !item.greeting || port.spoke) return;
+    const OtherPort look = judge_other_port(item.port, *item.greeting);
+    port.spoke = look.speaks;
+    if (look.speaks) {
+        port.trouble.clear();
+    } else if (!excused(seen, *item.greeting) && port.trouble.empty()) {
+        port.trouble = look.words;
+    }
+}
+
+std::vector<std::uint16_t> ports_asked(const Observations& seen) {
+    std::vector<std::uint16_t> ports;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role != ProbeRole::control || item.port == 443 || !item.attempted()) continue;
+        const bool known = std::find(ports.begin(), ports.end(), item.port) != ports.end();
+        if (!known) ports.push_back(item.port);
+    }
+    sort_by_preference(ports);
+    return ports;
+}
+
+}  // namespace
+
+std::vector<SubmissionPort> submission_ports(const Observations& seen) {
+    std::vector<SubmissionPort> result;
+    for (const std::uint16_t number : ports_asked(seen)) {
+        SubmissionPort port;
+        port.port = number;
+        for (const PortEvidence& item : seen.ports) {
+            const bool its = item.role == ProbeRole::control && item.port == number;
+            if (its) look_at(seen, item, port);
+        }
+        result.push_back(std::move(port));
+    }
+    std::stable_partition(result.begin(), result.end(),
+                          [](const SubmissionPort& port) { return port.spoke; });
+    return result;
+}
+
+std::vector<std::string> useless_port_words(const Observations& seen) {
+    std::vector<std::string> words;
+    for (const SubmissionPort& port : submission_ports(seen)) {
+        if (!port.trouble.empty()) words.push_back(fmt::format("{} ({})", port.port, port.trouble));
+    }
+    return words;
+}
+
+std::vector<std::uint16_t> useful_ports(const Observations& seen) {
+    std::vector<std::uint16_t> useful;
+    for (const SubmissionPort& port : submission_ports(seen)) {
+        if (port.useful()) useful.push_back(port.port);
+    }
+    return useful;
+}
+
+std::vector<std::uint16_t> open_submission_ports(const Observations& seen) {
+    std::vector<std::uint16_t> open = useful_ports(seen);
+    for (const PortEvidence& item : seen.ports) {
+        const bool known = std::find(open.begin(), open.end(), item.port) != open.end();
+        const bool more = item.role == ProbeRole::smarthost && item.open() && item.port != 443;
+        if (more && !known) open.push_back(item.port);
+    }
+    return open;
+}
+
+std::vector<std::uint16_t> dead_ports(const Observations& seen) {
+    std::vector<std::uint16_t> dead;
+    const std::vector<std::uint16_t> open = open_submission_ports(seen);
+    for (const SubmissionPort& port : submission_ports(seen)) {
+        const bool elsewhere = std::find(open.begin(), open.end(), port.port) != open.end();
+        if (!port.opened && !elsewhere) dead.push_back(port.port);
+    }
+    std::sort(dead.begin(), dead.end());
+    return dead;
+}
+
+}  // namespace diagnose

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "diagnose/observations.hpp"
+
+namespace diagnose {
+
+// What is known of one mail port of the operators, but for 25. An open port proves no mail server:
+// what answers may be a box on the path.
+struct SubmissionPort {
+    std::uint16_t port = 0;
+    bool opened = false;
+    bool spoke = false;   // a server there greeted and showed a good certificate
+    std::string trouble;  // why it is of no use: all that were looked at failed so; or ""
+
+    [[nodiscard]] bool useful() const { return opened && trouble.empty(); }
+};
+
+// Of the operators and sending services that were asked, in the order to try them. Pure.
+[[nodiscard]] std::vector<SubmissionPort> submission_ports(const Observations& seen);
+
+// Those to try, in that order: open, and nothing seen that speaks against them.
+[[nodiscard]] std::vector<std::uint16_t> useful_ports(const Observations& seen);
+
+// "587 (nothing greets there)": open, and of no use.
+[[nodiscard]] std::vector<std::string> useless_port_words(const Observations& seen);
+
+}  // namespace diagnose

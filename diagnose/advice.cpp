@@ -375,6 +375,26 @@ Fix lift_elsewhere(const Observations& seen, const ClosedElsewhere& closed) {
     return fix;
 }
 
+// One rule may stop a smarthost's port as well: then the fix for that one, which comes later, has
+// all the steps.
+void merge_with_smarthosts(std::vector<Fix>& fixes, const Fix& own) {
+    for (Fix& fix : fixes) {
+        const bool same = fix.title != own.title && fix.steps.size() >= own.steps.size() &&
+                          std::equal(own.steps.begin(), own.steps.end(), fix.steps.begin());
+        if (!same) continue;
+        fix.title = fmt::format("{}, and the smarthost's port as well", own.title);
+        std::erase_if(fixes, [&](const Fix& each) { return each.title == own.title; });
+        return;
+    }
+}
+
+// Over one family only, where the other is stopped elsewhere.
+Fix open_here(const Observations& seen, const std::optional<ClosedElsewhere>& elsewhere) {
+    Fix fix = open_here(seen);
+    if (elsewhere) fix.title += over_family(elsewhere->here);
+    return fix;
+}
+
 std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes;
     const VerdictCode direct = report.direct.code;
@@ -390,15 +410,14 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     }
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
     const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
-    if (direct == VerdictCode::local_firewall) {
-        add(fixes, open_here(seen));
-        if (elsewhere) fixes.back().title += over_family(elsewhere->here);
-    }
+    const bool here = direct == VerdictCode::local_firewall;
+    if (here) add(fixes, open_here(seen, elsewhere));
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (smarthost.code != VerdictCode::ok_smarthost) {
             add(fixes, fix_smarthost(seen, report, smarthost));
         }
     }
+    if (here) merge_with_smarthosts(fixes, open_here(seen, elsewhere));
     if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix(seen));
     const bool blocked = direct != VerdictCode::ok_direct;
     const bool unclear = direct == VerdictCode::inconclusive;

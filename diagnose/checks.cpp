@@ -50,7 +50,8 @@ void judge_reach(const Observations& seen, Check& check) {
     const std::optional<BrokenFamily> broken = broken_family(seen);
     if (!broken || !broken->silent || check.status == CheckStatus::fail) return;
     check.status = CheckStatus::warn;
-    check.summary += " " + broken_words(*broken);
+    check.summary += fmt::format(" Over {} nothing answers.",
+                                 broken->family == net::Family::ipv4 ? "IPv4" : "IPv6");
 }
 
 Check network_check(const Observations& seen) {

@@ -230,16 +230,20 @@ std::string_view how_closed(VerdictCode code) {
     }
 }
 
-// "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
+std::string closed_words(net::Family closed, VerdictCode code) {
+    return fmt::format("Over {} {}.", closed == net::Family::ipv4 ? "IPv4" : "IPv6",
+                       how_closed(code));
+}
+
 std::string one_family_words(net::Family closed, VerdictCode code) {
-    const bool v4 = closed == net::Family::ipv4;
-    return fmt::format("Outbound port 25 is open over {} only. Over {} {}.", v4 ? "IPv6" : "IPv4",
-                       v4 ? "IPv4" : "IPv6", how_closed(code));
+    return fmt::format("Outbound port 25 is open over {} only. {}",
+                       closed == net::Family::ipv4 ? "IPv6" : "IPv4", closed_words(closed, code));
 }
 
 std::string two_ways_words(VerdictCode ipv4, VerdictCode ipv6) {
-    return fmt::format("Outbound port 25 is closed in two ways. Over IPv4 {}. Over IPv6 {}.",
-                       how_closed(ipv4), how_closed(ipv6));
+    return fmt::format("Outbound port 25 is closed in two ways. {} {}",
+                       closed_words(net::Family::ipv4, ipv4),
+                       closed_words(net::Family::ipv6, ipv6));
 }
 
 }  // namespace diagnose

@@ -27,6 +27,8 @@ struct Asked {
 [[nodiscard]] std::string family_words(net::Family family, VerdictCode code);
 // What the direct code rests on: the headline says the rest.
 [[nodiscard]] std::string evidence_words(const Observations& seen, VerdictCode code);
+// "Over IPv4 it is blocked: ..."
+[[nodiscard]] std::string closed_words(net::Family closed, VerdictCode code);
 // "Outbound port 25 is open over IPv6 only. Over IPv4 it is blocked: ..."
 [[nodiscard]] std::string one_family_words(net::Family closed, VerdictCode code);
 // What is the matter with port 25 over a family: "it is blocked: connections are refused".

@@ -32,6 +32,7 @@ void find_split(const Observations& seen, Report& report) {
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         const bool v4 = family == net::Family::ipv4;
         const VerdictCode code = v4 ? *report.direct.ipv4 : *report.direct.ipv6;
+        if (code == report.direct.code) continue;  // told for both
         const bool its = broken && broken->family == family;
         add_finding(report, code, its ? broken_words(*broken) : family_words(family, code));
     }
@@ -46,7 +47,7 @@ void find_more(const Observations& seen, Report& report) {
     }
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         const VerdictCode code = closed_code(report.direct);
-        add_finding(report, code, family_words(*family, code));
+        add_finding(report, code, closed_words(*family, code));
     } else if (split_families(report)) {
         find_split(seen, report);
     }
@@ -249,6 +250,7 @@ void add_findings(const Observations& seen, Report& report) {
     find_own_faults(seen, report);
     find_rules_for_others(seen, report);
     find_own_rule(seen, report);
+    drop_repetitions(report);
 }
 
 }  // namespace diagnose

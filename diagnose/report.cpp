@@ -38,4 +38,15 @@ std::string_view cause_name(CauseKind kind) {
     return "unknown";
 }
 
+bool said_in_headline(const Report& report, const Finding& finding) {
+    return report.verdict.summary.find(finding.summary) != std::string::npos;
+}
+
+void drop_repetitions(Report& report) {
+    std::erase_if(report.findings, [&](const Finding& finding) {
+        return finding.code == verdict_name(report.verdict.code) &&
+               said_in_headline(report, finding);
+    });
+}
+
 }  // namespace diagnose

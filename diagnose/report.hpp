@@ -159,6 +159,11 @@ struct Report {
     std::string recipient;  // of --to: mail_leaves is about it alone
 };
 
+// The headline has said it: people are not told twice.
+[[nodiscard]] bool said_in_headline(const Report& report, const Finding& finding);
+// Takes out the findings that only repeat the verdict.
+void drop_repetitions(Report& report);
+
 // Told of each check as it begins (no status yet) and as it ends; for live progress. Called on the
 // loop that runs the checks.
 struct Progress {

@@ -111,6 +111,7 @@ std::string fixes_html(const Report& report) {
 std::string findings_html(const Report& report) {
     std::string html;
     for (const Finding& finding : report.findings) {
+        if (said_in_headline(report, finding)) continue;
         html += fmt::format("<li>{} <code>{}</code></li>\n", html_sentence(finding.summary),
                             html_escaped(finding.code));
     }

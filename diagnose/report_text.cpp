@@ -202,7 +202,7 @@ class TextWriter {
     void findings() {
         bool begun = false;
         for (const Finding& finding : report_.findings) {
-            if (finding.summary == report_.verdict.summary) continue;
+            if (said_in_headline(report_, finding)) continue;
             if (!begun) heading("Also found");
             begun = true;
             const std::string code = clean(finding.code);

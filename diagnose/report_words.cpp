@@ -39,6 +39,14 @@ std::string_view short_words(VerdictCode code) {
             return "not known";
         case VerdictCode::reputation:
             return "open, but refused";
+        case VerdictCode::submission_blocked:
+            return "blocked, as are 465 and 587";
+        case VerdictCode::smtp_hopeless:
+            return "blocked, as is every mail port";
+        case VerdictCode::dns_broken:
+            return "names do not resolve";
+        case VerdictCode::recipient_mx:
+            return "the recipient's side does not take it";
         default:
             return verdict_name(code);
     }
@@ -65,9 +73,8 @@ CheckStatus status_of(VerdictCode code) {
 WayOut direct_way(const Report& report) {
     const DirectReport& direct = report.direct;
     const std::string families = family_words(direct);
-    const bool said = !families.empty() && !direct.summary.empty() &&
-                      report.verdict.summary.starts_with(direct.summary);
-    std::string text = families;
+    const bool said = !direct.summary.empty() && report.verdict.summary.starts_with(direct.summary);
+    std::string text = families.empty() ? std::string{short_words(direct.code)} : families;
     if (!said) {
         text =
             direct.summary.empty() ? std::string{verdict_name(direct.code)} : clean(direct.summary);

@@ -155,6 +155,7 @@ Report make_report(DomainRun& run) {
     const bool host_wide =
         !mx_answered(run) && blame_name_servers(run.trust, run.context.ask.domain, report);
     if (host_wide) report.direct.code = VerdictCode::inconclusive;
+    drop_repetitions(report);
     report.host.hostname = run.context.ask.hostname;
     report.host.public_addresses = run.context.ask.public_addresses;
     return report;

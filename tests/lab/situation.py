@@ -195,6 +195,14 @@ class Comparison:
         for where, text in sentences(report):
             if begins_small(text):
                 self.wrong.append(f"{where} begins with a small letter: {text!r}")
+        for finding in report["findings"]:
+            if finding["code"] == report["verdict"]["code"] and finding["summary"] in \
+                    report["verdict"]["summary"]:
+                self.wrong.append(f"findings repeat the verdict: {finding['summary']!r}")
+        first = [fix["steps"][:2] for fix in report["fixes"] if len(fix["steps"]) > 1]
+        for number, steps in enumerate(first):
+            if steps in first[:number]:
+                self.wrong.append(f"two fixes begin with the same steps: {steps!r}")
         for fix in report["fixes"]:
             for number, step in enumerate(fix["steps"]):
                 if any(step in other for other in fix["steps"][:number]):

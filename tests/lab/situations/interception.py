@@ -102,6 +102,10 @@ SITUATIONS = by_nobody([
 
     Situation("refused-pbl", (every_exchanger(greeting=_PBL),),
               refused(summary="PBL|list|refus", advice=("listed at zen.spamhaus.org", "PBL is"))),
+    Situation("refused-over-ipv4-dropped-over-ipv6",
+              (exchangers_by_family(4, greeting=_PBL), block("isp", match="meta nfproto ipv6")),
+              refused(ipv4="reputation", ipv6="outbound-25-dropped",
+                      findings=("outbound-25-dropped",)), users=("nobody",)),
     Situation("refused-no-ptr", (every_exchanger(greeting=_NO_PTR),),
               refused(advice=("PTR record setup is required",))),
     Situation("refused-by-one", (operator_replies("yahoo", greeting=_GMX),),

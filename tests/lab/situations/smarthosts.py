@@ -159,6 +159,19 @@ _REACHING = [
                   # The kernel's account alone is not taken for proof.
                   confidence="likely", fix="Let port 587 out"), config=config(),
               root={"confidence": "certain", "fix": "This is the rule.*dport 587"}, everyday=("nobody", "root")),
+    # One rule, told once.
+    Situation("smarthost-and-25-blocked-here",
+              (block("client", (25, 587), chain="output"),),
+              bad("smarthost-unreachable", kind="local-firewall", hop=0, direct="local-firewall",
+                  fix="Let port 25 out of this host, and the smarthost's port as well",
+                  config="port = 465"), config=config(),
+              root={"fix": "the smarthost's port as well.*nft delete rule"},
+              everyday=("nobody", "root")),
+    Situation("smarthost-fine-ipv6-leads-nowhere",
+              (rule("isp", "forward", "meta nfproto ipv6 drop"),),
+              Expected("ok-direct", leaves=True, ipv6="no-network", findings=("no-network",),
+                       evidence=("Over IPv6 nothing answers",)), config=config(),
+              users=("nobody",)),
     # The block that is shown, and written, is of the one that failed.
     Situation("second-smarthost-port-dropped", (host_blocked("smtp.eu.mailgun.org", 587),),
               fine(config='host = "smtp.eu.mailgun.org".*port = 465',

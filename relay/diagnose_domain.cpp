@@ -98,10 +98,13 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const st
                                             const std::optional<config::Settings>& settings,
                                             base::Duration timeout) {
     if (!is_plain_address(address)) {
+        const std::string domain = address.substr(std::min(address.rfind('@'), address.size()));
         return base::error(
-            fmt::format("--to: \"{}\" is no mail address; expected one such as "
-                        "someone@example.com",
-                        base::printable(address, 100)));
+            fmt::format("--to: \"{}\" {}", base::printable(address, 100),
+                        base::is_ascii(domain)
+                            ? "is no mail address; expected one such as someone@example.com"
+                            : "has a domain beyond ASCII: write it in ASCII (`idn2 DOMAIN` prints "
+                              "its A-label)"));
     }
     diagnose::RecipientAsk ask;
     ask.address = address;

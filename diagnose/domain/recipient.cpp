@@ -185,15 +185,56 @@ std::vector<asio::awaitable<void>> plan(const std::shared_ptr<RecipientRun>& run
     return tasks;
 }
 
+// How an attempt ended.
+std::string_view ending(const RecipientAttempt& attempt) {
+    if (attempt.accepted) return "accepted";
+    if (attempt.own_address) return "stopped on this host";
+    switch (attempt.connect) {
+        case ConnectResult::open:
+            return attempt.code >= 400 ? "refused" : "ended early";
+        case ConnectResult::dropped:
+            return "silent";
+        case ConnectResult::no_route:
+            return "without a route from here";
+        case ConnectResult::denied:
+            return "stopped on this host";
+        default:
+            return "rejected";
+    }
+}
+
+// "4 addresses: 2 accepted, 2 silent."
+std::string count_words(const std::vector<RecipientAttempt>& attempts) {
+    std::vector<std::pair<std::string_view, std::size_t>> counts;
+    for (const RecipientAttempt& attempt : attempts) {
+        const std::string_view how = ending(attempt);
+        const auto known = std::find_if(counts.begin(), counts.end(),
+                                        [&](const auto& count) { return count.first == how; });
+        if (known == counts.end()) {
+            counts.emplace_back(how, 1);
+        } else {
+            ++known->second;
+        }
+    }
+    if (counts.empty()) return "No address was tried.";
+    std::vector<std::string> words;
+    for (const auto& [how, count] : counts) {
+        words.push_back(counts.size() == 1 ? std::string{how} : fmt::format("{} {}", count, how));
+    }
+    return fmt::format("{} {}: {}.", attempts.size(),
+                       attempts.size() == 1 ? "address" : "addresses", base::join(words, ", "));
+}
+
 Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdict& verdict) {
     Check check;
     check.id = check_name::delivery.id;
     check.title = check_name::delivery.title;
-    check.summary = verdict.summary;
-    std::size_t accepted = 0;
+    check.summary = count_words(attempts);
+    std::size_t accepted = 0, without_route = 0;
     for (const RecipientAttempt& attempt : attempts) {
         Evidence row = attempt.evidence;
         if (attempt.accepted) ++accepted;
+        if (attempt.connect == ConnectResult::no_route) ++without_route;
         check.took = std::max(check.took, row.took.value_or(base::Duration{}));
         if (attempt.connect == ConnectResult::open) {
             row.result = attempt.accepted ? "accepted" : "refused at " + attempt.stage;
@@ -201,10 +242,11 @@ Check delivery_check(const std::vector<RecipientAttempt>& attempts, const Verdic
         check.evidence.push_back(std::move(row));
     }
     const bool unclear = verdict.code == VerdictCode::inconclusive;
-    check.status = accepted == attempts.size() && accepted > 0 ? CheckStatus::ok
-                   : accepted > 0                              ? CheckStatus::warn
-                   : unclear                                   ? CheckStatus::skip
-                                                               : CheckStatus::fail;
+    // Of a family that this host has not, nobody waits for an answer.
+    const bool all = accepted + without_route == attempts.size();
+    check.status = accepted > 0 ? (all ? CheckStatus::ok : CheckStatus::warn)
+                   : unclear    ? CheckStatus::skip
+                                : CheckStatus::fail;
     return check;
 }
 
@@ -303,6 +345,7 @@ Report conclude_recipient(const RecipientRun& run) {
         if (!fix.steps.empty()) report.fixes.push_back(std::move(fix));
     }
     report.good = report.verdict.code == VerdictCode::ok_direct;
+    judge_families(run.attempts, report);
     find_recipient_cause(run.here ? &*run.here : nullptr, run.attempts, report);
     report.mail_leaves = report.good;
     report.via = report.good ? "direct" : "";

@@ -48,6 +48,10 @@ struct RecipientAttempt {
 [[nodiscard]] Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts,
                                      const std::string& address);
 
+// What each family came to, and of those that take the mail which addresses keep senders waiting.
+// Pure; the report's verdict is from the attempts.
+void judge_families(const std::vector<RecipientAttempt>& attempts, Report& report);
+
 // Whose fault it is that no attempt succeeded: this host's or its network's, by what the
 // diagnosis of its way out found meanwhile (nullptr: it did not end in time), or the recipient's.
 // Pure; the report's verdict is from the attempts or the MX.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/observations.hpp"
@@ -225,6 +226,30 @@ Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts, const std:
                               return attempt.connect == ConnectResult::open;
                           }) > 0;
     return any_open ? refused(attempts, address) : no_connection(attempts, address);
+}
+
+void judge_families(const std::vector<RecipientAttempt>& attempts, Report& report) {
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        std::vector<RecipientAttempt> its;
+        for (const RecipientAttempt& attempt : attempts) {
+            if (attempt.evidence.family == family) its.push_back(attempt);
+        }
+        if (its.empty()) continue;
+        const VerdictCode code = judge_attempts(its, report.recipient).code;
+        (family == net::Family::ipv4 ? report.direct.ipv4 : report.direct.ipv6) = code;
+    }
+    if (!report.good) return;
+    std::vector<std::string> silent;
+    for (const RecipientAttempt& attempt : attempts) {
+        if (attempt.connect != ConnectResult::dropped) continue;
+        silent.push_back(fmt::format("{} ({})", attempt.evidence.address, attempt.host));
+    }
+    if (silent.empty()) return;
+    report.findings.push_back(
+        {std::string{verdict_name(VerdictCode::outbound_25_dropped)},
+         fmt::format("{} {} not answer: whoever tries {} first loses time.",
+                     base::join(silent, ", "), silent.size() == 1 ? "does" : "do",
+                     silent.size() == 1 ? "it" : "these")});
 }
 
 void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,

@@ -219,10 +219,12 @@ def operator_down(identifier):
     return action
 
 
-def host_blocked(host, ports, how="drop", where="isp"):
+def host_blocked(host, ports, how="drop", where="isp", families=("ip", "ip6")):
     def action(stage):
         for address in stage.world.addresses_of(host):
             family = "ip6" if ":" in address else "ip"
+            if family not in families:
+                continue
             stage.bed.add_rule(where, "forward", f"{family} daddr {address} {_ports(ports)} {how}")
     return action
 

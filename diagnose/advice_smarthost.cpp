@@ -134,6 +134,9 @@ void add_other_port(const Observations& seen, const SmarthostReport& smarthost, 
             fmt::format("Use port {} of {}: a mail server speaks there, with TLS and a certificate "
                         "that were checked a moment ago (no sign-in was tried).",
                         port_list(speaking, "or"), smarthost.host));
+        fix.steps.emplace_back(
+            "Set this in the section that it has in relay.toml, or let `relay diagnose --write` do "
+            "it.");
         fix.config = own_block(*stages, speaking.front());
         return;
     }
@@ -280,9 +283,10 @@ Fix use_smarthost(const Observations& seen) {
         }
     }
     // A host and an account of nobody's are nothing to write.
-    fix.steps.emplace_back(
-        "Put the block below, with these in it, into relay.toml, and the password into the file "
-        "it names, readable by relay's user only.");
+    fix.steps.push_back(
+        fmt::format("Put the block below, with these in it, into relay.toml{}, and the password "
+                    "into the file it names, readable by relay's user only.",
+                    seen.smarthosts.empty() ? "" : " in the place of the section that is there"));
     fix.steps.emplace_back("Prove it without sending: `relay check --online`");
     fix.config = text_of({"", "", best.port, seen_words(best)});
     return fix;

@@ -117,6 +117,9 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const st
     }
     if (!settings || settings->probe.enabled) {
         ask.beside = settings ? outbound_ask(*settings) : outbound_ask();
+        for (const diagnose::SmarthostAsk& smarthost : ask.beside->smarthosts) {
+            ask.smarthosts.push_back(smarthost.name);
+        }
         ask.beside->smarthosts.clear();
         ask.beside->direct_path = true;
         ask.beside->quick = true;

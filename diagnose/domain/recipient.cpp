@@ -347,6 +347,7 @@ Report conclude_recipient(const RecipientRun& run) {
     report.good = report.verdict.code == VerdictCode::ok_direct;
     judge_families(run.attempts, report);
     find_recipient_cause(run.here ? &*run.here : nullptr, run.attempts, report);
+    offer_smarthosts(run.ask.smarthosts, report);
     report.mail_leaves = report.good;
     report.via = report.good ? "direct" : "";
     report.direct.code = report.verdict.code;

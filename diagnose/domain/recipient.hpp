@@ -28,6 +28,7 @@ struct RecipientAsk {
     // This host's own way out, looked at meanwhile, so that nobody else is blamed for its faults;
     // none: not looked at.
     std::optional<OutboundAsk> beside;
+    std::vector<std::string> smarthosts;  // that are configured: mail goes through them
 };
 
 // What one address of one mail server came to.
@@ -57,6 +58,9 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
 // Pure; the report's verdict is from the attempts or the MX.
 void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,
                           Report& report);
+
+// Who has smarthosts needs no block for a new one: those are named in its place. Pure.
+void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,
 // greeting, EHLO, STARTTLS, MAIL, RCPT, RSET. No message is sent. Report::good: an address takes

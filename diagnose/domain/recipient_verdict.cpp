@@ -318,4 +318,20 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
     }
 }
 
+void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report) {
+    const auto block = std::find_if(report.fixes.begin(), report.fixes.end(),
+                                    [](const Fix& fix) { return !fix.config.empty(); });
+    if (smarthosts.empty() || block == report.fixes.end()) return;
+    const bool one = smarthosts.size() == 1;
+    *block = {
+        fmt::format("Leave it to the configured {} {}", one ? "smarthost" : "smarthosts",
+                    base::join(smarthosts, ", ")),
+        {fmt::format("All mail goes through {}, to this recipient as well; port 25 is not needed "
+                     "for that.",
+                     one ? "it" : "them"),
+         fmt::format("See whether {}: `relay diagnose`", one ? "it works" : "they work")},
+        ""};
+    std::erase_if(report.fixes, [](const Fix& fix) { return !fix.config.empty(); });
+}
+
 }  // namespace diagnose

@@ -8,6 +8,8 @@ from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, na
                     no_network, only_family, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
 
+from . import smarthosts
+
 _FINE = Expected("ok-direct", status=0, kind="unknown", hop=None)
 _MX = Expected("recipient-mx", status=1, direct=None, kind="remote", hop=None)
 _SERVERS = ("mx1.partner.example", "mx2.partner.example")
@@ -28,6 +30,10 @@ _TO = [
     Situation("to-partner-25-dropped", (block("isp"),),
               Expected("outbound-25-dropped", status=1, leaves=False, kind=("isp", "unknown"),
                        hop=2, fix=r"\[smarthost\]"), to("partner.example")),
+    Situation("to-partner-with-a-smarthost", (block("isp"),),
+              Expected("outbound-25-dropped", status=1, leaves=False, no_fix=r"\[smarthost\]",
+                       fix="configured smarthost smtp.hoster.example"), to("partner.example"),
+              config=smarthosts.config(), users=("nobody",)),
     # What is this host's or its network's own fault is not the recipient's.
     Situation("to-partner-blocked-here", (block("client", chain="output"),),
               Expected("local-firewall", status=1, kind="local-firewall", hop=0),

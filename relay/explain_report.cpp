@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/json/object.hpp>
 
 #include "admin/json.hpp"
@@ -59,12 +61,43 @@ std::string row(const Terminal& terminal, std::string_view label, std::string_vi
     return styled(terminal, Style::dim, head) + folded(text, indent, terminal.width) + '\n';
 }
 
+struct Speaker {
+    std::string_view id, name;
+};
+
+// Who speaks and is no provider to send through.
+constexpr std::array speakers{
+    Speaker{"gmail-mx", "Gmail"},        Speaker{"microsoft-mx", "Microsoft"},
+    Speaker{"yahoo-mx", "Yahoo"},        Speaker{"aol-mx", "AOL"},
+    Speaker{"apple-mx", "Apple iCloud"}, Speaker{"gmx-mx", "GMX"},
+    Speaker{"t-online-mx", "T-Online"},  Speaker{"godaddy-mx", "GoDaddy"},
+    Speaker{"comcast-mx", "Comcast"},    Speaker{"cox-mx", "Cox"},
+    Speaker{"spectrum-mx", "Spectrum"},  Speaker{"att-mx", "AT&T"},
+    Speaker{"cisco-asa", "a Cisco ASA"}, Speaker{"cloudflare-workers", "Cloudflare Workers"},
+};
+
+std::string speaker_words(const std::string& id) {
+    if (const diagnose::ProviderFacts* provider = diagnose::find_provider(id)) {
+        return provider->name;
+    }
+    if (id == "generic" || id == "rfc") return "";
+    const auto* const known = std::find_if(speakers.begin(), speakers.end(),
+                                           [&](const Speaker& each) { return each.id == id; });
+    if (known == speakers.end()) return id;
+    std::string words{known->name};
+    return id.ends_with("-mx") ? words + ", for incoming mail" : words;
+}
+
+// Of a line cut out of a log, whose bracket opens before it.
+std::string without_stray_bracket(std::string line) {
+    const auto opened = std::count(line.begin(), line.end(), '(');
+    const auto closed = std::count(line.begin(), line.end(), ')');
+    if (closed > opened && line.ends_with(')')) line.pop_back();
+    return line;
+}
+
 std::string source_words(const Explanation& explanation) {
-    std::string words;
-    const diagnose::ProviderFacts* provider = diagnose::find_provider(explanation.provider);
-    if (provider != nullptr) words = provider->name;
-    const bool standing = explanation.provider == "generic" || explanation.provider == "rfc";
-    if (provider == nullptr && !standing) words = explanation.provider;
+    std::string words = speaker_words(explanation.provider);
     if (!explanation.stage.empty()) {
         words += (words.empty() ? "at " : ", at ") + base::to_upper(explanation.stage);
     }
@@ -73,7 +106,8 @@ std::string source_words(const Explanation& explanation) {
 }
 
 std::string one(const Explanation& explanation, const Terminal& terminal) {
-    std::string text = styled(terminal, Style::bold, explanation.line) + '\n';
+    std::string text =
+        styled(terminal, Style::bold, without_stray_bracket(explanation.line)) + '\n';
     if (!explanation.known()) {
         return text + row(terminal, "unknown", unknown_advice);
     }
@@ -81,6 +115,8 @@ std::string one(const Explanation& explanation, const Terminal& terminal) {
     if (!where.empty()) text += row(terminal, "from", where);
     text += row(terminal, explanation.matched ? "cause" : "standard", explanation.meaning);
     text += row(terminal, "fix", explanation.fix);
+    const bool done = explanation.code >= 200 && explanation.code < 400;
+    if (done) return text;
     text += row(terminal, "who", who_words(explanation.who_fixes));
     text += row(terminal, "retry", retry_words(explanation.retry));
     return text;

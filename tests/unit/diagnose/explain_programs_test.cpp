@@ -168,6 +168,13 @@ TEST_CASE("Postfix, Exim, sendmail and ssmtp", "[explain]") {
     })));
 }
 
+TEST_CASE("what Postfix and Exim say of their own decisions", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"status=bounced (unknown user: \"bob\")", "local-user-unknown"},
+        {"all hosts for 'example.com' have been failing for a long time", "exim-retry"},
+    })));
+}
+
 TEST_CASE("a traceback shows the exception, and the port of its call", "[explain]") {
     const Explanation found = explain_record(
         "Traceback (most recent call last):\n"
@@ -182,6 +189,26 @@ TEST_CASE("a traceback shows the exception, and the port of its call", "[explain
           "ValueError: odd");
     CHECK(explain_record("smtplib.SMTP('10.0.0.1', 587)\nTimeoutError: timed out").id ==
           "timeout-submission");
+}
+
+TEST_CASE("the reason goes before the words that a certificate failed", "[explain]") {
+    check(GENERATE(values<Wording>({
+        {"ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+         "failed: "
+         "certificate has expired (_ssl.c:1007)",
+         "cert-expired"},
+        {"curl: (60) SSL certificate problem: certificate has expired", "cert-expired"},
+        {"certificate verification failed for mail.example.com[192.0.2.1]:587: certificate has "
+         "expired",
+         "cert-expired"},
+        {"certificate verify failed: Hostname mismatch, certificate is not valid for "
+         "'mail.example.com'.",
+         "cert-name"},
+        {"certificate verify failed: self-signed certificate (_ssl.c:1007)", "cert-untrusted"},
+        {"SSL certificate problem: unable to get local issuer certificate", "cert-untrusted"},
+        {"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:852)",
+         "cert-unverified"},
+    })));
 }
 
 TEST_CASE("a vague word next to the reason is left out", "[explain]") {

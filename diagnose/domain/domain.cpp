@@ -111,6 +111,7 @@ void give_verdict(const DomainRun& run, Report& report) {
                    : fmt::format("The mail DNS of {} is in order.", run.context.ask.domain);
     }
     report.good = failed == run.results.end() && report.verdict.code != VerdictCode::inconclusive;
+    report.mail_leaves = report.good;  // of the thing asked about, as with --to
 }
 
 // Records are the domain's; a reverse name and a listing are for the address's owner to mend.

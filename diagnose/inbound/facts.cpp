@@ -397,6 +397,7 @@ Report report_inbound(const InboundFacts& facts) {
     Report report;
     report.verdict = judge_inbound(facts);
     report.good = report.verdict.code == VerdictCode::ok_direct;
+    report.mail_leaves = report.good;  // of the thing asked about, as with --to
     report.checks = inbound_checks(facts);
     name_cause(facts, report);
     add_findings(facts, report);

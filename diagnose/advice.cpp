@@ -30,7 +30,6 @@ Fix lift_by_cloud(const CloudPolicy& cloud) {
     const bool hopeless = cloud.lift == "never" || cloud.lift == "none-documented";
     if (cloud.lift == "never") {
         fix.title = fmt::format("{} never lifts this block", cloud.name);
-        fix.steps.emplace_back("Do not ask its support for port 25: use a smarthost.");
     } else if (cloud.lift == "none-documented") {
         fix.title = fmt::format("{} publishes no way to have port 25 opened", cloud.name);
     } else {
@@ -73,12 +72,12 @@ Fix ask_both(const Observations& seen, const Cause& cause) {
     fix.title = "Ask who filters port 25, if direct delivery is really wanted";
     if (cause.hop_address.empty() || !seen.local.rules_read) {
         fix.steps.emplace_back(
-            "First the router or firewall of this network: look there for a rule that names port "
-            "25, or a list of allowed mail servers.");
+            "Look in the router or firewall of this network for a rule that names port 25, or a "
+            "list of allowed mail servers.");
     }
     fix.steps.push_back(fmt::format(
-        "Then the provider of the line or of the server: ask whether it blocks outbound port 25 "
-        "and how that is lifted{}.",
+        "Ask the provider of the line or of the server whether it blocks outbound port 25 and how "
+        "that is lifted{}.",
         cause.hop_address.empty()
             ? ""
             : fmt::format("; packets get to {} and end there or just after", cause.hop_address)));
@@ -189,12 +188,21 @@ Fix open_here(const Observations& seen) {
     return fix;
 }
 
-Fix not_helpful(const Observations& seen) {
+bool never_lifted(const Observations& seen, const Cause& cause) {
+    return cause.kind == CauseKind::cloud && seen.host.cloud != nullptr &&
+           seen.host.cloud->lift == "never";
+}
+
+Fix not_helpful(const Observations& seen, const Cause& cause) {
     Fix fix;
     fix.title = no_help_title;
     fix.steps.push_back(
         "Delivering to a recipient's mail exchanger on 587 or 465: an MX takes mail "
         "from others on 25 only.");
+    if (never_lifted(seen, cause)) {
+        fix.steps.push_back(fmt::format("Asking {} to open port 25: it does so for nobody.",
+                                        seen.host.cloud->name));
+    }
     fix.steps.emplace_back("Longer time-outs, other recipients, another DNS server.");
     if (seen.smarthosts.empty()) {
         fix.steps.push_back("A smarthost for receiving mail: that needs inbound port 25.");
@@ -412,6 +420,7 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
     const bool here = direct == VerdictCode::local_firewall;
     if (here) add(fixes, open_here(seen, elsewhere));
+    const auto first_of_smarthosts = static_cast<std::ptrdiff_t>(fixes.size());
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (smarthost.code != VerdictCode::ok_smarthost) {
             add(fixes, fix_smarthost(seen, report, smarthost));
@@ -428,7 +437,13 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     const bool port_offered =
         std::any_of(fixes.begin(), fixes.end(), [](const Fix& fix) { return !fix.config.empty(); });
     if (blocked && (report.smarthosts.empty() || (no_port && !port_offered))) {
-        add(fixes, use_smarthost(seen));
+        // A smarthost that this network shuts off is none to begin with.
+        Fix other = use_smarthost(seen);
+        if (no_port && !other.steps.empty()) {
+            fixes.insert(fixes.begin() + first_of_smarthosts, std::move(other));
+        } else {
+            add(fixes, std::move(other));
+        }
         if (report.smarthosts.empty()) add(fixes, use_provider(seen));
         add(fixes, useless_ports_fix(seen));
     }
@@ -438,11 +453,10 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     port_25.smarthosts.clear();
     port_25.verdict.code = direct;
     const Cause cause = find_cause(seen, port_25);
-    if (blocked && direct != VerdictCode::reputation && !unclear) {
-        add(fixes, lift_block(seen, cause));
-    }
+    const bool may_be_lifted = direct != VerdictCode::reputation && !never_lifted(seen, cause);
+    if (blocked && may_be_lifted && !unclear) add(fixes, lift_block(seen, cause));
     if (elsewhere) add(fixes, lift_elsewhere(seen, *elsewhere));
-    if (blocked && !unclear) add(fixes, not_helpful(seen));
+    if (blocked && !unclear) add(fixes, not_helpful(seen, cause));
     if (!shut) return fixes;
     const std::size_t first = fixes.size();
     const VerdictCode code = closed_code(report.direct);

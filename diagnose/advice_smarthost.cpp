@@ -352,7 +352,10 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         }
         fix.steps.push_back(blame.remedy);
     } else {
-        if (!smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
+        // That a connect failed, and how, is no step: the ways out say it.
+        const bool unreached = smarthost.code == VerdictCode::smarthost_unreachable;
+        const bool step = !unreached || blame.words.empty();
+        if (step && !smarthost.explained.empty()) fix.steps.push_back(smarthost.explained);
         const bool said = report.verdict.summary.find(blame.words) != std::string::npos;
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
@@ -365,7 +368,14 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.steps.emplace_back(
             "One sign-in was tried. Do not try in a loop: providers lock accounts.");
     }
-    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
+    const bool shut = smarthost.code == VerdictCode::smarthost_unreachable &&
+                      blame.who == Blame::path && fix.config.empty();
+    if (shut) {
+        fix.title = fmt::format("Have this network let port {} through, for the smarthost {}",
+                                blame.port, smarthost.name);
+    } else {
+        fix.steps.emplace_back("Prove it without sending: `relay check --online`");
+    }
     return fix;
 }
 

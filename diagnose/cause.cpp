@@ -132,8 +132,8 @@ Cause local_cause(const Observations& seen) {
     } else {
         cause.name = fmt::format("{}'s own packet filter", here);
         cause.policy =
-            "Each SYN failed inside this host's kernel: an output rule or a cgroup "
-            "filter (IPAddressDeny= of a systemd unit, a container policy) drops it.";
+            "The packets never leave this host: a rule of its packet filter or of a control group "
+            "(IPAddressDeny= of a systemd unit, a container policy) drops them.";
     }
     // The host's forwarding is no suspect: it would let them leave the container first.
     if (!seen.host.container.empty()) {

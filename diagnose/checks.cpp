@@ -378,6 +378,9 @@ Check local_check(const Observations& seen, const Report& report) {
         check.summary = report.cause.kind == CauseKind::local_firewall && !report.cause.name.empty()
                             ? sentence(report.cause.name)
                             : sentence(fmt::format("{} stops port 25", here_words(seen)));
+        const bool only_smarthosts = report.verdict.code != report.direct.code &&
+                                     closed_code(report.direct) != VerdictCode::local_firewall;
+        if (only_smarthosts) check.summary = "A smarthost's port is stopped here: " + check.summary;
     } else if (local.rules_read) {
         judge_rules(seen, check);
     } else {

@@ -12,7 +12,6 @@ namespace diagnose {
 namespace {
 
 std::string_view words_for(std::string_view who_fixes) {
-    if (who_fixes == "user") return "You can fix this.";
     if (who_fixes == "admin") return "The account's administrator has to fix this.";
     if (who_fixes == "provider") return "Only the provider can fix this.";
     if (who_fixes == "recipient") return "The recipient's side has to fix this.";

@@ -145,6 +145,8 @@ Report make_report(DomainRun& run) {
         if (missing && &result != &run.results.front()) {
             result.fixes.clear();
             result.findings.clear();
+            const bool of_host = result.check.id == "ptr" || result.check.id == "dnsbl";
+            if (!of_host) conclude(result, CheckStatus::skip, "There is no such domain.");
         }
         std::move(result.fixes.begin(), result.fixes.end(), std::back_inserter(report.fixes));
         std::move(result.findings.begin(), result.findings.end(),

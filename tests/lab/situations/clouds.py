@@ -89,7 +89,7 @@ _POLICIES = [
     Situation("cloud-never-lifts", (_by_dmi({"product_name": "Google Compute Engine"}),
                                     block("isp")),
               Expected("outbound-25-dropped", kind="cloud", name="Google",
-                       fix="no way|never|cannot|does not lift")),
+                       fix="it does so for nobody", no_fix="never lifts")),
     Situation("cloud-lifts-by-form", (_by_dmi({"sys_vendor": "Amazon EC2"}), block("isp")),
               Expected("outbound-25-dropped", kind="cloud", name="Amazon EC2",
                        fix=r"ec2-port-25-throttle")),

@@ -57,7 +57,7 @@ TEST_CASE("a box two hops away is the provider's only where a provider is known"
     CHECK(report.cause.kind == c.kind);
     CHECK(report.cause.hop == 2);
     const bool both =
-        seen::advice_of(report).find("Then the provider of the line") != std::string::npos;
+        seen::advice_of(report).find("Ask the provider of the line") != std::string::npos;
     CHECK(both == (c.kind == CauseKind::unknown));
 }
 

@@ -158,7 +158,7 @@ class BedTest(unittest.TestCase):
         self.assertIn("gsmtp", self.greeting(self.google[0]))
         lines, certificate = self.session(self.google[0], 25)
         self.assertEqual(f"gmail-smtp-in.l.google.com at your service, [{CLIENT[0]}]", lines[0])
-        self.assertIn("Test authority", self.issuer(certificate))
+        self.assertIn("Second authority", self.issuer(certificate))
         lines, _ = self.session(self.google_submission[1], 587)
         self.assertIn(f"[{CLIENT[1]}]", lines[0])
         self.set_up(setups.home)

@@ -1,4 +1,4 @@
-"""The lab's certificate authority, and another one that nobody asked for."""
+"""The lab's certificate authorities, and another one that nobody asked for."""
 
 import pathlib
 import ssl
@@ -12,19 +12,25 @@ class Certificates:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.authority = Authority(self.folder / "lab")
+        # Large operators do not share an issuer: Google has its own.
+        self.second = Authority(self.folder / "second", "/CN=Second authority")
         self.foreign = Authority(self.folder / "foreign", "/CN=Inspection authority")
         self._contexts = {}
 
     @property
     def trusted(self):
-        return self.authority.certificate
+        both = self.folder / "trusted.pem"
+        both.write_text(self.authority.certificate.read_text() +
+                        self.second.certificate.read_text())
+        return both
 
     def context(self, name, hosts, authority=None, expired=False):
         """A server's TLS context with a certificate for these names."""
         key = (name, authority is not None, expired)
         if key not in self._contexts:
             label = name.replace(".", "-") + ("-expired" if expired else "")
-            files = (authority or self.authority).issue(
+            usual = self.second if name in ("google", "smtp.gmail.com") else self.authority
+            files = (authority or usual).issue(
                 label, [f"DNS:{host}" for host in dict.fromkeys(hosts)], expired=expired)
             self._contexts[key] = self._load(files)
         return self._contexts[key]

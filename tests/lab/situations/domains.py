@@ -61,7 +61,7 @@ _SENDER = [
     Situation("domain-fine", GOOD, fine(mx="ok", spf="ok", dkim="ok", dmarc="ok", ptr="ok",
                                         dnsbl="ok"), WITH_KEY),
     Situation("domain-unknown", (),
-              Expected("recipient-mx", status=1, no_fix="SPF|DMARC",
+              Expected("recipient-mx", status=1, kind="config", hop=None, no_fix="SPF|DMARC",
                        checks={"mx": "fail", "spf": "skip", "dmarc": "skip", "mta-sts": "skip"}),
               ("--domain", "unknown.example"), users=("nobody",)),
     Situation("domain-spf-missing", (*GOOD, record(NAME, "TXT")),

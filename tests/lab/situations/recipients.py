@@ -31,7 +31,8 @@ _TO = [
               Expected("outbound-25-dropped", status=1, leaves=False, kind=("isp", "unknown"),
                        hop=2, fix=r"\[smarthost\]"), to("partner.example")),
     Situation("to-partner-with-a-smarthost", (block("isp"),),
-              Expected("outbound-25-dropped", status=1, leaves=False, no_fix=r"\[smarthost\]",
+              Expected("outbound-25-dropped", status=1, leaves=False, kind=("isp", "unknown"),
+                       hop=2, no_fix=r"\[smarthost\]",
                        fix="configured smarthost smtp.hoster.example"), to("partner.example"),
               config=smarthosts.config(), users=("nobody",)),
     # What is this host's or its network's own fault is not the recipient's.

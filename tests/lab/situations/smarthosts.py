@@ -178,6 +178,7 @@ _REACHING = [
     Situation("smarthost-fine-ipv6-leads-nowhere",
               (rule("isp", "forward", "meta nfproto ipv6 drop"),),
               Expected("ok-direct", leaves=True, ipv6="no-network", findings=("no-network",),
+                       kind="unknown", hop=2,
                        evidence=("Over IPv6 nothing answers",)), config=config(),
               users=("nobody",)),
     # The block that is shown, and written, is of the one that failed.

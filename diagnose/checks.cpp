@@ -187,32 +187,55 @@ Check direct_check(const Observations& seen, const Report& report) {
     return check;
 }
 
+struct FamilyPorts {
+    std::set<std::uint16_t> open, shut;
+    // This one closes the port, although others open over it.
+    [[nodiscard]] bool closes(std::uint16_t port) const {
+        return !open.empty() && shut.contains(port) && !open.contains(port);
+    }
+};
+
+FamilyPorts control_ports(const Observations& seen, net::Family family) {
+    FamilyPorts ports;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = item.role == ProbeRole::control && item.family == family;
+        if (its && item.attempted()) (item.open() ? ports.open : ports.shut).insert(item.port);
+    }
+    return ports;
+}
+
 Check control_check(const Observations& seen) {
     Check check = new_check(check_name::submission);
     add_rows(seen, ProbeRole::control, check);
-    std::set<std::uint16_t> asked, open;
-    for (const PortEvidence& item : seen.ports) {
-        if (item.role != ProbeRole::control || !item.attempted()) continue;
-        asked.insert(item.port);
-        if (item.open()) open.insert(item.port);
-    }
+    const FamilyPorts v4 = control_ports(seen, net::Family::ipv4);
+    const FamilyPorts v6 = control_ports(seen, net::Family::ipv6);
+    std::set<std::uint16_t> open = v4.open, asked = v4.shut;
+    open.insert(v6.open.begin(), v6.open.end());
+    asked.insert(v6.shut.begin(), v6.shut.end());
+    asked.insert(open.begin(), open.end());
     if (asked.empty()) {
         check.summary = "No other port could be asked.";
         return check;
     }
     std::vector<std::string> open_words, shut_words;
     const std::vector<std::uint16_t> useful = useful_ports(seen);
-    bool usual_useful = false;
+    bool usual_useful = false, split = false;
     for (const std::uint16_t port : asked) {
         const bool counts = port == 443 ? open.contains(port) : has(useful, port);
-        if (counts) open_words.push_back(std::to_string(port));
+        const std::string_view only = !open.contains(port) ? ""
+                                      : v6.closes(port)    ? " over IPv4 only"
+                                      : v4.closes(port)    ? " over IPv6 only"
+                                                           : "";
+        split = split || !only.empty();
+        if (counts) open_words.push_back(fmt::format("{}{}", port, only));
         if (!open.contains(port)) shut_words.push_back(std::to_string(port));
         usual_useful = usual_useful || (counts && (port == 587 || port == 465));
     }
     const std::vector<std::string> useless = useless_port_words(seen);
-    check.status = !usual_useful                           ? CheckStatus::fail
-                   : shut_words.empty() && useless.empty() ? CheckStatus::ok
-                                                           : CheckStatus::warn;
+    const bool all_fine = shut_words.empty() && useless.empty() && !split;
+    check.status = !usual_useful ? CheckStatus::fail
+                   : all_fine    ? CheckStatus::ok
+                                 : CheckStatus::warn;
     check.summary =
         fmt::format("Open: {}{}{}.", open_words.empty() ? "none" : base::join(open_words, ", "),
                     useless.empty() ? "" : "; open, but of no use: " + base::join(useless, ", "),

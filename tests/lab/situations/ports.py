@@ -106,6 +106,11 @@ _PORTS = [
               Expected("submission-blocked", leaves=False, config="port = 2587")),
     Situation("only-web-open", (only_mail_ports(443),),
               Expected("smtp-hopeless", leaves=False, fix="HTTPS|API", no_fix="port = ")),
+    Situation("submission-closed-over-ipv4",
+              (block("isp", (25, 465, 587), match="meta nfproto ipv4"),),
+              Expected("ok-direct", leaves=True, kind=PROVIDER, hop=2, ipv4="submission-blocked",
+                       ipv6="ok-direct", checks={"submission": "warn"},
+                       evidence=("587 over IPv6 only",)), users=("nobody",)),
     Situation("submission-reset", (block("isp", (25, 465, 587), "reject with tcp reset"),),
               Expected("submission-blocked", leaves=False, fix="2525")),
     Situation("one-operator-down", (operator_down("google"),), Expected(

@@ -54,7 +54,7 @@ struct Observations {
     std::optional<LocalSigns> local_second;     // over the other one, where both are closed
     std::optional<RuleMatch> rule_for_all;      // of this host, that stops the web too
     std::optional<RuleMatch> rule_for_dns;      // of this host, that stops look-ups
-    std::vector<RuleForUser> rules_for_others;  // one per port at most
+    std::vector<RuleForUser> rules_for_others;  // one per port and family at most
     HostIdentity host;
     std::vector<SmarthostStages> smarthosts;
     std::vector<SmarthostPorts> smarthost_ports;  // in the same order

@@ -164,16 +164,23 @@ void look_for_local_faults(const JobPointer& job) {
     spawn(job, check_name::local_firewall.title, local_task(job, std::move(suspects)));
 }
 
-std::vector<RuleForUser> rules_for_others(const Job& job, const FirewallReading& reading,
-                                          net::Family family) {
+// A rule may be for one family; one for both is told once.
+void add_rules_for_others(Job& job, const FirewallReading& reading, net::Family family) {
     std::vector<std::uint16_t> ports{25};
     for (const SmarthostAsk& smarthost : job.ask.smarthosts) {
         for (const SmarthostAsk::Port& port : smarthost.ports) {
             if (std::count(ports.begin(), ports.end(), port.port) == 0) ports.push_back(port.port);
         }
     }
-    return rules_against_others(reading, ports, job.resolv_conf.servers, job.seen.dns_transport,
-                                family);
+    std::vector<RuleForUser>& known = job.seen.rules_for_others;
+    for (RuleForUser& rule : rules_against_others(reading, ports, job.resolv_conf.servers,
+                                                  job.seen.dns_transport, family)) {
+        const bool told = std::any_of(known.begin(), known.end(), [&](const RuleForUser& other) {
+            return other.port == rule.port &&
+                   rule_text(other.match.rule) == rule_text(rule.match.rule);
+        });
+        if (!told) known.push_back(std::move(rule));
+    }
 }
 
 // The rules are read whenever they may be: what stops everything leaves nothing to be asked.
@@ -186,7 +193,10 @@ asio::awaitable<void> rules_task(JobPointer job) {
     if (routed) {
         job->seen.rule_for_all = signs_of_rules(reading, "", family, control_port).rule;
     }
-    if (routed) job->seen.rules_for_others = rules_for_others(*job, reading, family);
+    for (const net::Family each : {net::Family::ipv4, net::Family::ipv6}) {
+        const bool has_it = each == net::Family::ipv4 ? job->seen.route_v4 : job->seen.route_v6;
+        if (has_it) add_rules_for_others(*job, reading, each);
+    }
     job->seen.rule_for_dns =
         rule_against_dns(reading, job->resolv_conf.servers, job->seen.dns_transport);
     job->firewall = std::move(reading);

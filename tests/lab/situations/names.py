@@ -3,7 +3,7 @@
 import dataclasses
 
 from setups import (DEAD_RESOLVER, block, captive_portal, client_ip, dead_resolver, environment, failing_name,
-                    name_server, name_servers, no_name, no_network, only_family, rule)
+                    name_server, name_servers, no_network, only_family, rule)
 from bed import ISP, RESOLVER, RESOLVER6
 from situation import Expected, Situation, by_nobody
 
@@ -99,9 +99,6 @@ SITUATIONS = by_nobody([
     Situation("dns-fails-for-one-operator", (failing_name("gmail.com"), failing_name("l.google.com")),
               Expected("ok-direct", leaves=True, via="direct", checks={"name-servers": "ok"},
                        no_fix="Replace the name server")),
-    Situation("dns-blocks-one-operator", (no_name("gmail.com"),),
-              Expected("ok-direct", leaves=True, via="direct", checks={"name-servers": "ok"})),
-    # What this host stops itself waits behind what the network lacks.
     Situation("captive-portal-and-a-local-drop", (captive_portal, block("client", chain="output")),
               Expected("no-network", leaves=False, kind="gateway", summary="captive portal",
                        fix="sign in", findings=("local-firewall",)),

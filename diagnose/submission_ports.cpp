@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "diagnose/large_packets.hpp"
 #include "diagnose/mail_ports.hpp"
@@ -10,12 +11,25 @@
 namespace diagnose {
 namespace {
 
+// As judge_issuers() has it of port 25: one that several operators show is the path's own, and one
+// alone may be missing from this host's trust store.
+bool shown_by_several(const Observations& seen, const std::string& issuer) {
+    std::set<std::string> operators;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = item.greeting && item.greeting->certificate.unknown_issuer &&
+                         item.greeting->certificate.issuer == issuer;
+        if (its) operators.insert(item.operator_name);
+    }
+    return operators.size() >= 2;
+}
+
 // A fault of this host or of the line, or the operator's own refusal: it says nothing of the port.
 bool excused(const Observations& seen, const Greeting& greeting) {
     const CertificateView& certificate = greeting.certificate;
     const bool refuses = greeting.banner.code >= 400 || greeting.ehlo.code >= 400;
-    const bool nobody_trusted = certificate.unknown_issuer && !seen.trust_store;
-    return refuses || certificate.wrong_time || nobody_trusted || large_packets_lost(seen);
+    const bool own_store = certificate.unknown_issuer &&
+                           (!seen.trust_store || !shown_by_several(seen, certificate.issuer));
+    return refuses || certificate.wrong_time || own_store || large_packets_lost(seen);
 }
 
 void look_at(const Observations& seen, const PortEvidence& item, SubmissionPort& port) {

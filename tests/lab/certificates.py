@@ -15,14 +15,10 @@ class Certificates:
         # Large operators do not share an issuer: Google has its own.
         self.second = Authority(self.folder / "second", "/CN=Second authority")
         self.foreign = Authority(self.folder / "foreign", "/CN=Inspection authority")
+        self.trusted = self.folder / "trusted.pem"
+        self.trusted.write_text(self.authority.certificate.read_text() +
+                                self.second.certificate.read_text())
         self._contexts = {}
-
-    @property
-    def trusted(self):
-        both = self.folder / "trusted.pem"
-        both.write_text(self.authority.certificate.read_text() +
-                        self.second.certificate.read_text())
-        return both
 
     def context(self, name, hosts, authority=None, expired=False):
         """A server's TLS context with a certificate for these names."""

@@ -403,6 +403,22 @@ Fix open_here(const Observations& seen, const std::optional<ClosedElsewhere>& el
     return fix;
 }
 
+// The one that is closed while the other is open.
+void advise_on_family(const Observations& seen, const Report& report, const Cause& cause,
+                      net::Family shut, std::vector<Fix>& fixes) {
+    const std::size_t first = fixes.size();
+    const VerdictCode code = closed_code(report.direct);
+    if (code == VerdictCode::local_firewall) add(fixes, open_here(seen));
+    if (code == VerdictCode::reputation) {
+        add(fixes, reputation_fix(seen));
+    } else if (code == VerdictCode::outbound_25_intercepted) {
+        add(fixes, intercepted_fix(seen));
+    } else {
+        add(fixes, lift_block(seen, cause));
+    }
+    add_family_words(shut, fixes, first);
+}
+
 std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes;
     const VerdictCode direct = report.direct.code;
@@ -457,18 +473,7 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     if (blocked && may_be_lifted && !unclear) add(fixes, lift_block(seen, cause));
     if (elsewhere) add(fixes, lift_elsewhere(seen, *elsewhere));
     if (blocked && !unclear) add(fixes, not_helpful(seen, cause));
-    if (!shut) return fixes;
-    const std::size_t first = fixes.size();
-    const VerdictCode code = closed_code(report.direct);
-    if (code == VerdictCode::local_firewall) add(fixes, open_here(seen));
-    if (code == VerdictCode::reputation) {
-        add(fixes, reputation_fix(seen));
-    } else if (code == VerdictCode::outbound_25_intercepted) {
-        add(fixes, intercepted_fix(seen));
-    } else {
-        add(fixes, lift_block(seen, cause));
-    }
-    add_family_words(*shut, fixes, first);
+    if (shut) advise_on_family(seen, report, cause, *shut, fixes);
     return fixes;
 }
 

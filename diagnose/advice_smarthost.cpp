@@ -236,6 +236,19 @@ Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
     return fix;
 }
 
+// "2525 (SendGrid, Mailgun, Postmark), 8025".
+std::string ports_with_providers(const std::vector<std::uint16_t>& ports) {
+    constexpr std::size_t most_names = 6;
+    std::vector<std::string> texts;
+    for (const std::uint16_t port : ports) {
+        std::vector<std::string_view> names = providers_on_port(port);
+        if (names.size() > most_names) names.resize(most_names);
+        texts.push_back(names.empty() ? fmt::format("{}", port)
+                                      : fmt::format("{} ({})", port, fmt::join(names, ", ")));
+    }
+    return base::join(texts, ", ");
+}
+
 }  // namespace
 
 std::string port_list(const std::vector<std::uint16_t>& ports, std::string_view last) {
@@ -267,10 +280,9 @@ Fix use_smarthost(const Observations& seen) {
             "provider or from a sending service.");
     } else {
         fix.steps.push_back(fmt::format(
-            "Take a provider with an alternate port; open from here: {} (SendGrid, Mailgun, "
-            "Postmark, Brevo and SMTP2GO have 2525; Gmail, Microsoft 365, iCloud, Yahoo, Fastmail "
-            "and Zoho have none).",
-            port_list(useful_ports(seen))));
+            "Take a provider with one of the ports that are open from here: {}. Gmail, Microsoft "
+            "365, iCloud, Yahoo, Fastmail and Zoho have none of them.",
+            ports_with_providers(useful_ports(seen))));
     }
     if (seen.host.cloud != nullptr) {
         const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);

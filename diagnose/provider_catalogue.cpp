@@ -113,6 +113,14 @@ const ProviderFacts* provider_of_smarthost(std::string_view host) {
                     [&](const ProviderFacts& row) { return any_matches(row.hosts, host); });
 }
 
+std::vector<std::string_view> providers_on_port(std::uint16_t port) {
+    std::vector<std::string_view> names;
+    for (const ProviderFacts& row : providers()) {
+        if (std::ranges::find(row.ports, port) != row.ports.end()) names.emplace_back(row.name);
+    }
+    return names;
+}
+
 const ProviderFacts* provider_of_free_domain(std::string_view domain) {
     return find_row(providers(), [&](const ProviderFacts& row) {
         return any_matches(row.free_domains, domain);

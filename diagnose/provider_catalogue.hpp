@@ -30,6 +30,8 @@ struct ProviderFacts {
 // Live as long as the program; nullptr when there is none.
 [[nodiscard]] const ProviderFacts* find_provider(std::string_view id);
 [[nodiscard]] const ProviderFacts* provider_of_smarthost(std::string_view host);
+// Those that take mail on this port, by name, in the catalogue's order.
+[[nodiscard]] std::vector<std::string_view> providers_on_port(std::uint16_t port);
 // Whose mailboxes a domain holds ("gmail.com"); nullptr when it is no mailbox service's.
 [[nodiscard]] const ProviderFacts* provider_of_free_domain(std::string_view domain);
 

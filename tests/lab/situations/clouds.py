@@ -30,25 +30,34 @@ def _by_dmi(marks):
     return dmi(**dict(_value(key, text) for key, text in marks.items()))
 
 
+_ALL = ("nobody", "root")
+
+
+def _readers(marks):
+    """Who may read these files of /sys/class/dmi/id."""
+    secret = any(key.startswith(("product_serial", "product_uuid")) for key in marks)
+    return ("root",) if secret else _ALL
+
+
 def _marks(cloud):
-    """[(label, actions)] for each mark that can be set up."""
+    """[(label, actions, who sees it)] for each mark that can be set up."""
     detect = cloud.get("detect", {})
     for number, marks in enumerate(detect.get("dmi_any", [])):
-        yield f"dmi-{number + 1}", (_by_dmi(marks),)
+        yield f"dmi-{number + 1}", (_by_dmi(marks),), _readers(marks)
     if "dmi" in detect:
-        yield "dmi", (_by_dmi(detect["dmi"]),)
+        yield "dmi", (_by_dmi(detect["dmi"]),), _readers(detect["dmi"])
     if "metadata" in detect:
-        yield "metadata", (metadata(cloud["id"]),)
+        yield "metadata", (metadata(cloud["id"]),), _ALL
     for name in detect.get("env", []):
-        yield f"env-{name.lower().replace('_', '-')}", (environment(**{name: "lab"}),)
+        yield f"env-{name.lower().replace('_', '-')}", (environment(**{name: "lab"}),), _ALL
     if "kernel_cmdline" in detect:
         yield "cmdline", (cover("/proc/cmdline",
-                                f"BOOT_IMAGE=/vmlinuz ro {detect['kernel_cmdline']}\n"),)
+                                f"BOOT_IMAGE=/vmlinuz ro {detect['kernel_cmdline']}\n"),), _ALL
     if "file" in detect:
-        yield "file", (file(detect["file"]),)
+        yield "file", (file(detect["file"]),), _ALL
     for suffix in detect.get("ptr_suffix", []):
         yield f"ptr-{suffix.replace('.', '-')}", (
-            reverse_name_is("vps-20-240-10-85." + suffix, CLIENT[0]),)
+            reverse_name_is("vps-20-240-10-85." + suffix, CLIENT[0]),), _ALL
 
 
 def _verdict(blocked):
@@ -75,10 +84,11 @@ def _expected(cloud, ports):
 
 def _situations_of(cloud):
     ports = sorted(set(cloud["blocked"]) | {25})
-    for number, (label, actions) in enumerate(_marks(cloud)):
+    for number, (label, actions, users) in enumerate(_marks(cloud)):
         # Each cloud by its first mark every day, as an ordinary user.
         yield Situation(f"cloud-{cloud['id']}-{label}", (*actions, block("isp", tuple(ports))),
-                        _expected(cloud, ports), everyday=("nobody",) if number == 0 else ())
+                        _expected(cloud, ports), users=users,
+                        everyday=users[:1] if number == 0 else ())
 
 
 _CLOUDS = [s for cloud in CLOUDS.values() for s in _situations_of(cloud)]

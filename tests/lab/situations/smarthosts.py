@@ -329,6 +329,10 @@ def _code(reply):
     return "smarthost-auth" if reply["code"] == "530" else _CODES[reply["stage"]]
 
 
+def _put_off(reply):
+    return reply["stage"] == "auth" and reply["code"].startswith("4")
+
+
 def _as_said(reply):
     words = [reply["code"] or "550", reply["enhanced"], reply["contains"][0].capitalize()]
     return " ".join(word for word in words if word)
@@ -346,7 +350,9 @@ def _catalogue():
             yield Situation(
                 f"smarthost-says-{reply['id']}",
                 (replies(host, **{reply["stage"]: _as_said(reply)}),),
-                bad(_code(reply), explained=_pattern(reply["meaning"])),
+                # A sign-in that is put off judges no password.
+                bad(_code(reply), explained=_pattern(reply["meaning"]),
+                    **({"kind": "remote"} if _put_off(reply) else {})),
                 config=config(host), everyday=("nobody",) if reply["id"] in _EVERYDAY else ())
 
 

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
-#include "diagnose/provider_catalogue.hpp"
-
 namespace diagnose {
 namespace {
 

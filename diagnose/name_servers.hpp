@@ -16,7 +16,7 @@ namespace diagnose {
 struct NameServer {
     std::string address;
     std::optional<net::DnsStatus> status;  // none: its answer was not waited for
-    base::Duration took{};
+    base::Duration took{};                 // the last answer
 
     [[nodiscard]] bool answers() const;
 };

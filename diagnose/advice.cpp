@@ -162,7 +162,8 @@ void add_family_words(net::Family shut, std::vector<Fix>& fixes, std::size_t fir
     }
     if (fixes.size() == first) return;
     fixes[first].steps.push_back(fmt::format(
-        "Mail to servers with an {} address leaves meanwhile; those with none are not reached.",
+        "Mail to servers with an {} address leaves directly meanwhile; those with none are not "
+        "reached so.",
         v4 ? "IPv6" : "IPv4"));
 }
 

@@ -20,25 +20,29 @@ bool anything_open(const Observations& seen, net::Family family) {
     });
 }
 
-// A refusal is an answer, and port 25 alone may be closed: other ports have to be silent, too.
-bool all_silent(const Observations& seen, net::Family family) {
+enum class Answers : std::uint8_t { some, refusals, none };
+
+// Port 25 alone may be closed: other ports have to be, too.
+Answers answers_over(const Observations& seen, net::Family family) {
     constexpr std::size_t enough = 2;
     std::set<std::string> others;
+    Answers heard = Answers::none;
     for (const PortEvidence& item : seen.ports) {
         const bool asked =
             item.family == family && item.attempted() && item.connect != ConnectResult::no_route;
         if (!asked) continue;
-        if (item.result != "dropped") return false;
+        if (item.open() || item.denied_here()) return Answers::some;
+        if (item.result != "dropped") heard = Answers::refusals;
         const bool other = item.role == ProbeRole::control || item.role == ProbeRole::address;
         if (other) others.insert(item.operator_name);
     }
-    return others.size() >= enough;
+    return others.size() >= enough ? heard : Answers::some;
 }
 
 bool leads_nowhere(const Observations& seen, net::Family family) {
     const bool v4 = family == net::Family::ipv4;
     const bool route = v4 ? seen.route_v4 : seen.route_v6;
-    return route && !stopped_here(seen, family) && all_silent(seen, family) &&
+    return route && !stopped_here(seen, family) && answers_over(seen, family) != Answers::some &&
            anything_open(seen, v4 ? net::Family::ipv6 : net::Family::ipv4);
 }
 
@@ -70,18 +74,18 @@ Fix mend_route(net::Family family) {
 
 std::optional<BrokenFamily> broken_family(const Observations& seen) {
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
-        if (leads_nowhere(seen, family)) return BrokenFamily{family, true};
+        if (!leads_nowhere(seen, family)) continue;
+        return BrokenFamily{family, true, answers_over(seen, family) == Answers::refusals};
     }
     const std::optional<net::Family> lossy = lossy_family(seen);
-    if (lossy) return BrokenFamily{*lossy, false};
+    if (lossy) return BrokenFamily{*lossy};
     return std::nullopt;
 }
 
 std::string broken_words(const BrokenFamily& broken) {
-    if (broken.silent) {
-        return fmt::format(
-            "Over {} nothing answers on any port, although this host has a route for it.",
-            name_of(broken.family));
+    if (broken.dead) {
+        return fmt::format("Over {} nothing {} on any port, although this host has a route for it.",
+                           name_of(broken.family), broken.refused ? "connects" : "answers");
     }
     return fmt::format(
         "Over {} TLS handshakes do not come to an end: small packets pass there, large ones do "
@@ -91,7 +95,7 @@ std::string broken_words(const BrokenFamily& broken) {
 
 Cause broken_cause(const Observations& seen, const BrokenFamily& broken) {
     Cause cause;
-    if (!broken.silent) {
+    if (!broken.dead) {
         cause.name = fmt::format("{}, over {}", large_packets_name, name_of(broken.family));
         return cause;
     }
@@ -106,7 +110,7 @@ Cause broken_cause(const Observations& seen, const BrokenFamily& broken) {
 }
 
 Fix broken_fix(const BrokenFamily& broken) {
-    return broken.silent ? mend_route(broken.family) : packet_size_fix(broken.family);
+    return broken.dead ? mend_route(broken.family) : packet_size_fix(broken.family);
 }
 
 }  // namespace diagnose

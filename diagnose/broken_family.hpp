@@ -10,7 +10,8 @@ namespace diagnose {
 
 struct BrokenFamily {
     net::Family family = net::Family::ipv6;
-    bool silent = false;  // it has a route, and nothing answers; or else it loses large packets
+    bool dead = false;     // it has a route, and nothing connects; or else it loses large packets
+    bool refused = false;  // and something says so: not all is silence
 };
 
 // None where both work, or neither does, or this host's own rules are the reason.

@@ -327,7 +327,7 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
             if (blame.large_packets) {
                 const std::optional<BrokenFamily> broken = broken_family(seen);
                 cause.name = large_packets_name;
-                if (broken && !broken->silent) cause = broken_cause(seen, *broken);
+                if (broken && !broken->dead) cause = broken_cause(seen, *broken);
                 break;
             }
             if (blame.dead_family) {

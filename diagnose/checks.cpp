@@ -48,7 +48,7 @@ void judge_reach(const Observations& seen, Check& check) {
         check.summary += " Whether a captive portal is in the way could not be told in time.";
     }
     const std::optional<BrokenFamily> broken = broken_family(seen);
-    if (!broken || !broken->silent || check.status == CheckStatus::fail) return;
+    if (!broken || !broken->dead || check.status == CheckStatus::fail) return;
     check.status = CheckStatus::warn;
     check.summary += fmt::format(" Over {} nothing answers.",
                                  broken->family == net::Family::ipv4 ? "IPv4" : "IPv6");

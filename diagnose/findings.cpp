@@ -216,7 +216,7 @@ void find_rules_for_others(const Observations& seen, Report& report) {
         question.port = rule.port;
         if (rule.port == 53) question.transport = seen.dns_transport;
         std::vector<std::string> commands = commands_to_allow(rule.match.rule, question);
-        for (std::string& command : commands) command = "`" + command + "`";
+        for (std::string& command : commands) command = fmt::format("`{}`", command);
         add_finding(report, VerdictCode::local_firewall,
                     fmt::format("No rule of this host stops port {} for {}, but this one does for "
                                 "{}: {}. See what that user sees: `sudo -u {} relay diagnose`; if "

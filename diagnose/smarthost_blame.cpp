@@ -149,7 +149,7 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
     const net::Family family = family_of(seen, seen.smarthosts[index], blame.port);
     const Others others = others_on(seen, blame.port, family);
     const std::optional<BrokenFamily> broken = broken_family(seen);
-    if (broken && broken->silent && broken->family == family) {
+    if (broken && broken->dead && broken->family == family) {
         blame.who = Blame::path;
         blame.dead_family = true;
         blame.words = broken_words(*broken);

@@ -171,7 +171,7 @@ bool slow_greeting(const SmarthostStages& stages) {
 
 std::string unfinished_words(const SmarthostStages& stages) {
     // What is left of --timeout after starting is a little less.
-    const std::string words =
+    std::string words =
         fmt::format("its test was not finished in {:.0f} s",
                     std::max(1.0, static_cast<double>(stages.given.count()) / 1000));
     if (!slow_greeting(stages)) return words;

@@ -142,7 +142,8 @@ VerdictCode code_here(const Report& here, const std::vector<RecipientAttempt>& a
 void take_from(const Report& here, VerdictCode code, Report& report) {
     report.verdict.code = code;
     report.verdict.confidence = here.verdict.confidence;
-    report.verdict.summary = here.verdict.summary + " That is why no mail reaches this recipient.";
+    report.verdict.summary =
+        here.verdict.summary + " That is why no mail reaches this recipient directly.";
     report.cause = here.cause;
     report.fixes = here.fixes;
     report.findings = here.findings;
@@ -235,7 +236,11 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
             if (attempt.evidence.family == family) its.push_back(attempt);
         }
         if (its.empty()) continue;
-        const VerdictCode code = judge_attempts(its, report.recipient).code;
+        VerdictCode code = judge_attempts(its, report.recipient).code;
+        // Port 25 leaves this host, as the other addresses show.
+        const bool closed =
+            code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected;
+        if (report.good && closed) code = VerdictCode::recipient_mx;
         (family == net::Family::ipv4 ? report.direct.ipv4 : report.direct.ipv6) = code;
     }
     if (!report.good) return;
@@ -246,7 +251,7 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
     }
     if (silent.empty()) return;
     report.findings.push_back(
-        {std::string{verdict_name(VerdictCode::outbound_25_dropped)},
+        {std::string{verdict_name(VerdictCode::recipient_mx)},
          fmt::format("{} {} not answer: whoever tries {} first loses time.",
                      base::join(silent, ", "), silent.size() == 1 ? "does" : "do",
                      silent.size() == 1 ? "it" : "these")});

@@ -139,6 +139,13 @@ _PORTS = [
                        findings=("no-network",), summary="over IPv4 only", kind="unknown", hop=2,
                        name="IPv6", fix="ip -6 route del default", checks={"network": "warn"}),
               users=("nobody",)),
+    Situation("ipv4-refused-on-every-port",
+              (rule("isp", "forward", "iifname customers meta nfproto ipv4 meta l4proto tcp reject "
+                                      "with icmpx type admin-prohibited"),),
+              Expected("ok-direct", leaves=True, ipv4="no-network", ipv6="ok-direct",
+                       findings=("no-network",), summary="over IPv6 only", kind="unknown", hop=2,
+                       name="IPv4", fix="Mend IPv4", checks={"network": "warn"}),
+              users=("nobody",)),
     Situation("465-open-over-ipv6-only",
               (rule("isp", "forward",
                     "iifname customers meta nfproto ipv4 tcp dport { 25, 465, 587 } drop"),

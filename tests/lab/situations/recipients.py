@@ -57,13 +57,13 @@ _TO = [
               to("partner.example")),
     *[Situation(f"to-partner-{name}-silent",
                 tuple(host_blocked(host, 25, families=(family,)) for host in _SERVERS),
-                dataclasses.replace(_FINE, findings=("outbound-25-dropped",),
+                dataclasses.replace(_FINE, findings=("recipient-mx",),
                                     checks={"delivery": "warn"},
                                     evidence=("addresses: 2 (accepted|silent), 2 (accepted|silent)",), **codes),
                 to("partner.example"), users=("nobody",))
       for name, family, codes in (
-          ("ipv6", "ip6", {"ipv4": "ok-direct", "ipv6": "outbound-25-dropped"}),
-          ("ipv4", "ip", {"ipv4": "outbound-25-dropped", "ipv6": "ok-direct"}))],
+          ("ipv6", "ip6", {"ipv4": "ok-direct", "ipv6": "recipient-mx"}),
+          ("ipv4", "ip", {"ipv4": "recipient-mx", "ipv6": "ok-direct"}))],
     Situation("to-address-in-brackets", (), _FINE, ("--to", "ada@[104.17.7.1]")),
     Situation("to-unknown-domain-with-search-page", (name_server("search"),),
               dataclasses.replace(_MX, summary="does not exist"), to("unknown.example")),

@@ -66,14 +66,17 @@ TEST_CASE("an IPv6 route that leads nowhere is named, with a way out", "[diagnos
     CHECK(seen::status_of(report, "network") == CheckStatus::warn);
 }
 
-TEST_CASE("a family is broken only where it is silent throughout and not kept so here",
+TEST_CASE("a family is broken only where nothing connects and not by a rule of this host",
           "[diagnose]") {
     Observations all = seen::network("genuine", "open");
     add_ipv6(all, "dropped");
     REQUIRE(broken_family(all).has_value());
     SECTION("without a route it is none") { all.route_v6 = false; }
     SECTION("one port answers") { all.ports.back().result = "open"; }
-    SECTION("one port is refused") { all.ports.back().result = "rejected"; }
+    SECTION("one port is refused by this host") {
+        all.ports.back().result = "rejected";
+        all.ports.back().connect = ConnectResult::denied;
+    }
     SECTION("a rule of this host stops it") { all.local.rule.emplace(); }
     SECTION("the other one does not work, either") {
         for (PortEvidence& item : all.ports) item.result = "dropped";

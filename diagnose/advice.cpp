@@ -308,13 +308,16 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
     const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
     const bool here = direct == VerdictCode::local_firewall;
-    if (here) add(fixes, open_here(seen, elsewhere));
+    // First what the verdict is about.
+    const bool about_25 = report.verdict.code == direct;
+    if (here && about_25) add(fixes, open_here(seen, elsewhere));
     const auto first_of_smarthosts = static_cast<std::ptrdiff_t>(fixes.size());
     for (const SmarthostReport& smarthost : report.smarthosts) {
         if (smarthost.code != VerdictCode::ok_smarthost) {
             add(fixes, fix_smarthost(seen, report, smarthost));
         }
     }
+    if (here && !about_25) add(fixes, open_here(seen, elsewhere));
     if (here) merge_with_smarthosts(fixes, open_here(seen, elsewhere));
     if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix(seen));
     const bool blocked = direct != VerdictCode::ok_direct;

@@ -59,8 +59,9 @@ Fix ask_both(const Observations& seen, const Cause& cause) {
     fix.steps.push_back(fmt::format(
         "Ask the provider of the line or of the server whether it blocks outbound port 25 and how "
         "that is lifted{}.",
-        cause.hop_address.empty()
-            ? ""
+        cause.hop_address.empty() ? ""
+        : cause.refused
+            ? fmt::format("; {} rejects it", cause.hop_address)
             : fmt::format("; packets get to {} and end there or just after", cause.hop_address)));
     return fix;
 }

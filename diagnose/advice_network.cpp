@@ -59,7 +59,15 @@ Fix dns_fix(const Observations& seen) {
     fix.steps.push_back(
         fmt::format("This host asks {} (/etc/resolv.conf).",
                     seen.name_servers.empty() ? "no name server" : seen.name_servers));
-    if (!seen.local.rules_read && !names_are_hidden(seen)) {
+    const std::optional<net::Family> lacking = unroutable_name_servers(seen);
+    if (lacking) {
+        const bool v4 = *lacking == net::Family::ipv4;
+        fix.steps.push_back(fmt::format(
+            "Name one there that has an {} address, or give this host an {} route (`ip {}route` "
+            "shows what there is).",
+            v4 ? "IPv6" : "IPv4", v4 ? "IPv4" : "IPv6", v4 ? "" : "-6 "));
+    }
+    if (!lacking && !seen.local.rules_read && !names_are_hidden(seen)) {
         fix.steps.emplace_back(
             "A rule of this host would look the same; as root it would be seen: `sudo relay "
             "diagnose`");

@@ -20,7 +20,7 @@ constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@
 struct Block {
     std::string host, user;  // "": samples stand for them
     std::uint16_t port;
-    std::string_view seen;  // of the port, from here
+    std::string seen;  // of the port, from here
 };
 
 std::string text_of(const Block& block) {
@@ -36,8 +36,8 @@ std::string text_of(const Block& block) {
 // The configured smarthost on another port of its. Its sign-in stays as it is configured: the
 // sender that is known need not be the user name.
 std::string own_block(const SmarthostStages& stages, std::uint16_t port) {
-    const std::string_view seen = "a mail server spoke there a moment ago";
-    const std::string text = text_of({stages.host, "", port, seen});
+    const std::string text =
+        text_of({stages.host, "", port, "a mail server spoke there a moment ago"});
     return text.substr(0, text.find("username"));
 }
 
@@ -53,16 +53,18 @@ std::vector<SubmissionPort> preferred_ports(const Observations& seen) {
     const std::vector<std::uint16_t>& wanted = seen.host.cloud->relay_ports;
     const auto rank = [&](const SubmissionPort& port) {
         const auto at = std::find(wanted.begin(), wanted.end(), port.port) - wanted.begin();
-        return std::pair{!port.spoke, at};
+        return std::pair{port.rank(), at};
     };
     std::stable_sort(ports.begin(), ports.end(),
                      [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     return ports;
 }
 
-std::string_view seen_words(const SubmissionPort& port) {
-    return port.spoke ? "mail servers of other providers spoke there a moment ago"
-                      : "seen open at other providers a moment ago";
+std::string seen_words(const SubmissionPort& port) {
+    return fmt::format(
+        "{} a moment ago{}",
+        port.spoke ? "mail servers of other providers spoke there" : "seen open at other providers",
+        port.only_words().empty() ? "" : fmt::format(",{}", port.only_words()));
 }
 
 // What can be told from the words of the failed handshake, and who has to act.
@@ -249,6 +251,17 @@ std::string ports_with_providers(const std::vector<std::uint16_t>& ports) {
     return base::join(texts, ", ");
 }
 
+// The usual ports are worth a word even where one family carries them.
+void add_one_family_ports(const std::vector<SubmissionPort>& ports, Fix& fix) {
+    for (const SubmissionPort& port : ports) {
+        const bool usual = port.port == 587 || port.port == 465;
+        if (!usual || !port.only) continue;
+        fix.steps.push_back(fmt::format(
+            "Port {0} is of use{1}: a provider whose server has an {2} address does with it.",
+            port.port, port.only_words(), *port.only == net::Family::ipv4 ? "IPv4" : "IPv6"));
+    }
+}
+
 }  // namespace
 
 std::string port_list(const std::vector<std::uint16_t>& ports, std::string_view last) {
@@ -283,6 +296,7 @@ Fix use_smarthost(const Observations& seen) {
             "Take a provider with one of the ports that are open from here: {}. Gmail, Microsoft "
             "365, iCloud, Yahoo, Fastmail and Zoho have none of them.",
             ports_with_providers(useful_ports(seen))));
+        add_one_family_ports(ports, fix);
     }
     if (seen.host.cloud != nullptr) {
         const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);

@@ -86,6 +86,7 @@ void place(const std::optional<PathReading>& reading, Cause& cause) {
     cause.hop_address = reading->hop_address;
     cause.hops = reading->hops;
     cause.icmp = reading->icmp;
+    cause.refused = reading->finding == PathFinding::rejected;
 }
 
 const PortEvidence* first_denied(const Observations& seen) {
@@ -132,8 +133,9 @@ Cause local_cause(const Observations& seen) {
     } else {
         cause.name = fmt::format("{}'s own packet filter", here);
         cause.policy =
-            "The packets never leave this host: a rule of its packet filter or of a control group "
-            "(IPAddressDeny= of a systemd unit, a container policy) drops them.";
+            "A rule of the packet filter or of a control group (IPAddressDeny= of a systemd unit, "
+            "a "
+            "container policy) drops the packets before they leave.";
     }
     // The host's forwarding is no suspect: it would let them leave the container first.
     if (!seen.host.container.empty()) {
@@ -443,7 +445,11 @@ Cause find_cause(const Observations& seen, const Report& report) {
             if (smarthost.code == code) return smarthost_cause(seen, report.direct, smarthost);
         }
     }
-    if (direct == VerdictCode::local_firewall) return local_cause(seen);
+    if (direct == VerdictCode::local_firewall) {
+        Cause cause = local_cause(seen);
+        if (const auto elsewhere = stopped_elsewhere(report.direct)) cause.family = elsewhere->here;
+        return cause;
+    }
     if (code == VerdictCode::no_network) {
         Cause cause;
         if (seen.rule_for_all) {

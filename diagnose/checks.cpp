@@ -18,10 +18,6 @@ namespace {
 
 using Names = std::set<std::string>;
 
-bool has(const std::vector<std::uint16_t>& list, std::uint16_t port) {
-    return std::find(list.begin(), list.end(), port) != list.end();
-}
-
 std::string list(const Names& names) { return base::join({names.begin(), names.end()}, ", "); }
 
 void add_rows(const Observations& seen, ProbeRole role, Check& check) {
@@ -187,59 +183,43 @@ Check direct_check(const Observations& seen, const Report& report) {
     return check;
 }
 
-struct FamilyPorts {
-    std::set<std::uint16_t> open, shut;
-    // This one closes the port, although others open over it.
-    [[nodiscard]] bool closes(std::uint16_t port) const {
-        return !open.empty() && shut.contains(port) && !open.contains(port);
-    }
-};
-
-FamilyPorts control_ports(const Observations& seen, net::Family family) {
-    FamilyPorts ports;
-    for (const PortEvidence& item : seen.ports) {
-        const bool its = item.role == ProbeRole::control && item.family == family;
-        if (its && item.attempted()) (item.open() ? ports.open : ports.shut).insert(item.port);
-    }
-    return ports;
+// "587 over IPv6 only (over IPv4: nothing greets there)"
+std::string open_words(const SubmissionPort& port) {
+    std::string text = fmt::format("{}{}", port.port, port.only_words());
+    if (port.other_trouble.empty()) return text;
+    return text + fmt::format(" (over {}: {})", port.only == net::Family::ipv4 ? "IPv6" : "IPv4",
+                              port.other_trouble);
 }
 
 Check control_check(const Observations& seen) {
     Check check = new_check(check_name::submission);
     add_rows(seen, ProbeRole::control, check);
-    const FamilyPorts v4 = control_ports(seen, net::Family::ipv4);
-    const FamilyPorts v6 = control_ports(seen, net::Family::ipv6);
-    std::set<std::uint16_t> open = v4.open, asked = v4.shut;
-    open.insert(v6.open.begin(), v6.open.end());
-    asked.insert(v6.shut.begin(), v6.shut.end());
-    asked.insert(open.begin(), open.end());
+    std::set<std::uint16_t> asked;
+    for (const PortEvidence& item : seen.ports) {
+        if (item.role == ProbeRole::control && item.attempted()) asked.insert(item.port);
+    }
     if (asked.empty()) {
         check.summary = "No other port could be asked.";
         return check;
     }
-    std::vector<std::string> open_words, shut_words;
-    const std::vector<std::uint16_t> useful = useful_ports(seen);
+    std::vector<std::string> open, shut;
     bool usual_useful = false, split = false;
-    for (const std::uint16_t port : asked) {
-        const bool counts = port == 443 ? open.contains(port) : has(useful, port);
-        const std::string_view only = !open.contains(port) ? ""
-                                      : v6.closes(port)    ? " over IPv4 only"
-                                      : v4.closes(port)    ? " over IPv6 only"
-                                                           : "";
-        split = split || !only.empty();
-        if (counts) open_words.push_back(fmt::format("{}{}", port, only));
-        if (!open.contains(port)) shut_words.push_back(std::to_string(port));
-        usual_useful = usual_useful || (counts && (port == 587 || port == 465));
+    for (const std::uint16_t number : asked) {
+        const SubmissionPort port = look_at_port(seen, number);
+        split = split || port.only;
+        if (port.useful()) open.push_back(open_words(port));
+        if (!port.opened) shut.push_back(std::to_string(number));
+        usual_useful = usual_useful || (port.useful() && (number == 587 || number == 465));
     }
     const std::vector<std::string> useless = useless_port_words(seen);
-    const bool all_fine = shut_words.empty() && useless.empty() && !split;
+    const bool all_fine = shut.empty() && useless.empty() && !split;
     check.status = !usual_useful ? CheckStatus::fail
                    : all_fine    ? CheckStatus::ok
                                  : CheckStatus::warn;
     check.summary =
-        fmt::format("Open: {}{}{}.", open_words.empty() ? "none" : base::join(open_words, ", "),
+        fmt::format("Open: {}{}{}.", open.empty() ? "none" : base::join(open, ", "),
                     useless.empty() ? "" : "; open, but of no use: " + base::join(useless, ", "),
-                    shut_words.empty() ? "" : "; closed: " + base::join(shut_words, ", "));
+                    shut.empty() ? "" : "; closed: " + base::join(shut, ", "));
     return check;
 }
 
@@ -287,10 +267,21 @@ void add_rule_row(const RuleMatch& rule, Check& check) {
     check.evidence.push_back(std::move(row));
 }
 
+bool quotes_rule(std::string_view text) {
+    return text.starts_with("nftables") || text.starts_with("ip");
+}
+
+// What of this host stops port 25.
+std::string own_stop_words(const Observations& seen, const Cause& cause) {
+    const bool known = cause.kind == CauseKind::local_firewall && !cause.name.empty();
+    if (!known) return fmt::format("{} stops port 25", here_words(seen));
+    const bool whole = quotes_rule(cause.name) || cause.name.find("port 25") != cause.name.npos;
+    return whole ? cause.name : cause.name + " stops port 25";
+}
+
 // As the beginning and the end of a sentence.
 std::string sentence(std::string text) {
-    const bool rule = text.starts_with("nftables") || text.starts_with("ip");
-    if (rule || text.empty()) return text;  // quoted as it is
+    if (quotes_rule(text) || text.empty()) return text;  // quoted as it is
     if (text.front() >= 'a' && text.front() <= 'z') {
         text.front() = static_cast<char>(text.front() - 'a' + 'A');
     }
@@ -328,6 +319,20 @@ void judge_rules(const Observations& seen, Check& check) {
             fmt::format("No rule stops port {} for {}; this one does for {}: {}", rule.port,
                         rule.asker, user_words(rule), rule_text(rule.match.rule));
     }
+}
+
+// Without the rules, by what became of the packets.
+void judge_unread_rules(const Observations& seen, const Report& report, Check& check) {
+    const bool leaves = report.direct.code == VerdictCode::ok_direct ||
+                        report.direct.code == VerdictCode::reputation ||
+                        packets_leave(seen, seen.local);
+    if (!leaves && stopped_here(seen, net::Family::any)) {
+        check.status = CheckStatus::warn;
+        check.summary = "Packets for port 25 do not leave this host; the rules were not read.";
+        return;
+    }
+    check.status = leaves ? CheckStatus::ok : CheckStatus::skip;
+    check.summary = leaves ? "Port 25 leaves this host." : "Could not be looked at.";
 }
 
 Evidence counter_row(const LocalSigns& local) {
@@ -398,20 +403,14 @@ Check local_check(const Observations& seen, const Report& report) {
     if (report.cause.kind == CauseKind::local_firewall ||
         closed_code(report.direct) == VerdictCode::local_firewall) {
         check.status = CheckStatus::fail;
-        check.summary = report.cause.kind == CauseKind::local_firewall && !report.cause.name.empty()
-                            ? sentence(report.cause.name)
-                            : sentence(fmt::format("{} stops port 25", here_words(seen)));
+        check.summary = sentence(own_stop_words(seen, report.cause));
         const bool only_smarthosts = report.verdict.code != report.direct.code &&
                                      closed_code(report.direct) != VerdictCode::local_firewall;
         if (only_smarthosts) check.summary = "A smarthost's port is stopped here: " + check.summary;
     } else if (local.rules_read) {
         judge_rules(seen, check);
     } else {
-        const bool leaves = report.direct.code == VerdictCode::ok_direct ||
-                            report.direct.code == VerdictCode::reputation ||
-                            packets_leave(seen, local);
-        check.status = leaves ? CheckStatus::ok : CheckStatus::skip;
-        check.summary = leaves ? "Port 25 leaves this host." : "Could not be looked at.";
+        judge_unread_rules(seen, report, check);
     }
     return check;
 }

@@ -66,11 +66,6 @@ bool shut(VerdictCode code) {
            (silent_or_refused(code) && code != VerdictCode::inconclusive);
 }
 
-bool closed_in_two_ways(const DirectReport& direct) {
-    return direct.ipv4 && direct.ipv6 && shut(*direct.ipv4) && shut(*direct.ipv6) &&
-           how_closed(*direct.ipv4) != how_closed(*direct.ipv6);
-}
-
 // Of port 25 alone, so that two families may differ in it.
 bool about_port_25(VerdictCode code) {
     return shut(code) && code != VerdictCode::submission_blocked &&
@@ -286,6 +281,11 @@ void blame_this_host(const Observations& seen, DirectVote& vote) {
 }
 
 }  // namespace
+
+bool closed_in_two_ways(const DirectReport& direct) {
+    return direct.ipv4 && direct.ipv6 && shut(*direct.ipv4) && shut(*direct.ipv6) &&
+           how_closed(*direct.ipv4) != how_closed(*direct.ipv6);
+}
 
 std::optional<ClosedElsewhere> stopped_elsewhere(const DirectReport& direct) {
     if (!closed_in_two_ways(direct)) return std::nullopt;

@@ -39,16 +39,18 @@ void find_split(const Observations& seen, Report& report) {
 }
 
 void find_more(const Observations& seen, Report& report) {
+    const bool two_ways = closed_in_two_ways(report.direct);
     if (report.verdict.code != report.direct.code) {
         const bool unused = report.direct.code == VerdictCode::ok_direct && !seen.direct_path;
         add_finding(report, report.direct.code,
-                    unused ? "Outbound port 25 is open, but delivery.path does not use it."
-                           : direct_words(seen, report.direct.code));
+                    unused     ? "Outbound port 25 is open, but delivery.path does not use it."
+                    : two_ways ? two_ways_words(*report.direct.ipv4, *report.direct.ipv6)
+                               : direct_words(seen, report.direct.code));
     }
     if (const std::optional<net::Family> family = closed_family(report.direct)) {
         const VerdictCode code = closed_code(report.direct);
         add_finding(report, code, closed_words(*family, code));
-    } else if (split_families(report)) {
+    } else if (split_families(report) && !two_ways) {
         find_split(seen, report);
     }
     for (const SmarthostReport& smarthost : report.smarthosts) {

@@ -1,5 +1,7 @@
 #include "diagnose/name_faults.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <set>
@@ -71,6 +73,19 @@ bool was_reached(const SmarthostStages& stages) {
     return !stages.unfinished && (stages.ok || stages.stage > smtp::Stage::connect);
 }
 
+std::optional<net::Family> unroutable_name_servers(const Observations& seen) {
+    std::optional<net::Family> family;
+    for (const NameServer& server : seen.each_name_server) {
+        const bool v6 = server.address.find(':') != std::string::npos;
+        const bool route = v6 ? seen.route_v6 : seen.route_v4;
+        if (route || server.answers() || net::is_loopback_address(server.address)) {
+            return std::nullopt;
+        }
+        family = v6 ? net::Family::ipv6 : net::Family::ipv4;
+    }
+    return family;
+}
+
 std::string name_fault_words(const Observations& seen) {
     if (seen.rule_for_dns) return "Names do not resolve: a rule of this host stops look-ups.";
     if (one_address_for_all(seen)) {
@@ -85,13 +100,20 @@ std::string name_fault_words(const Observations& seen) {
         return "Public names do not resolve here: the name servers answer that well-known ones do "
                "not exist, as a filter, a captive portal or an internal server does.";
     }
+    if (const std::optional<net::Family> family = unroutable_name_servers(seen)) {
+        return fmt::format(
+            "Names do not resolve: the name servers of this host are {0} addresses, and it has no "
+            "{0} route.",
+            *family == net::Family::ipv4 ? "IPv4" : "IPv6");
+    }
     return "Names do not resolve: the name servers of this host do not answer.";
 }
 
 bool look_ups_may_be_stopped_here(const Observations& seen) {
     // Sooner than most servers could say that they fail: the questions may never have left.
     constexpr base::Duration at_once{20};
-    const bool named = !seen.rule_for_dns && !seen.local.rules_read && !names_are_hidden(seen);
+    const bool named = !seen.rule_for_dns && !seen.local.rules_read && !names_are_hidden(seen) &&
+                       !unroutable_name_servers(seen);
     return named && !seen.each_name_server.empty() &&
            std::all_of(seen.each_name_server.begin(), seen.each_name_server.end(),
                        [&](const NameServer& server) {

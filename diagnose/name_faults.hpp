@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "diagnose/observations.hpp"
@@ -26,6 +27,9 @@ namespace diagnose {
 
 // A mail server was connected to: neither its name nor the network is at fault.
 [[nodiscard]] bool was_reached(const SmarthostStages& stages);
+
+// All of them, outside this host, have addresses of this one family, which this host has no way to.
+[[nodiscard]] std::optional<net::Family> unroutable_name_servers(const Observations& seen);
 
 // The headline of dns-broken.
 [[nodiscard]] std::string name_fault_words(const Observations& seen);

@@ -132,6 +132,8 @@ struct DirectVote {
 [[nodiscard]] std::optional<net::Family> closed_family(const DirectReport& direct);
 // The direct code, or that family's own.
 [[nodiscard]] VerdictCode closed_code(const DirectReport& direct);
+// Over each family, by different things.
+[[nodiscard]] bool closed_in_two_ways(const DirectReport& direct);
 // The other family's code where this host's own rules stop port 25 over one only, and something
 // else does over the other.
 struct ClosedElsewhere {

@@ -105,7 +105,9 @@ struct Cause {
     std::optional<int> hop;
     std::string hop_address;
     std::optional<int> hops;
-    std::optional<IcmpError> icmp{};  // by which the box at this hop turns port 25 away
+    std::optional<IcmpError> icmp{};        // by which the box at this hop turns port 25 away
+    bool refused = false;                   // the box at this hop resets connections, or says no
+    net::Family family = net::Family::any;  // the one that is stopped so, where they differ
 };
 
 struct Fix {

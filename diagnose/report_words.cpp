@@ -73,7 +73,9 @@ CheckStatus status_of(VerdictCode code) {
 WayOut direct_way(const Report& report) {
     const DirectReport& direct = report.direct;
     const std::string families = family_words(direct);
-    const bool said = !direct.summary.empty() && report.verdict.summary.starts_with(direct.summary);
+    const bool said =
+        closed_in_two_ways(direct) ||
+        (!direct.summary.empty() && report.verdict.summary.starts_with(direct.summary));
     std::string text = families.empty() ? std::string{short_words(direct.code)} : families;
     if (!said) {
         text =
@@ -191,6 +193,41 @@ std::string reached_words(std::string_view what, std::optional<int> reached) {
     return fmt::format("{} is answered at hop {}", what, *reached);
 }
 
+std::string place_of_cause(const Report& report) {
+    const Cause& cause = report.cause;
+    if (!cause.hop) return "";
+    if (*cause.hop == 0) {
+        if (cause.kind == CauseKind::unknown) return "on this host or at the first router";
+        if (cause.kind != CauseKind::local_firewall) {
+            return "between this host and the first router";
+        }
+        return report.verdict.inbound ? "on this host" : "on this host: the packets never leave it";
+    }
+    const std::string hop = fmt::format(
+        "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
+        cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
+    // The cause of a smarthost's trouble may be what is seen on port 25.
+    const bool intercepted = report.verdict.code == VerdictCode::outbound_25_intercepted ||
+                             closed_code(report.direct) == VerdictCode::outbound_25_intercepted;
+    if (intercepted && *cause.hop == 1 && cause.hop_address.empty()) {
+        return "on this host or at the first router: something there answers in the name of the "
+               "mail servers";
+    }
+    if (intercepted) {
+        return fmt::format("{}: something there answers in the name of the mail servers", hop);
+    }
+    if (cause.hops && *cause.hop >= *cause.hops) {
+        return fmt::format("{}: the packets get all the way", hop);
+    }
+    if (cause.icmp) {
+        return fmt::format("{} rejects port 25 ({})", hop, icmp_words(*cause.icmp));
+    }
+    if (cause.refused) return hop + " rejects port 25";
+    const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";
+    return fmt::format("{}{} is the last to answer for port 25: packets end there or just after",
+                       hop, gateway);
+}
+
 // Advice that repeats an explanation as its first step says it once for both.
 bool told_as_a_step(const Report& report, const std::string& explained) {
     return std::any_of(report.fixes.begin(), report.fixes.end(), [&](const Fix& fix) {
@@ -277,37 +314,10 @@ std::string policy_words(const Report& report) {
 }
 
 std::string where_words(const Report& report) {
-    const Cause& cause = report.cause;
-    if (!cause.hop) return "";
-    if (*cause.hop == 0) {
-        if (cause.kind == CauseKind::unknown) return "on this host or at the first router";
-        if (cause.kind != CauseKind::local_firewall) {
-            return "between this host and the first router";
-        }
-        return report.verdict.inbound ? "on this host" : "on this host: the packets never leave it";
-    }
-    const std::string hop = fmt::format(
-        "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
-        cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
-    // The cause of a smarthost's trouble may be what is seen on port 25.
-    const bool intercepted = report.verdict.code == VerdictCode::outbound_25_intercepted ||
-                             closed_code(report.direct) == VerdictCode::outbound_25_intercepted;
-    if (intercepted && *cause.hop == 1 && cause.hop_address.empty()) {
-        return "on this host or at the first router: something there answers in the name of the "
-               "mail servers";
-    }
-    if (intercepted) {
-        return fmt::format("{}: something there answers in the name of the mail servers", hop);
-    }
-    if (cause.hops && *cause.hop >= *cause.hops) {
-        return fmt::format("{}: the packets get all the way", hop);
-    }
-    if (cause.icmp) {
-        return fmt::format("{} rejects port 25 ({})", hop, icmp_words(*cause.icmp));
-    }
-    const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";
-    return fmt::format("{}{} is the last to answer for port 25: packets end there or just after",
-                       hop, gateway);
+    const std::string place = place_of_cause(report);
+    const net::Family family = report.cause.family;
+    if (place.empty() || family == net::Family::any) return place;
+    return fmt::format("{} (over {})", place, family_name(family));
 }
 
 bool is_warning(const Fix& fix) {

@@ -32,15 +32,50 @@ bool excused(const Observations& seen, const Greeting& greeting) {
     return refuses || certificate.wrong_time || own_store || large_packets_lost(seen);
 }
 
-void look_at(const Observations& seen, const PortEvidence& item, SubmissionPort& port) {
-    port.opened = port.opened || item.open();
-    if (!item.open() || !item.greeting || port.spoke) return;
-    const OtherPort look = judge_other_port(item.port, *item.greeting);
-    port.spoke = look.speaks;
-    if (look.speaks) {
-        port.trouble.clear();
-    } else if (!excused(seen, *item.greeting) && port.trouble.empty()) {
-        port.trouble = look.words;
+bool asked_of(const PortEvidence& item, std::uint16_t number, net::Family family) {
+    const bool its = family == net::Family::any || item.family == family;
+    return its && item.role == ProbeRole::control && item.port == number && item.attempted();
+}
+
+SubmissionPort look_over(const Observations& seen, std::uint16_t number, net::Family family) {
+    SubmissionPort port;
+    port.port = number;
+    for (const PortEvidence& item : seen.ports) {
+        if (!asked_of(item, number, family) || !item.open()) continue;
+        port.opened = true;
+        if (!item.greeting || port.spoke) continue;
+        const OtherPort look = judge_other_port(item.port, *item.greeting);
+        port.spoke = look.speaks;
+        if (look.speaks) {
+            port.trouble.clear();
+        } else if (!excused(seen, *item.greeting) && port.trouble.empty()) {
+            port.trouble = look.words;
+        }
+    }
+    return port;
+}
+
+// The port fails over this family, although the family itself carries others.
+bool fails_over(const Observations& seen, const SubmissionPort& port, net::Family family) {
+    if (port.opened) return !port.trouble.empty();
+    bool asked = false, others = false;
+    for (const PortEvidence& item : seen.ports) {
+        asked = asked || asked_of(item, port.port, family);
+        others =
+            others || (item.role == ProbeRole::control && item.family == family && item.open());
+    }
+    return asked && others;
+}
+
+void compare_families(const Observations& seen, SubmissionPort& port) {
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        const bool v4 = family == net::Family::ipv4;
+        const net::Family other = v4 ? net::Family::ipv6 : net::Family::ipv4;
+        const SubmissionPort there = look_over(seen, port.port, other);
+        const bool works = look_over(seen, port.port, family).useful();
+        if (!works || !fails_over(seen, there, other)) continue;
+        port.only = family;
+        port.other_trouble = there.trouble;
     }
 }
 
@@ -57,19 +92,24 @@ std::vector<std::uint16_t> ports_asked(const Observations& seen) {
 
 }  // namespace
 
+std::string_view SubmissionPort::only_words() const {
+    if (!only) return "";
+    return *only == net::Family::ipv4 ? " over IPv4 only" : " over IPv6 only";
+}
+
+SubmissionPort look_at_port(const Observations& seen, std::uint16_t number) {
+    SubmissionPort port = look_over(seen, number, net::Family::any);
+    if (port.useful()) compare_families(seen, port);
+    return port;
+}
+
 std::vector<SubmissionPort> submission_ports(const Observations& seen) {
     std::vector<SubmissionPort> result;
     for (const std::uint16_t number : ports_asked(seen)) {
-        SubmissionPort port;
-        port.port = number;
-        for (const PortEvidence& item : seen.ports) {
-            const bool its = item.role == ProbeRole::control && item.port == number;
-            if (its) look_at(seen, item, port);
-        }
-        result.push_back(std::move(port));
+        result.push_back(look_at_port(seen, number));
     }
-    std::stable_partition(result.begin(), result.end(),
-                          [](const SubmissionPort& port) { return port.spoke; });
+    std::stable_sort(result.begin(), result.end(),
+                     [](const auto& a, const auto& b) { return a.rank() < b.rank(); });
     return result;
 }
 

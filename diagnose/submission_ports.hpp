@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "diagnose/observations.hpp"
@@ -15,11 +17,20 @@ struct SubmissionPort {
     bool opened = false;
     bool spoke = false;   // a server there greeted and showed a good certificate
     std::string trouble;  // why it is of no use: all that were looked at failed so; or ""
+    std::optional<net::Family> only;  // of use over this family, and not over the other
+    std::string other_trouble;        // what was seen of it over that other one; "": it is closed
 
     [[nodiscard]] bool useful() const { return opened && trouble.empty(); }
+    // Those that are to be tried first have the least.
+    [[nodiscard]] int rank() const { return !spoke ? 2 : only ? 1 : 0; }
+    // " over IPv6 only"; "" when both families do, or one of them does nothing at all.
+    [[nodiscard]] std::string_view only_words() const;
 };
 
-// Of the operators and sending services that were asked, in the order to try them. Pure.
+// Of the operators and sending services that were asked. 443 may be asked for as well. Pure.
+[[nodiscard]] SubmissionPort look_at_port(const Observations& seen, std::uint16_t number);
+
+// All of them, in the order to try them. Pure.
 [[nodiscard]] std::vector<SubmissionPort> submission_ports(const Observations& seen);
 
 // Those to try, in that order: open, and nothing seen that speaks against them.

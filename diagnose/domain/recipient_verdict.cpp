@@ -115,6 +115,28 @@ Verdict refused(const std::vector<RecipientAttempt>& attempts, const std::string
 
 bool is_open(const RecipientAttempt& attempt) { return attempt.connect == ConnectResult::open; }
 
+// Addresses beside those that take mail.
+void find_useless_addresses(const std::vector<RecipientAttempt>& attempts, Report& report) {
+    std::vector<std::string> silent, closed;
+    for (const RecipientAttempt& attempt : attempts) {
+        const bool connected = is_open(attempt) || attempt.connect == ConnectResult::no_route;
+        if (connected || attempt.own_address) continue;
+        const bool dropped = attempt.connect == ConnectResult::dropped;
+        (dropped ? silent : closed)
+            .push_back(fmt::format("{} ({})", attempt.evidence.address, attempt.host));
+    }
+    const auto add = [&](const std::vector<std::string>& addresses, std::string text) {
+        if (addresses.empty()) return;
+        report.findings.push_back({std::string{verdict_name(VerdictCode::recipient_mx)},
+                                   base::join(addresses, ", ") + std::move(text)});
+    };
+    const bool one = silent.size() == 1;
+    add(silent, fmt::format(" {} not answer: whoever tries {} first loses time.",
+                            one ? "does" : "do", one ? "it" : "these"));
+    add(closed,
+        fmt::format(" {} connections to port 25.", closed.size() == 1 ? "refuses" : "refuse"));
+}
+
 bool all_private(const std::vector<RecipientAttempt>& attempts) {
     return std::all_of(attempts.begin(), attempts.end(), [](const RecipientAttempt& attempt) {
         boost::system::error_code failure;
@@ -244,17 +266,7 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
         (family == net::Family::ipv4 ? report.direct.ipv4 : report.direct.ipv6) = code;
     }
     if (!report.good) return;
-    std::vector<std::string> silent;
-    for (const RecipientAttempt& attempt : attempts) {
-        if (attempt.connect != ConnectResult::dropped) continue;
-        silent.push_back(fmt::format("{} ({})", attempt.evidence.address, attempt.host));
-    }
-    if (silent.empty()) return;
-    report.findings.push_back(
-        {std::string{verdict_name(VerdictCode::recipient_mx)},
-         fmt::format("{} {} not answer: whoever tries {} first loses time.",
-                     base::join(silent, ", "), silent.size() == 1 ? "does" : "do",
-                     silent.size() == 1 ? "it" : "these")});
+    find_useless_addresses(attempts, report);
 }
 
 void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,

@@ -64,6 +64,12 @@ _TO = [
       for name, family, codes in (
           ("ipv6", "ip6", {"ipv4": "ok-direct", "ipv6": "recipient-mx"}),
           ("ipv4", "ip", {"ipv4": "recipient-mx", "ipv6": "ok-direct"}))],
+    Situation("to-partner-ipv6-reset",
+              tuple(host_blocked(host, 25, "reject with tcp reset", families=("ip6",))
+                    for host in _SERVERS),
+              dataclasses.replace(_FINE, findings=("recipient-mx",), checks={"delivery": "warn"},
+                                  ipv4="ok-direct", ipv6="recipient-mx"),
+              to("partner.example"), users=("nobody",)),
     Situation("to-address-in-brackets", (), _FINE, ("--to", "ada@[104.17.7.1]")),
     Situation("to-unknown-domain-with-search-page", (name_server("search"),),
               dataclasses.replace(_MX, summary="does not exist"), to("unknown.example")),

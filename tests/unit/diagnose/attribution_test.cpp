@@ -95,6 +95,17 @@ TEST_CASE("a box that rejects by ICMP is told as that", "[diagnose]") {
                                         !Catch::Contains("packets end there"));
 }
 
+TEST_CASE("a box that resets connections rejects them, whatever else is closed", "[diagnose]") {
+    Observations all = seen::network("rejected", "rejected");
+    Trace::Hop reset = hop(ConnectResult::refused, "");
+    all.paths = {trace({hop(ConnectResult::expired, "192.0.2.1"),
+                        hop(ConnectResult::expired, "198.51.100.1"), reset})};
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smtp_hopeless);
+    CHECK_THAT(where_words(report), Catch::EndsWith("rejects port 25"));
+    CHECK_THAT(seen::advice_of(report), !Catch::Contains("end there or just after"));
+}
+
 TEST_CASE("an interception is told as one beside a smarthost's fault", "[diagnose]") {
     Observations all = intercepted_at_hop_two("198.51.100.2");
     for (PortEvidence& item : all.ports) {

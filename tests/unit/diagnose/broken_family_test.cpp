@@ -8,22 +8,16 @@ using namespace diagnose;
 
 namespace {
 
-PortEvidence over_ipv6(PortEvidence item) {
-    item.family = net::Family::ipv6;
-    item.address = "2001:db8::" + std::to_string(item.operator_name.front());
-    return item;
-}
-
 // What the IPv4 port showed, over IPv6.
 void add_ipv6(Observations& all, std::string_view result) {
     all.route_v6 = true;
     const std::vector<PortEvidence> known = all.ports;
     for (const PortEvidence& item : known) {
         all.ports.push_back(
-            over_ipv6(seen::port(item.role, item.operator_name, item.port, result)));
+            seen::over_ipv6(seen::port(item.role, item.operator_name, item.port, result)));
     }
     PortEvidence address = seen::port(ProbeRole::address, "web", 443, result);
-    all.ports.push_back(over_ipv6(address));
+    all.ports.push_back(seen::over_ipv6(address));
 }
 
 // A handshake on port 25 of each operator: it is made over IPv4, and hangs over IPv6.

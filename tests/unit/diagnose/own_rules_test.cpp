@@ -164,6 +164,38 @@ TEST_CASE("what gets no farther than this host or the first router may be either
     }
 }
 
+TEST_CASE("name servers of a family that this host has no way to are named", "[diagnose]") {
+    Observations all = seen::network("dns", "dns", "dns");
+    all.ports.push_back(seen::over_ipv6(seen::port(ProbeRole::address, "web", 443, "open")));
+    all.route_v4 = false;
+    all.route_v6 = true;
+    NameServer server;
+    server.address = "192.0.2.53";
+    server.status = net::DnsStatus::server_failure;
+    all.each_name_server = {server};
+    const Report report = conclude(all);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("are IPv4 addresses"));
+    CHECK(report.verdict.confidence == Confidence::certain);
+    CHECK_THAT(advice_of(report), Catch::Contains("one there that has an IPv6 address") &&
+                                      !Catch::Contains("sudo relay diagnose"));
+    server.address = "127.0.0.53";
+    all.each_name_server.push_back(server);
+    CHECK_THAT(conclude(all).verdict.summary, Catch::Contains("do not answer"));
+}
+
+TEST_CASE("unread rules do not hide that packets never leave", "[diagnose]") {
+    Observations all = seen::network("dropped", "rejected", "rejected");
+    for (PortEvidence& item : all.ports) item.last_left = item.role != ProbeRole::direct;
+    all.local.address = "192.0.2.65";
+    all.local.counter_read = true;
+    all.local.retransmissions = 2;
+    all.local.failed_retransmissions = 2;
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::no_network);
+    CHECK(seen::finds(report, "this host itself does not let port 25 out"));
+    CHECK(seen::status_of(report, "local-firewall") == CheckStatus::warn);
+}
+
 TEST_CASE("look-ups that fail at once may be stopped by this host", "[diagnose]") {
     Observations all = seen::network("dns", "dns", "dns");
     all.ports.push_back(seen::port(ProbeRole::address, "1.1.1.1", 443, "open"));
@@ -191,18 +223,12 @@ TEST_CASE("look-ups that fail at once may be stopped by this host", "[diagnose]"
 
 namespace {
 
-PortEvidence over_ipv6(PortEvidence item) {
-    item.family = net::Family::ipv6;
-    item.address = "2001:db8::" + std::to_string(item.operator_name.front());
-    return item;
-}
-
 // Five operators asked over both families, whose port 25 is silent while the rest answers.
 Observations silent_over_both() {
     Observations all = seen::network("dropped", "open");
     all.route_v6 = true;
     const std::vector<PortEvidence> known = all.ports;
-    for (const PortEvidence& item : known) all.ports.push_back(over_ipv6(item));
+    for (const PortEvidence& item : known) all.ports.push_back(seen::over_ipv6(item));
     return all;
 }
 

@@ -91,6 +91,12 @@ inline const CloudPolicy* cloud(std::string_view id) {
     return nullptr;
 }
 
+inline PortEvidence over_ipv6(PortEvidence item) {
+    item.family = net::Family::ipv6;
+    item.address = "2001:db8::" + std::to_string(item.operator_name.front());
+    return item;
+}
+
 // All that is advised, as one text.
 inline std::string advice_of(const Report& report) {
     std::string text;

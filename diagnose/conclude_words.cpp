@@ -80,6 +80,14 @@ std::optional<std::string> refuses_all(const Observations& seen) {
     };
     if (std::none_of(seen.ports.begin(), seen.ports.end(), refused)) return std::nullopt;
     if (std::any_of(seen.ports.begin(), seen.ports.end(), open)) return std::nullopt;
+    // Port 25 may end sooner, by a rule of this host: who rejects the others has named itself.
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        for (const PortEvidence& item : seen.ports) {
+            if (item.family == family && refused(item) && item.icmp && !item.own_address) {
+                return item.icmp->from;
+            }
+        }
+    }
     const std::optional<PathReading> reading = best_reading(seen);
     if (!reading || !reading->hop || *reading->hop == 0) return "this host or the first router";
     return reading->hop_address.empty() ? fmt::format("the box at hop {}", *reading->hop)

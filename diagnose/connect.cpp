@@ -1,6 +1,5 @@
 #include "diagnose/connect.hpp"
 
-#include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -8,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -29,44 +27,18 @@ constexpr int ipv6_min_hop_count = 73;  // IPV6_MINHOPCOUNT: absent from glibc's
 
 ConnectResult classify_v4(const IcmpError& icmp) {
     if (icmp.type == ICMP_TIME_EXCEEDED) return ConnectResult::expired;
-    if (icmp.type != ICMP_DEST_UNREACH) return ConnectResult::unreachable;
-    switch (icmp.code) {
-        case ICMP_PROT_UNREACH:
-        case ICMP_PORT_UNREACH:
-            return ConnectResult::refused;
-        case ICMP_NET_ANO:
-        case ICMP_HOST_ANO:
-        case ICMP_PKT_FILTERED:
-            return ConnectResult::prohibited;
-        default:
-            return ConnectResult::unreachable;
-    }
+    if (net::is_prohibition(icmp)) return ConnectResult::prohibited;
+    const bool nobody = icmp.code == ICMP_PROT_UNREACH || icmp.code == ICMP_PORT_UNREACH;
+    const bool refused = icmp.type == ICMP_DEST_UNREACH && nobody;
+    return refused ? ConnectResult::refused : ConnectResult::unreachable;
 }
 
-// RFC 4443 section 3.1: 1 prohibited, 4 port, 5 source policy, 6 reject route.
+// RFC 4443 section 3.1
 ConnectResult classify_v6(const IcmpError& icmp) {
     if (icmp.type == ICMP6_TIME_EXCEEDED) return ConnectResult::expired;
-    if (icmp.type != ICMP6_DST_UNREACH) return ConnectResult::unreachable;
-    if (icmp.code == ICMP6_DST_UNREACH_NOPORT) return ConnectResult::refused;
-    const bool policy = icmp.code == ICMP6_DST_UNREACH_ADMIN || icmp.code == 5 || icmp.code == 6;
-    return policy ? ConnectResult::prohibited : ConnectResult::unreachable;
-}
-
-// The offender stands behind the extended error in the control message.
-std::string offender_of(const sock_extended_err* error) {
-    const sockaddr* from = SO_EE_OFFENDER(error);
-    if (from->sa_family == AF_INET) {
-        const auto* v4 = reinterpret_cast<const sockaddr_in*>(from);
-        return asio::ip::address_v4{ntohl(v4->sin_addr.s_addr)}.to_string();
-    }
-    if (from->sa_family == AF_INET6) {
-        const auto* v6 = reinterpret_cast<const sockaddr_in6*>(from);
-        asio::ip::address_v6::bytes_type bytes;
-        std::memcpy(bytes.data(), &v6->sin6_addr, bytes.size());
-        const asio::ip::address_v6 address{bytes};
-        return address.to_string();
-    }
-    return {};
+    if (net::is_prohibition(icmp)) return ConnectResult::prohibited;
+    const bool refused = icmp.type == ICMP6_DST_UNREACH && icmp.code == ICMP6_DST_UNREACH_NOPORT;
+    return refused ? ConnectResult::refused : ConnectResult::unreachable;
 }
 
 // A socket under way. Shared, so that the timer may come late.
@@ -89,13 +61,12 @@ struct Attempt {
 void set_options(Attempt& attempt) {
     const ConnectAsk& ask = attempt.ask;
     attempt.set(IPPROTO_TCP, TCP_NODELAY, 1);
+    net::keep_icmp_errors(attempt.handle(), ask.address.is_v6());
     if (ask.address.is_v4()) {
-        attempt.set(IPPROTO_IP, IP_RECVERR, 1);
         if (ask.ttl > 0) attempt.set(IPPROTO_IP, IP_TTL, ask.ttl);
         if (ask.min_ttl > 0) attempt.set(IPPROTO_IP, IP_MINTTL, ask.min_ttl);
         return;
     }
-    attempt.set(IPPROTO_IPV6, IPV6_RECVERR, 1);
     if (ask.ttl > 0) attempt.set(IPPROTO_IPV6, IPV6_UNICAST_HOPS, ask.ttl);
     if (ask.min_ttl > 0) attempt.set(IPPROTO_IPV6, ipv6_min_hop_count, ask.min_ttl);
 }
@@ -118,33 +89,13 @@ int start(Attempt& attempt) {
     return ::connect(handle, endpoint.data(), size) == 0 ? 0 : errno;
 }
 
-// The first ICMP error that waits in the queue. Reading it clears SO_ERROR, so the errno is taken
-// from here.
+// Reading the queue clears SO_ERROR, so the errno is taken from there.
 bool read_error_queue(Attempt& attempt) {
-    std::array<char, 512> control{}, payload{};
-    iovec piece{payload.data(), payload.size()};
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    if (::recvmsg(attempt.handle(), &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) return false;
-    for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-         part = CMSG_NXTHDR(&message, part)) {
-        const bool v4 = part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR;
-        const bool v6 = part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR;
-        if (!v4 && !v6) continue;
-        const auto* error = reinterpret_cast<const sock_extended_err*>(CMSG_DATA(part));
-        attempt.outcome.error_number = static_cast<int>(error->ee_errno);
-        const bool icmp =
-            error->ee_origin == SO_EE_ORIGIN_ICMP || error->ee_origin == SO_EE_ORIGIN_ICMP6;
-        if (icmp) {
-            attempt.outcome.icmp = IcmpError{error->ee_type, error->ee_code, offender_of(error),
-                                             error->ee_origin == SO_EE_ORIGIN_ICMP6};
-        }
-        return true;
-    }
-    return false;
+    const std::optional<net::ConnectError> error = net::take_connect_error(attempt.handle());
+    if (!error) return false;
+    attempt.outcome.error_number = error->error_number;
+    if (error->icmp) attempt.outcome.icmp = error->icmp;
+    return true;
 }
 
 tcp_info info_of(Attempt& attempt) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "diagnose/verdict.hpp"
+#include "net/connect_error.hpp"
 #include "net/resolver.hpp"
 
 // What `relay diagnose` found, as values: the same report is written as text, JSON and HTML. Its
@@ -19,12 +20,7 @@ enum class CheckStatus : std::uint8_t { ok, fail, warn, skip };
 
 [[nodiscard]] std::string_view status_name(CheckStatus status);
 
-// An ICMP or ICMPv6 error that answered a connect, and the address that sent it.
-struct IcmpError {
-    int type = 0, code = 0;
-    std::string from;
-    bool v6 = false;
-};
+using net::IcmpError;
 
 // One observation. What was not observed stays empty; of the fields that not every observation has
 // the JSON then leaves it out.

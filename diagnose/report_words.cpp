@@ -197,7 +197,13 @@ std::string place_of_cause(const Report& report) {
     const Cause& cause = report.cause;
     if (!cause.hop) return "";
     if (*cause.hop == 0) {
-        if (cause.kind == CauseKind::unknown) return "on this host or at the first router";
+        // A fault of the whole network is elsewhere than what stops port 25 sooner.
+        const bool whole = report.verdict.code == VerdictCode::no_network && !cause.name.empty();
+        if (cause.kind == CauseKind::unknown) {
+            return whole && !cause.name.starts_with("this host")
+                       ? "port 25 does not get past this host or the first router"
+                       : "on this host or at the first router";
+        }
         if (cause.kind != CauseKind::local_firewall) {
             return "between this host and the first router";
         }

@@ -1,6 +1,7 @@
 #include "net/dial.hpp"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -8,6 +9,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstring>
 #include <deque>
 
 #include "base/text.hpp"
@@ -28,8 +30,8 @@ using Addresses = DnsAnswer<std::vector<ip::address>>;
 constexpr base::Duration attempt_delay{250};  // RFC 8305 section 5
 constexpr std::string_view unix_prefix = "unix:";
 
-DialResult result_of(const error_code& failure) {
-    switch (failure.value()) {
+DialResult result_of(int error_number) {
+    switch (error_number) {
         case ECONNREFUSED:
             return DialResult::refused;
         case ETIMEDOUT:
@@ -52,10 +54,12 @@ DialResult result_of(const error_code& failure) {
 int weight(DialResult result) {
     switch (result) {
         case DialResult::connected:
-            return 6;
+            return 7;
         case DialResult::local_denied:
-            return 5;
+            return 6;
         case DialResult::refused:
+            return 5;
+        case DialResult::prohibited:
             return 4;
         case DialResult::timeout:
             return 3;
@@ -75,6 +79,8 @@ std::string words_for(const DialAttempt& attempt, base::Duration limit) {
             return fmt::format("no answer within {}", base::human_duration(limit));
         case DialResult::local_denied:
             return "this host does not let the connection out (a local firewall or sandbox)";
+        case DialResult::prohibited:
+            return "rejected by " + attempt.rejected_by;
         case DialResult::unreachable:
             return attempt.error_number == EADDRNOTAVAIL || attempt.error_number == EAFNOSUPPORT
                        ? "this host has no address of that family"
@@ -115,6 +121,17 @@ DialError failure(const DialTarget& target, DialResult result, std::string_view 
     error.result = result;
     error.message = fmt::format("{}: {}", name_of(target), why);
     return error;
+}
+
+// "" where the kernel had not chosen one.
+std::string own_address(const tls::Socket& socket) {
+    error_code failed;
+    const auto local = socket.local_endpoint(failed);
+    ip::tcp::endpoint endpoint;
+    if (failed || local.size() > endpoint.capacity()) return {};
+    std::memcpy(endpoint.data(), local.data(), local.size());
+    endpoint.resize(local.size());
+    return endpoint.address().to_string();
 }
 
 struct Candidate {
@@ -175,6 +192,7 @@ class Race : public std::enable_shared_from_this<Race> {
         tls::Socket socket;
         SteadyClock::time_point started;
         DialAttempt attempt;
+        int family = AF_UNIX;
         bool over = false;
     };
 
@@ -185,6 +203,7 @@ class Race : public std::enable_shared_from_this<Race> {
         runners_.push_back(std::make_unique<Runner>(executor_, candidate.shown));
         Runner& runner = *runners_.back();
         const bool last = runners_.size() == candidates_.size();
+        open(runner, candidate);
         runner.socket.async_connect(candidate.endpoint,
                                     [self = shared_from_this(), &runner](error_code failed) {
                                         self->connected(runner, failed);
@@ -196,15 +215,41 @@ class Race : public std::enable_shared_from_this<Race> {
         });
     }
 
+    // A socket that cannot be opened here fails in the same way when it is to connect.
+    static void open(Runner& runner, const Candidate& candidate) {
+        error_code failed;
+        runner.family = candidate.endpoint.protocol().family();
+        runner.socket.open(candidate.endpoint.protocol(), failed);
+        if (!failed) keep_errors(runner, true);
+    }
+
+    static void keep_errors(Runner& runner, bool keep) {
+        if (runner.family == AF_UNIX) return;
+        keep_icmp_errors(runner.socket.native_handle(), runner.family == AF_INET6, keep);
+    }
+
     void connected(Runner& runner, const error_code& failed) {
         if (!done_) return;
-        finish(runner, failed ? result_of(failed) : DialResult::connected, failed.value());
-        if (!failed) return succeed(runner);
+        if (!failed) {
+            finish(runner, DialResult::connected, 0);
+            return succeed(runner);
+        }
+        note_failure(runner, failed.value());
         error_code ignored;
         runner.socket.close(ignored);
         if (runners_.size() < candidates_.size()) return start_next();
         const auto over = [](const auto& other) { return other->over; };
         if (std::all_of(runners_.begin(), runners_.end(), over)) fail();
+    }
+
+    void note_failure(Runner& runner, int number) {
+        ConnectError error;
+        if (const auto queued = take_connect_error(runner.socket.native_handle())) error = *queued;
+        error.error_number = number;
+        finish(runner, dial_result_of(error, own_address(runner.socket)), number);
+        if (runner.attempt.result == DialResult::prohibited) {
+            runner.attempt.rejected_by = error.icmp->from;
+        }
     }
 
     void finish(Runner& runner, DialResult result, int number) {
@@ -216,6 +261,7 @@ class Race : public std::enable_shared_from_this<Race> {
     }
 
     void succeed(Runner& runner) {
+        keep_errors(runner, false);
         error_code ignored;  // a unix socket has no such option
         runner.socket.set_option(ip::tcp::no_delay{true}, ignored);
         end(Outcome{tls::Stream{std::move(runner.socket)}});
@@ -318,6 +364,12 @@ asio::awaitable<base::Result<tls::Stream, DialError>> dial(Executor executor, Re
     co_return co_await run_race(std::move(race));
 }
 
+DialResult dial_result_of(const ConnectError& error, std::string_view own_address) {
+    if (!error.icmp || !is_prohibition(*error.icmp)) return result_of(error.error_number);
+    const bool own = error.icmp->from == own_address || error.icmp->from.empty();
+    return own ? DialResult::local_denied : DialResult::prohibited;
+}
+
 std::string_view dial_result_name(DialResult result) {
     switch (result) {
         case DialResult::connected:
@@ -326,6 +378,8 @@ std::string_view dial_result_name(DialResult result) {
             return "dns";
         case DialResult::refused:
             return "refused";
+        case DialResult::prohibited:
+            return "prohibited";
         case DialResult::timeout:
             return "timeout";
         case DialResult::unreachable:

@@ -161,6 +161,15 @@ _REACHING = [
                   # The kernel's account alone is not taken for proof.
                   confidence="likely", fix="Let port 587 out"), config=config(),
               root={"confidence": "certain", "fix": "This is the rule.*dport 587"}, everyday=("nobody", "root")),
+    # A filter on the way says EACCES too, and is no policy of this host.
+    Situation("smarthost-everything-rejected",
+              (rule("isp", "forward", "iifname customers tcp dport != 53 reject with icmpx type "
+                    "admin-prohibited"),),
+              Expected("no-network", smarthost="smarthost-unreachable", leaves=False, hop=2,
+                       kind="unknown", explained=r"^No connection .*: rejected by 84\.150\.10\.21 "
+                       r"\(104[^,]*\), rejected by 2a01|^No connection .*: rejected by 2a01.*"
+                       r"rejected by 84\.150\.10\.21", evidence=("'prohibited'",)),
+              config=config()),
     # One rule, told once.
     Situation("smarthost-and-25-blocked-here",
               (block("client", (25, 587), chain="output"),),

@@ -101,6 +101,17 @@ TEST_CASE("a listener is reached, without Nagle's delay", "[net]") {
     CHECK(no_delay != 0);
 }
 
+TEST_CASE("a passing fault of the path does not end a connection", "[net]") {
+    Bench bench{{"127.0.0.1"}};
+    const Tcp::acceptor acceptor{bench.loop, Tcp::endpoint{ip::address_v4::loopback(), 0}};
+    Outcome outcome = bench.dial(target(acceptor.local_endpoint().port()));
+    REQUIRE(outcome.has_value());
+    int kept = -1;
+    socklen_t size = sizeof kept;
+    ::getsockopt(outcome->socket().native_handle(), IPPROTO_IP, IP_RECVERR, &kept, &size);
+    CHECK(kept == 0);
+}
+
 TEST_CASE("the next address is tried when one refuses", "[net]") {
     Bench bench{{"127.0.0.2", "::1", "127.0.0.1"}};
     Tcp::acceptor acceptor{bench.loop, Tcp::endpoint{ip::address_v4::loopback(), 0}};
@@ -120,6 +131,30 @@ TEST_CASE("a closed port is told with every address tried", "[net]") {
     REQUIRE(outcome.error().attempts.size() == 2);
     CHECK(outcome.error().attempts[0].error_number == ECONNREFUSED);
     CHECK(outcome.error().attempts[0].result == DialResult::refused);
+}
+
+TEST_CASE("a filter on the way is not taken for this host's own", "[net]") {
+    struct Case {
+        std::string name;
+        int error_number;
+        std::optional<net::IcmpError> icmp;
+        DialResult result;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"a rule of this host", EPERM, std::nullopt, DialResult::local_denied},
+        {"a rule of this host that answers", EHOSTUNREACH,
+         net::IcmpError{3, 13, "192.0.2.1", false}, DialResult::local_denied},
+        {"a filter on the way", EHOSTUNREACH, net::IcmpError{3, 13, "198.51.100.1", false},
+         DialResult::prohibited},
+        {"a filter on the way, ICMPv6", EACCES, net::IcmpError{1, 1, "2001:db8::1", true},
+         DialResult::prohibited},
+        {"no such host", EHOSTUNREACH, net::IcmpError{3, 1, "198.51.100.1", false},
+         DialResult::unreachable},
+        {"nobody listens", ECONNREFUSED, net::IcmpError{3, 3, "198.51.100.1", false},
+         DialResult::refused},
+    }));
+    CAPTURE(c.name);
+    CHECK(net::dial_result_of({c.error_number, c.icmp}, "192.0.2.1") == c.result);
 }
 
 TEST_CASE("both families take turns, the first in the lead", "[net]") {

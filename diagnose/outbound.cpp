@@ -76,13 +76,34 @@ void tell_began(const JobPointer& job, const std::string& title) {
     if (first && job->ask.progress.began) job->ask.progress.began(title);
 }
 
-void tell_ended(const JobPointer& job, const std::string& title) {
-    if (--job->running[title] > 0) return;
-    const auto spent = SteadyClock::now() - job->since[title];
-    job->lasted[title] += std::chrono::duration_cast<base::Duration>(spent);
+// More is found to do for it, or not, once both are known: until then it goes on.
+bool waits(const Job& job, std::string_view title) {
+    if (title == check_name::host.title) return !job.surveyed || !job.host_known;
+    if (title == check_name::local_firewall.title) return !job.surveyed || !job.firewall;
+    return false;
+}
+
+void tell_ended(const JobPointer& job, std::string_view title) {
     if (job->over || !job->ask.progress.ended) return;
     for (const Check& check : conclude(job->seen).checks) {
         if (check.title == title) job->ask.progress.ended(check);
+    }
+}
+
+void note_end(const JobPointer& job, const std::string& title) {
+    if (--job->running[title] > 0) return;
+    const auto spent = SteadyClock::now() - job->since[title];
+    job->lasted[title] += std::chrono::duration_cast<base::Duration>(spent);
+    if (!waits(*job, title)) tell_ended(job, title);
+}
+
+// Those that waited for what the survey found, and have nothing more to do.
+void tell_waiting(const JobPointer& job) {
+    for (const std::string_view title :
+         {check_name::host.title, check_name::local_firewall.title}) {
+        const auto running = job->running.find(title);
+        const bool idle = running != job->running.end() && running->second == 0;
+        if (idle && !waits(*job, title)) tell_ended(job, title);
     }
 }
 
@@ -92,7 +113,7 @@ void spawn(const JobPointer& job, std::string_view name, asio::awaitable<void> t
     tell_began(job, title);
     asio::co_spawn(job->executor, std::move(task), [job, title](std::exception_ptr) {
         // A task that failed has seen nothing; its check says so.
-        tell_ended(job, title);
+        note_end(job, title);
         if (--job->pending == 0) job->gate.cancel();
     });
 }
@@ -269,6 +290,7 @@ void start_second_phase(const JobPointer& job) {
             spawn(job, check_name::answers.title, answer_task(job, *item, index));
         }
     }
+    tell_waiting(job);
 }
 
 asio::awaitable<void> survey_task(JobPointer job) {

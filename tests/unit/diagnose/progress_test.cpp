@@ -19,6 +19,7 @@ namespace {
 struct Lines {
     std::map<std::string, bool> running;
     std::vector<std::string> unknown;  // ended without having begun
+    std::vector<std::string> ended;    // in this order
 
     Progress callbacks() {
         Progress progress;
@@ -26,6 +27,7 @@ struct Lines {
         progress.ended = [this](const Check& check) {
             if (running.count(check.title) == 0) unknown.push_back(check.title);
             running[check.title] = false;
+            ended.push_back(check.title);
         };
         return progress;
     }
@@ -72,6 +74,13 @@ TEST_CASE("each line of an outbound diagnosis ends under the name it began with"
         diagnose_test::run(loop, diagnose_outbound(loop.get_executor(), zone, ask));
     CHECK(lines.running.count("Smarthost two") == 1);
     check_lines(lines, report);
+    // What waits for the survey has not ended before it.
+    const auto survey =
+        std::find(lines.ended.begin(), lines.ended.end(), "Port 25 of unrelated mail operators");
+    for (const char* title : {"Where this host stands", "This host's own rules for port 25"}) {
+        CAPTURE(title);
+        CHECK(std::find(lines.ended.begin(), survey, title) == survey);
+    }
 }
 
 TEST_CASE("each line of the other diagnoses ends under the name it began with", "[diagnose]") {

@@ -6,12 +6,14 @@
 #include "diagnose/advice_lift.hpp"
 #include "diagnose/advice_network.hpp"
 #include "diagnose/advice_smarthost.hpp"
+#include "diagnose/advice_smarthosts.hpp"
 #include "diagnose/broken_family.hpp"
 #include "diagnose/explain.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/name_faults.hpp"
 #include "diagnose/name_servers.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/port_families.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/submission_ports.hpp"
 
@@ -177,11 +179,10 @@ void add(std::vector<Fix>& fixes, Fix fix) {
 
 // Their faults are their own, whatever else does not work here.
 void add_reached(const Observations& seen, const Report& report, std::vector<Fix>& fixes) {
-    for (std::size_t i = 0; i < seen.smarthosts.size() && i < report.smarthosts.size(); ++i) {
-        const bool works = report.smarthosts[i].code == VerdictCode::ok_smarthost;
-        if (works || !was_reached(seen.smarthosts[i])) continue;
-        add(fixes, fix_smarthost(seen, report, report.smarthosts[i]));
-    }
+    const SmarthostFixes theirs = fix_smarthosts(
+        seen, report, [&](std::size_t i) { return was_reached(seen.smarthosts[i]); });
+    for (const Fix& fix : theirs.ports) add(fixes, fix);
+    for (const Fix& fix : theirs.rest) add(fixes, fix);
 }
 
 Fix hopeless_fix() {
@@ -224,7 +225,8 @@ Fix intercepted_fix(const Observations& seen) {
         "shield)" +
         (useful.empty()
              ? "."
-             : fmt::format(", or go round it by port {} with verified TLS.", useful.front())));
+             : fmt::format(", or go round it by port {} with verified TLS{}.", useful.front(),
+                           only_words(look_at_port(seen, useful.front()).only))));
     return fix;
 }
 
@@ -308,15 +310,13 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
     const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
     const bool here = direct == VerdictCode::local_firewall;
-    // First what the verdict is about.
+    // First what the verdict is about, and what needs no other's leave.
     const bool about_25 = report.verdict.code == direct;
+    const SmarthostFixes theirs = fix_smarthosts(seen, report, [](std::size_t) { return true; });
+    for (const Fix& fix : theirs.ports) add(fixes, fix);
     if (here && about_25) add(fixes, open_here(seen, elsewhere));
     const auto first_of_smarthosts = static_cast<std::ptrdiff_t>(fixes.size());
-    for (const SmarthostReport& smarthost : report.smarthosts) {
-        if (smarthost.code != VerdictCode::ok_smarthost) {
-            add(fixes, fix_smarthost(seen, report, smarthost));
-        }
-    }
+    for (const Fix& fix : theirs.rest) add(fixes, fix);
     if (here && !about_25) add(fixes, open_here(seen, elsewhere));
     if (here) merge_with_smarthosts(fixes, open_here(seen, elsewhere));
     if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix(seen));
@@ -364,7 +364,7 @@ std::vector<Fix> advise(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes = advise_on_mail(seen, report);
     if (report.direct.code != VerdictCode::no_network) {
         const std::optional<BrokenFamily> broken = broken_family(seen);
-        if (broken) fixes.insert(first_useless(fixes), broken_fix(*broken));
+        if (broken) fixes.insert(first_useless(fixes), broken_fix(seen, *broken));
         Fix servers = name_servers_fix(seen.each_name_server, seen.name_servers_rotate);
         if (!servers.steps.empty()) fixes.insert(first_useless(fixes), std::move(servers));
     }

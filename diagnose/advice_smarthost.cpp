@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "diagnose/port_families.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "diagnose/submission_ports.hpp"
@@ -15,6 +16,7 @@ namespace diagnose {
 namespace {
 
 constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
+constexpr std::string_view prove_it = "Prove it without sending: `relay check --online`";
 
 // What a block of the configuration says, and what its port is known to do.
 struct Block {
@@ -61,10 +63,9 @@ std::vector<SubmissionPort> preferred_ports(const Observations& seen) {
 }
 
 std::string seen_words(const SubmissionPort& port) {
-    return fmt::format(
-        "{} a moment ago{}",
-        port.spoke ? "mail servers of other providers spoke there" : "seen open at other providers",
-        port.only_words().empty() ? "" : fmt::format(",{}", port.only_words()));
+    const std::string_view words =
+        port.spoke ? "mail servers of other providers spoke there" : "seen open at other providers";
+    return fmt::format("{} a moment ago{}{}", words, port.only ? "," : "", only_words(port.only));
 }
 
 // What can be told from the words of the failed handshake, and who has to act.
@@ -103,6 +104,13 @@ void add_tls_steps(const SmarthostStages* stages, const SmarthostReport& smartho
     }
 }
 
+std::string list_of(std::vector<std::string> words, std::string_view last) {
+    if (last.empty() || words.size() < 2) return base::join(words, ", ");
+    const std::string end = words.back();
+    words.pop_back();
+    return fmt::format("{} {} {}", base::join(words, ", "), last, end);
+}
+
 const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
     for (const SmarthostStages& stages : seen.smarthosts) {
         if (stages.name == smarthost) return &stages;
@@ -125,23 +133,37 @@ std::vector<std::uint16_t> untried_ports(const SmarthostReport& smarthost,
     return untried;
 }
 
-// The ports of the smarthost on which it spoke. A certificate's fault goes with none of them, but
-// for those that showed a good one.
-void add_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
-    const OtherPorts tried = other_ports_of(seen, smarthost.name);
-    const std::vector<std::uint16_t> speaking = speaking_ports(tried);
-    const SmarthostStages* stages = stages_of(seen, smarthost.name);
-    if (!speaking.empty() && stages != nullptr) {
-        fix.steps.push_back(
-            fmt::format("Use port {} of {}: a mail server speaks there, with TLS and a certificate "
-                        "that were checked a moment ago (no sign-in was tried).",
-                        port_list(speaking, "or"), smarthost.host));
-        fix.steps.emplace_back(
-            "Set this in the section that it has in relay.toml, or let `relay diagnose --write` do "
-            "it.");
-        fix.config = own_block(*stages, speaking.front());
-        return;
+// "465 over IPv6 only or 2525"
+std::string own_ports(const Observations& seen, const std::string& smarthost,
+                      const std::vector<std::uint16_t>& ports) {
+    std::vector<std::string> words;
+    for (const std::uint16_t port : ports) {
+        words.push_back(fmt::format("{}{}", port, only_words(only_family(seen, smarthost, port))));
     }
+    return list_of(std::move(words), "or");
+}
+
+// A port of the smarthost on which it spoke. False where there is none.
+bool offer_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
+    const std::vector<std::uint16_t> speaking =
+        speaking_ports(other_ports_of(seen, smarthost.name));
+    const SmarthostStages* stages = stages_of(seen, smarthost.name);
+    if (speaking.empty() || stages == nullptr) return false;
+    fix.steps.push_back(
+        fmt::format("Use port {} of {}: a mail server speaks there, with TLS and a certificate "
+                    "that were checked a moment ago (no sign-in was tried).",
+                    own_ports(seen, smarthost.name, speaking), smarthost.host));
+    fix.steps.emplace_back(
+        "Set this in the section that it has in relay.toml, or let `relay diagnose --write` do "
+        "it.");
+    fix.config = own_block(*stages, speaking.front());
+    return true;
+}
+
+// Why no other port of the smarthost is offered. A certificate's fault goes with none of them, but
+// for those that showed a good one.
+void add_useless_ports(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
+    const OtherPorts tried = other_ports_of(seen, smarthost.name);
     for (const OtherPort& port : tried) {
         fix.steps.push_back(fmt::format("Port {} of {} is open, but of no use: {}.", port.port,
                                         smarthost.host, port.words));
@@ -155,6 +177,10 @@ void add_other_port(const Observations& seen, const SmarthostReport& smarthost, 
                     "in the time.",
                     untried.size() == 1 ? "Port" : "Ports", port_list(untried, "and"),
                     smarthost.host, untried.size() == 1 ? "takes" : "take"));
+}
+
+void add_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
+    if (!offer_other_port(seen, smarthost, fix)) add_useless_ports(seen, smarthost, fix);
 }
 
 const LocalSigns* signs_of(const Observations& seen, const std::string& smarthost) {
@@ -233,20 +259,25 @@ Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
     std::string what = smarthost.trouble;
     if (!what.empty()) what.front() = 'I';
     fix.steps.push_back(what + ". " + smarthost.explained);
-    fix.steps.emplace_back("Run `relay diagnose --timeout 60s`");
-    add_other_port(seen, smarthost, fix);
+    // What was seen to work comes before what may be learnt.
+    const bool offered = offer_other_port(seen, smarthost, fix);
+    fix.steps.emplace_back(offered
+                               ? "Or see whether it greets later: `relay diagnose --timeout 60s`"
+                               : "Run `relay diagnose --timeout 60s`");
+    if (!offered) add_useless_ports(seen, smarthost, fix);
     return fix;
 }
 
 // "2525 (SendGrid, Mailgun, Postmark), 8025".
-std::string ports_with_providers(const std::vector<std::uint16_t>& ports) {
+std::string ports_with_providers(const Observations& seen) {
     constexpr std::size_t most_names = 6;
     std::vector<std::string> texts;
-    for (const std::uint16_t port : ports) {
+    for (const std::uint16_t port : useful_ports(seen)) {
+        const std::string text = fmt::format("{}{}", port, only_words(look_at_port(seen, port).only));
         std::vector<std::string_view> names = providers_on_port(port);
         if (names.size() > most_names) names.resize(most_names);
-        texts.push_back(names.empty() ? fmt::format("{}", port)
-                                      : fmt::format("{} ({})", port, fmt::join(names, ", ")));
+        texts.push_back(names.empty() ? text
+                                      : fmt::format("{} ({})", text, fmt::join(names, ", ")));
     }
     return base::join(texts, ", ");
 }
@@ -258,7 +289,7 @@ void add_one_family_ports(const std::vector<SubmissionPort>& ports, Fix& fix) {
         if (!usual || !port.only) continue;
         fix.steps.push_back(fmt::format(
             "Port {0} is of use{1}: a provider whose server has an {2} address does with it.",
-            port.port, port.only_words(), *port.only == net::Family::ipv4 ? "IPv4" : "IPv6"));
+            port.port, only_words(port.only), *port.only == net::Family::ipv4 ? "IPv4" : "IPv6"));
     }
 }
 
@@ -267,10 +298,7 @@ void add_one_family_ports(const std::vector<SubmissionPort>& ports, Fix& fix) {
 std::string port_list(const std::vector<std::uint16_t>& ports, std::string_view last) {
     std::vector<std::string> words;
     for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
-    if (last.empty() || words.size() < 2) return base::join(words, ", ");
-    const std::string end = words.back();
-    words.pop_back();
-    return fmt::format("{} {} {}", base::join(words, ", "), last, end);
+    return list_of(std::move(words), last);
 }
 
 OtherPorts other_ports_of(const Observations& seen, const std::string& smarthost) {
@@ -285,7 +313,8 @@ Fix use_smarthost(const Observations& seen) {
     const std::vector<SubmissionPort> ports = preferred_ports(seen);
     if (ports.empty()) return fix;
     const SubmissionPort& best = ports.front();
-    fix.title = fmt::format("Send through an authenticated smarthost on port {}", best.port);
+    fix.title = fmt::format("Send through an authenticated smarthost on port {}{}", best.port,
+                            only_words(best.only));
     const bool usual = best.port == 587 || best.port == 465;
     if (usual) {
         fix.steps.emplace_back(
@@ -295,8 +324,13 @@ Fix use_smarthost(const Observations& seen) {
         fix.steps.push_back(fmt::format(
             "Take a provider with one of the ports that are open from here: {}. Gmail, Microsoft "
             "365, iCloud, Yahoo, Fastmail and Zoho have none of them.",
-            ports_with_providers(useful_ports(seen))));
+            ports_with_providers(seen)));
         add_one_family_ports(ports, fix);
+    }
+    if (best.only) {
+        fix.steps.push_back(fmt::format(
+            "It must be a server with an {} address: over the other family port {} is of no use.",
+            *best.only == net::Family::ipv4 ? "IPv4" : "IPv6", best.port));
     }
     if (seen.host.cloud != nullptr) {
         const ProviderFacts* const own = find_provider(seen.host.cloud->native_relay);
@@ -313,7 +347,7 @@ Fix use_smarthost(const Observations& seen) {
         fmt::format("Put the block below, with these in it, into relay.toml{}, and the password "
                     "into the file it names, readable by relay's user only.",
                     seen.smarthosts.empty() ? "" : " in the place of the section that is there"));
-    fix.steps.emplace_back("Prove it without sending: `relay check --online`");
+    fix.steps.emplace_back(prove_it);
     fix.config = text_of({"", "", best.port, seen_words(best)});
     return fix;
 }
@@ -361,18 +395,29 @@ void add_local_steps(const Observations& seen, const LocalSigns& local, const Ru
         "In a systemd unit, look for its own sandbox: `systemctl cat UNIT | grep IPAddress`");
 }
 
+Fix use_other_port(const Observations& seen, const SmarthostReport& smarthost) {
+    Fix fix;
+    if (blame_for(seen, smarthost.name).who != Blame::here) return fix;
+    if (!offer_other_port(seen, smarthost, fix)) return fix;
+    fix.title = fmt::format("Use another port of the smarthost {}", smarthost.name);
+    fix.steps.emplace_back(prove_it);
+    return fix;
+}
+
 Fix fix_smarthost(const Observations& seen, const Report& report,
                   const SmarthostReport& smarthost) {
     if (smarthost.code == VerdictCode::inconclusive) return test_again(seen, smarthost);
     Fix fix;
     const SmarthostBlame blame = blame_for(seen, smarthost.name);
+    if (blame.dead_family) return fix;  // no port of it can help: that family's own fix does
     fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
     if (blame.who == Blame::here) {
         fix.title = fmt::format("Let port {} out of this host, for the smarthost {}", blame.port,
                                 smarthost.name);
         add_local_steps(seen, *signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
     } else if (blame.who == Blame::config) {
-        fix.title = fmt::format("Give this host what the smarthost {} needs", smarthost.name);
+        fix.title =
+            fmt::format("Give this host what it lacks for the smarthost {}", smarthost.name);
         if (report.verdict.summary.find(blame.words) == std::string::npos) {
             fix.steps.push_back(blame.words);
         }
@@ -385,7 +430,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         const bool said = report.verdict.summary.find(blame.words) != std::string::npos;
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
-    if (network_trouble(smarthost.code)) add_other_port(seen, smarthost, fix);
+    const bool apart = !use_other_port(seen, smarthost).steps.empty();
+    if (network_trouble(smarthost.code) && !apart) add_other_port(seen, smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_tls && blame.who != Blame::config) {
         add_tls_steps(stages_of(seen, smarthost.name), smarthost, blame, fix);
     }
@@ -400,7 +446,7 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.title = fmt::format("Have this network let port {} through, for the smarthost {}",
                                 blame.port, smarthost.name);
     } else {
-        fix.steps.emplace_back("Prove it without sending: `relay check --online`");
+        fix.steps.emplace_back(prove_it);
     }
     return fix;
 }

@@ -19,7 +19,12 @@ namespace diagnose {
 // The access provider's own submission server, where it is known and its port was seen open.
 [[nodiscard]] Fix use_provider(const Observations& seen);
 
-// What to do about a configured smarthost that failed. What the headline says is not said again.
+// Another port of a smarthost that this host does not let out on the configured one: that takes no
+// change of rules. No steps where none was seen to speak, or where another is to blame.
+[[nodiscard]] Fix use_other_port(const Observations& seen, const SmarthostReport& smarthost);
+
+// The rest of what to do about a configured smarthost that failed. What the headline says is not
+// said again.
 [[nodiscard]] Fix fix_smarthost(const Observations& seen, const Report& report,
                                 const SmarthostReport& smarthost);
 

@@ -46,7 +46,21 @@ bool leads_nowhere(const Observations& seen, net::Family family) {
            anything_open(seen, v4 ? net::Family::ipv6 : net::Family::ipv4);
 }
 
-Fix mend_route(net::Family family) {
+// A smarthost that has addresses of this family only; nullptr: each has others, or none fails.
+const SmarthostStages* bound_to(const Observations& seen, net::Family family) {
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        bool bound = false, other = false;
+        for (const PortEvidence& item : seen.ports) {
+            const bool its = item.role == ProbeRole::smarthost && item.operator_name == stages.name;
+            if (!its || !item.attempted()) continue;
+            (item.family == family ? bound : other) = true;
+        }
+        if (!stages.ok && bound && !other) return &stages;
+    }
+    return nullptr;
+}
+
+Fix mend_route(net::Family family, const SmarthostStages* bound) {
     const bool v4 = family == net::Family::ipv4;
     const std::string_view name = name_of(family);
     Fix fix;
@@ -57,6 +71,13 @@ Fix mend_route(net::Family family) {
                                     v4 ? "-4 -c 3 1.1.1.1" : "-6 -c 3 2606:4700:4700::1111"));
     fix.steps.push_back(
         fmt::format("Ask whoever runs that router to have {} work, or to offer none.", name));
+    if (bound != nullptr) {
+        // Going without the family is no way out then.
+        fix.steps.push_back(
+            fmt::format("Or take a smarthost that has {} addresses as well: {} has none.",
+                        name_of(v4 ? net::Family::ipv6 : net::Family::ipv4), bound->host));
+        return fix;
+    }
     if (v4) return fix;
     fix.steps.emplace_back(
         "Until then take the route away: `ip -6 route del default` (the router's next announcement "
@@ -109,8 +130,9 @@ Cause broken_cause(const Observations& seen, const BrokenFamily& broken) {
     return cause;
 }
 
-Fix broken_fix(const BrokenFamily& broken) {
-    return broken.dead ? mend_route(broken.family) : packet_size_fix(broken.family);
+Fix broken_fix(const Observations& seen, const BrokenFamily& broken) {
+    return broken.dead ? mend_route(broken.family, bound_to(seen, broken.family))
+                       : packet_size_fix(broken.family);
 }
 
 }  // namespace diagnose

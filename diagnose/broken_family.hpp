@@ -20,6 +20,6 @@ struct BrokenFamily {
 // "Over IPv6 nothing answers on any port, although this host has a route for it."
 [[nodiscard]] std::string broken_words(const BrokenFamily& broken);
 [[nodiscard]] Cause broken_cause(const Observations& seen, const BrokenFamily& broken);
-[[nodiscard]] Fix broken_fix(const BrokenFamily& broken);
+[[nodiscard]] Fix broken_fix(const Observations& seen, const BrokenFamily& broken);
 
 }  // namespace diagnose

@@ -10,6 +10,7 @@
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/port_families.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/submission_ports.hpp"
 
@@ -185,7 +186,7 @@ Check direct_check(const Observations& seen, const Report& report) {
 
 // "587 over IPv6 only (over IPv4: nothing greets there)"
 std::string open_words(const SubmissionPort& port) {
-    std::string text = fmt::format("{}{}", port.port, port.only_words());
+    std::string text = fmt::format("{}{}", port.port, only_words(port.only));
     if (port.other_trouble.empty()) return text;
     return text + fmt::format(" (over {}: {})", port.only == net::Family::ipv4 ? "IPv6" : "IPv4",
                               port.other_trouble);
@@ -415,6 +416,12 @@ Check local_check(const Observations& seen, const Report& report) {
     return check;
 }
 
+// An id is one check's: "smarthost", "smarthost-2".
+Check numbered(Check check, std::size_t index) {
+    if (index > 0) check.id += fmt::format("-{}", index + 1);
+    return check;
+}
+
 }  // namespace
 
 std::vector<Check> make_checks(const Observations& seen, const Report& report) {
@@ -431,10 +438,11 @@ std::vector<Check> make_checks(const Observations& seen, const Report& report) {
     checks.push_back(local_check(seen, report));
     checks.push_back(path_check(seen, report));
     if (!seen.answers.empty()) checks.push_back(answer_check(seen));
-    for (const SmarthostStages& stages : seen.smarthosts) {
-        checks.push_back(check_of(stages));
+    for (std::size_t i = 0; i < seen.smarthosts.size(); ++i) {
+        const SmarthostStages& stages = seen.smarthosts[i];
+        checks.push_back(numbered(check_of(stages), i));
         const OtherPorts others = other_ports_of(seen, stages.name);
-        if (!others.empty()) checks.push_back(other_ports_check(stages.name, others));
+        if (!others.empty()) checks.push_back(numbered(other_ports_check(stages.name, others), i));
     }
     return checks;
 }

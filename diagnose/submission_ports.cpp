@@ -92,11 +92,6 @@ std::vector<std::uint16_t> ports_asked(const Observations& seen) {
 
 }  // namespace
 
-std::string_view SubmissionPort::only_words() const {
-    if (!only) return "";
-    return *only == net::Family::ipv4 ? " over IPv4 only" : " over IPv6 only";
-}
-
 SubmissionPort look_at_port(const Observations& seen, std::uint16_t number) {
     SubmissionPort port = look_over(seen, number, net::Family::any);
     if (port.useful()) compare_families(seen, port);

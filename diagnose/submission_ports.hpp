@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "diagnose/observations.hpp"
@@ -23,8 +22,6 @@ struct SubmissionPort {
     [[nodiscard]] bool useful() const { return opened && trouble.empty(); }
     // Those that are to be tried first have the least.
     [[nodiscard]] int rank() const { return !spoke ? 2 : only ? 1 : 0; }
-    // " over IPv6 only"; "" when both families do, or one of them does nothing at all.
-    [[nodiscard]] std::string_view only_words() const;
 };
 
 // Of the operators and sending services that were asked. 443 may be asked for as well. Pure.

@@ -111,6 +111,12 @@ _PORTS = [
               Expected("ok-direct", leaves=True, kind=PROVIDER, hop=2, ipv4="submission-blocked",
                        ipv6="ok-direct", checks={"submission": "warn"},
                        evidence=("587 over IPv6 only",)), users=("nobody",)),
+    Situation("465-open-over-ipv6-only",
+              (block("isp", (25, 465, 587), match="meta nfproto ipv4"),
+               block("isp", (25, 587), match="meta nfproto ipv6")),
+              Expected(DROPPED, leaves=False, config="port = 465",
+                       fix="on port 465 over IPv6 only.*a server with an IPv6 address"),
+              users=("nobody",)),
     Situation("submission-reset", (block("isp", (25, 465, 587), "reject with tcp reset"),),
               Expected("submission-blocked", leaves=False, fix="2525")),
     Situation("one-operator-down", (operator_down("google"),), Expected(

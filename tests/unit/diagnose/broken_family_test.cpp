@@ -144,3 +144,20 @@ TEST_CASE("a smarthost is not blamed for a handshake that hangs over IPv6 as all
           v6);
     CHECK_THAT(seen::advice_of(report), Catch::Contains("disable_ipv6"));
 }
+
+TEST_CASE("going without IPv6 is not advised for a smarthost that has nothing else", "[diagnose]") {
+    Observations all = seen::network("genuine", "open");
+    add_ipv6(all, "dropped");
+    seen::add_smarthost(all, smtp::Stage::connect, 0, "", "no connection");
+    all.smarthosts.front().port = 0;
+    PortEvidence own = seen::port(ProbeRole::smarthost, "smtp.example.com", 587, "dropped");
+    all.ports.push_back(seen::over_ipv6(own));
+    const bool both = GENERATE(false, true);
+    CAPTURE(both);
+    if (both) all.ports.push_back(own);
+    const std::string advice = seen::advice_of(conclude(all));
+    CHECK_THAT(advice, Catch::Contains("Mend IPv6"));
+    CHECK((advice.find("ip -6 route del") != std::string::npos) == both);
+    CHECK((advice.find("gai.conf") != std::string::npos) == both);
+    CHECK((advice.find("take a smarthost that has IPv4 addresses") != std::string::npos) != both);
+}

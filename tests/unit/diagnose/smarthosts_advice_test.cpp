@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/diagnose/seen.hpp"
+
+// What is advised where there are several smarthosts, or several ways for one.
+
+using namespace diagnose;
+using seen::advice_of;
+using seen::smarthost_on_587;
+using seen::spoken_port;
+
+namespace {
+
+constexpr const char* second = "smtp.second.example";
+
+std::size_t times(const std::string& text, std::string_view words) {
+    std::size_t count = 0;
+    for (auto at = text.find(words); at != text.npos; at = text.find(words, at + 1)) ++count;
+    return count;
+}
+
+// Two smarthosts whose port 587 is as silent as that of everybody else.
+Observations two_smarthosts() {
+    Observations all = smarthost_on_587("dropped", "open");
+    std::vector<PortEvidence> more;
+    for (PortEvidence& item : all.ports) {
+        if (item.port == 587) item = seen::port(item.role, item.operator_name, 587, "dropped");
+        if (item.role != ProbeRole::smarthost) continue;
+        more.push_back(item);
+        more.back().operator_name = second;
+    }
+    all.ports.insert(all.ports.end(), more.begin(), more.end());
+    all.smarthosts.push_back(all.smarthosts.front());
+    all.smarthosts.back().name = all.smarthosts.back().host = second;
+    all.smarthost_ports.push_back(all.smarthost_ports.front());
+    all.smarthost_signs.resize(2);
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("another port is a way of its own, before the rule of this host", "[diagnose]") {
+    Observations all = smarthost_on_587("dropped", "open");
+    all.smarthost_signs.front().rule = seen::rule_of("tcp dport 587 drop");
+    all.other_ports = {{spoken_port(465)}};
+    const Report report = conclude(all);
+    REQUIRE(report.fixes.size() >= 2);
+    const Fix &port = report.fixes[0], &rule = report.fixes[1];
+    CHECK_THAT(port.title, Catch::Contains("Use another port of the smarthost smtp.example.com"));
+    CHECK_THAT(port.config, Catch::Contains("port = 465"));
+    CHECK_THAT(rule.title, Catch::Contains("Let port 587 out of this host"));
+    CHECK(rule.config.empty());
+    CHECK(times(advice_of(report), "nft delete rule") == 1);
+    CHECK(times(advice_of(report), "Use port 465") == 1);
+}
+
+TEST_CASE("what several smarthosts need is said once", "[diagnose]") {
+    Observations all = two_smarthosts();
+    SECTION("no port is known") {
+        const std::string advice = advice_of(conclude(all));
+        CHECK_THAT(advice, Catch::Contains("Have this network let port 587 through, for the "
+                                           "smarthosts smtp.example.com, smtp.second.example"));
+        CHECK(times(advice, "Have this network") == 1);
+    }
+    SECTION("one rule of this host") {
+        for (LocalSigns& signs : all.smarthost_signs) {
+            signs.rule = seen::rule_of("tcp dport 587 drop");
+        }
+        CHECK(times(advice_of(conclude(all)), "nft delete rule") == 1);
+    }
+    SECTION("each has another port") {
+        all.other_ports = {{spoken_port(465)}, {spoken_port(2525)}};
+        const std::string advice = advice_of(conclude(all));
+        CHECK(times(advice, "port = 465") == 1);
+        CHECK(times(advice, "port = 2525") == 1);
+        CHECK(times(advice, "this network closes it") <= 1);
+        CHECK(times(advice, "Set this in the section") == 1);
+        CHECK(times(advice, "relay check --online") == 1);
+    }
+}
+
+TEST_CASE("each check has an id of its own", "[diagnose]") {
+    Observations all = two_smarthosts();
+    all.other_ports = {{spoken_port(465)}, {spoken_port(465)}};
+    std::set<std::string> ids;
+    const Report report = conclude(all);
+    for (const Check& check : report.checks) ids.insert(check.id);
+    CHECK(ids.size() == report.checks.size());
+    CHECK(ids.count("smarthost") + ids.count("smarthost-2") == 2);
+    CHECK(ids.count("smarthost-ports") + ids.count("smarthost-ports-2") == 2);
+}
+
+TEST_CASE("a port that is open over one family only is offered as that", "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped");
+    all.route_v6 = true;
+    for (std::size_t i = 0, count = all.ports.size(); i < count; ++i) {
+        PortEvidence item = all.ports[i];
+        const bool open = item.port == 443 || item.port == 465;
+        item = seen::port(item.role, item.operator_name, item.port, open ? "open" : "dropped");
+        item.family = net::Family::ipv6;
+        all.ports.push_back(item);
+    }
+    const std::string advice = advice_of(conclude(all));
+    CHECK_THAT(advice, Catch::Contains("smarthost on port 465 over IPv6 only"));
+    CHECK_THAT(advice, Catch::Contains("must be a server with an IPv6 address"));
+}
+
+TEST_CASE("the only port of a smarthost that works over one family is offered as that",
+          "[diagnose]") {
+    Observations all = smarthost_on_587("dropped", "open");
+    all.route_v6 = true;
+    for (const std::uint16_t number : {587, 465}) {
+        const char* result = "dropped";
+        PortEvidence item = seen::port(ProbeRole::smarthost, "smtp.example.com", number, result);
+        item.family = net::Family::ipv6;
+        all.ports.push_back(item);
+    }
+    PortEvidence web = seen::port(ProbeRole::address, "web", 443, "open");
+    web.family = net::Family::ipv6;
+    all.ports.push_back(web);
+    all.other_ports = {{spoken_port(465)}};
+    CHECK_THAT(advice_of(conclude(all)), Catch::Contains("Use port 465 over IPv4 only of smtp"));
+}

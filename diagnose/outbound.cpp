@@ -19,6 +19,7 @@
 #include "diagnose/outbound_choice.hpp"
 #include "diagnose/own_server.hpp"
 #include "diagnose/portal.hpp"
+#include "diagnose/smarthost_blame.hpp"
 #include "diagnose/survey.hpp"
 #include "diagnose/web_proxy.hpp"
 #include "net/resolv_conf.hpp"
@@ -433,6 +434,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     job->over = true;
     fill_unfinished(*job);
     expose_search_page(job->seen);
+    expose_mute_ports(job->seen);
     Report report = conclude(job->seen);
     note_durations(*job, report);
     report.started = started;

@@ -241,6 +241,13 @@ bool told_as_a_step(const Report& report, const std::string& explained) {
     });
 }
 
+bool told_before(const Report& report, const SmarthostReport& smarthost) {
+    const SmarthostReport* const first = report.smarthosts.data();
+    return std::any_of(first, &smarthost, [&](const SmarthostReport& other) {
+        return other.explained == smarthost.explained;
+    });
+}
+
 }  // namespace
 
 std::string_view status_words(CheckStatus status) {
@@ -288,7 +295,8 @@ std::vector<WayOut> ways_out(const Report& report) {
     if (!answers_outbound(report)) return ways;
     ways.push_back(direct_way(report));
     for (const SmarthostReport& smarthost : report.smarthosts) {
-        const bool said = told_as_a_step(report, smarthost.explained);
+        const bool said =
+            told_as_a_step(report, smarthost.explained) || told_before(report, smarthost);
         ways.push_back({"through smarthost " + clean(smarthost.name), status_of(smarthost.code),
                         smarthost_words(smarthost), said ? "" : clean(smarthost.explained)});
     }

@@ -8,6 +8,7 @@
 
 #include "diagnose/broken_family.hpp"
 #include "diagnose/large_packets.hpp"
+#include "diagnose/slow_greetings.hpp"
 
 namespace diagnose {
 namespace {
@@ -180,6 +181,19 @@ bool blame_silence(const Observations& seen, const SmarthostStages& stages, Smar
     return true;
 }
 
+// Servers greet at once or after a while, each as it likes: that all are mute for this long is no
+// chance.
+constexpr base::Duration enough_silence{4000};
+
+bool heard_out(const Observations& seen, const SmarthostStages& stages) {
+    const net::Family family = family_of(seen, stages, stages.port);
+    return std::any_of(seen.ports.begin(), seen.ports.end(), [&](const PortEvidence& item) {
+        const bool its = family == net::Family::any || item.family == family;
+        return its && item.role == ProbeRole::control && item.port == stages.port &&
+               item.greeting && item.greeting->banner.code == 0 && item.talk >= enough_silence;
+    });
+}
+
 // The port opens, and nobody speaks.
 void blame_greeting(const Observations& seen, const SmarthostStages& stages,
                     SmarthostBlame& blame) {
@@ -292,6 +306,17 @@ bool about_certificate(const std::string& problem) {
                                "not valid before", "is not for", "fingerprint"};
     return std::any_of(words.begin(), words.end(),
                        [&](const char* word) { return problem.find(word) != std::string::npos; });
+}
+
+void expose_mute_ports(Observations& seen) {
+    if (slow_from_afar(seen)) return;
+    for (SmarthostStages& stages : seen.smarthosts) {
+        const bool waiting = stages.unfinished && stages.said_nothing && stages.port != 0;
+        if (!waiting || !heard_out(seen, stages)) continue;
+        SmarthostBlame blame;
+        blame.port = stages.port;
+        if (blame_silence(seen, stages, blame)) stages.unfinished = false;
+    }
 }
 
 SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {

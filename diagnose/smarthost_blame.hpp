@@ -35,6 +35,10 @@ struct SmarthostBlame {
 // The same of the smarthost with this name.
 [[nodiscard]] SmarthostBlame blame_for(const Observations& seen, const std::string& smarthost);
 
+// A smarthost that has not greeted yet may be slow. Not where unrelated operators are as mute on
+// the same port: its evidence is made to say so.
+void expose_mute_ports(Observations& seen);
+
 // TLS began and did not come to an end in the time: no words of the server's say why.
 [[nodiscard]] bool handshake_hung(const SmarthostStages& stages);
 

@@ -23,6 +23,7 @@
 #include "relay/diagnose_domain.hpp"
 #include "relay/diagnose_inbound.hpp"
 #include "relay/diagnose_run.hpp"
+#include "relay/named_config.hpp"
 #include "relay/output.hpp"
 #include "relay/write_fix.hpp"
 
@@ -37,26 +38,11 @@ struct DiagnoseFlags {
     InboundFlags inbound;
 };
 
-// For a shell to take as one word.
-std::string quoted(const std::string& word) {
-    const bool plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 ||
-               std::string_view{"@%+=:,./-_"}.find(static_cast<char>(c)) != std::string_view::npos;
-    });
-    if (plain) return word;
-    std::string text = "'";
-    for (const char c : word) {
-        if (c == '\'') text += "'\\'";
-        text += c;
-    }
-    return text + "'";
-}
-
 // The command line that repeats this run, for the report to name.
 std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
     std::string text = "relay diagnose";
     const auto add = [&text](std::string_view option, const std::string& value) {
-        if (!value.empty()) text += fmt::format(" {} {}", option, quoted(value));
+        if (!value.empty()) text += fmt::format(" {} {}", option, shell_quoted(value));
     };
     const InboundFlags& inbound = flags.inbound;
     add("--config", context.config_file);
@@ -65,7 +51,7 @@ std::string retest_command(const Context& context, const DiagnoseFlags& flags) {
     add("--domain", flags.domain);
     add("--selector", flags.selector);
     if (inbound.asked()) text += " --inbound";
-    if (!inbound.domain.empty()) text += " " + quoted(inbound.domain);
+    if (!inbound.domain.empty()) text += " " + shell_quoted(inbound.domain);
     // Its URL may hold a secret, and reports are handed on.
     if (!inbound.vantage.empty()) text += " --vantage URL";
     add("--vantage-token-file", inbound.token_file);
@@ -204,8 +190,9 @@ ExitStatus diagnose_command(const Context& context, const DiagnoseFlags& flags) 
     if (!found.settings) static_cast<void>(config::system_hostname());
     const base::Result<Diagnosis> diagnosis = choose(flags, found, time_left(*timeout, began));
     if (!diagnosis) return fail(diagnosis.error().message, ExitStatus::usage);
-    const base::Result<diagnose::Report> report = run_diagnosis(*diagnosis, live, context.color);
+    base::Result<diagnose::Report> report = run_diagnosis(*diagnosis, live, context.color);
     if (!report) return fail(report.error().message);
+    name_config(*report, context.config_file);
     const ExitStatus status = show(context, flags, *report);
     if (!flags.write) return status;
     const std::filesystem::path file =

@@ -411,3 +411,41 @@ TEST_CASE("a port that is mute for everybody is not the smarthost's fault", "[di
     const SmarthostBlame blame = blame_for(all, std::size_t{0});
     CHECK(blame.who == (others_greet ? Blame::unknown : Blame::path));
 }
+
+TEST_CASE("a smarthost that is as mute as all others is not waited for", "[diagnose]") {
+    struct Case {
+        std::string name;
+        int seconds, banner;
+        VerdictCode code;
+    };
+    const Case c = GENERATE(values<Case>({
+        {"all are mute", 8, 0, VerdictCode::smarthost_unreachable},
+        {"the others greet", 8, 220, VerdictCode::inconclusive},
+        {"they were not heard out", 2, 0, VerdictCode::inconclusive},
+    }));
+    CAPTURE(c.name);
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::greeting, 0, "", "it said nothing");
+    SmarthostStages& stages = all.smarthosts.front();
+    stages.unfinished = stages.said_nothing = true;
+    stages.tls.clear();
+    for (PortEvidence& item : all.ports) {
+        if (item.port != 587) continue;
+        item.greeting.emplace();
+        item.greeting->banner.code = c.banner;
+        item.talk = std::chrono::seconds{c.seconds};
+    }
+    all.other_ports = {{seen::spoken_port(465)}};
+    expose_mute_ports(all);
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == c.code);
+    const std::string advice = seen::advice_of(report);
+    const bool settled = c.code == VerdictCode::smarthost_unreachable;
+    CHECK((advice.find("--timeout 60s") == std::string::npos) == settled);
+    // The port that works comes first.
+    CHECK(advice.find("Use port 465") < advice.find("--timeout 60s"));
+    if (!settled) return;
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("says nothing either"));
+    CHECK(report.cause.kind != CauseKind::remote);
+}

@@ -2,6 +2,7 @@
 #include <set>
 #include <string>
 
+#include "diagnose/report_words.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/diagnose/seen.hpp"
 
@@ -79,6 +80,12 @@ TEST_CASE("what several smarthosts need is said once", "[diagnose]") {
         CHECK(times(advice, "this network closes it") <= 1);
         CHECK(times(advice, "Set this in the section") == 1);
         CHECK(times(advice, "relay check --online") == 1);
+    }
+    SECTION("one explanation") {
+        for (SmarthostStages& stages : all.smarthosts) stages.unfinished = true;
+        const std::vector<WayOut> ways = ways_out(conclude(all));
+        REQUIRE(ways.size() == 3);
+        CHECK(ways[2].explained.empty());
     }
 }
 

@@ -273,7 +273,8 @@ std::string ports_with_providers(const Observations& seen) {
     constexpr std::size_t most_names = 6;
     std::vector<std::string> texts;
     for (const std::uint16_t port : useful_ports(seen)) {
-        const std::string text = fmt::format("{}{}", port, only_words(look_at_port(seen, port).only));
+        const std::string text =
+            fmt::format("{}{}", port, only_words(look_at_port(seen, port).only));
         std::vector<std::string_view> names = providers_on_port(port);
         if (names.size() > most_names) names.resize(most_names);
         texts.push_back(names.empty() ? text

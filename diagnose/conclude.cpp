@@ -38,7 +38,7 @@ bool host_wide(VerdictCode code) {
 
 VerdictCode headline_code(const Observations& seen, const Report& report) {
     const VerdictCode direct = report.direct.code;
-    if (report.mail_leaves || report.smarthosts.empty()) return direct;
+    if (report.mail_leaves || report.smarthosts.empty() || seen.about_direct) return direct;
     // What was reached without public names, or without the network, fails for reasons of its own.
     const bool reached = was_reached(seen.smarthosts.front()) && !one_address_for_all(seen);
     if (host_wide(direct) && !reached) return direct;

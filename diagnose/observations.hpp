@@ -45,7 +45,7 @@ struct RuleForUser {
 struct Observations {
     Observations() = default;
     ProbeOptions probe;
-    bool direct_path = false;
+    bool direct_path = false, about_direct = false;  // as in OutboundAsk
     std::string hostname;
     std::vector<PortEvidence> ports;
     std::vector<PathTrace> paths;

@@ -412,6 +412,7 @@ asio::awaitable<Report> diagnose_outbound(asio::any_io_executor executor, net::R
     const auto job = std::make_shared<Job>(executor, resolver, std::move(ask));
     job->seen.probe = job->ask.probe;
     job->seen.direct_path = job->ask.direct_path;
+    job->seen.about_direct = job->ask.about_direct;
     job->seen.hostname = job->ask.hostname;
     job->seen.smarthosts.resize(job->ask.smarthosts.size());
     job->seen.smarthost_signs.resize(job->ask.smarthosts.size());

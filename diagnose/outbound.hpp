@@ -39,9 +39,10 @@ struct OutboundAsk {
     OutboundAsk() = default;
     ProbeOptions probe;
     std::vector<SmarthostAsk> smarthosts;
-    std::string hostname;      // for EHLO
-    bool direct_path = false;  // delivery.path lets mail go directly
-    bool quick = false;        // no look at the path where all the operators answer
+    std::string hostname;       // for EHLO
+    bool direct_path = false;   // delivery.path lets mail go directly
+    bool about_direct = false;  // the headline is that of port 25, whatever the smarthosts do
+    bool quick = false;         // no look at the path where all the operators answer
     base::Duration timeout = std::chrono::seconds{15};
     Progress progress;
 };

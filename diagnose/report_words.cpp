@@ -275,10 +275,15 @@ std::string verdict_words(const Report& report) {
                                    confidence_name(report.verdict.confidence));
     if (!report.recipient.empty()) {
         const bool known = report.verdict.code != VerdictCode::inconclusive;
+        const std::string through =
+            goes_by_smarthost(report)
+                ? "not directly, but through the smarthost " + working_smarthost(report)->name
+                : "";
         return text + fmt::format(" Mail to {}: {}.", clean(report.recipient),
-                                  report.good ? "yes, directly"
-                                  : known     ? "no"
-                                              : "not known");
+                                  report.good        ? "yes, directly"
+                                  : !through.empty() ? clean(through)
+                                  : known            ? "no"
+                                                     : "not known");
     }
     if (!answers_outbound(report)) return text;
     if (!report.mail_leaves) {
@@ -288,6 +293,19 @@ std::string verdict_words(const Report& report) {
     }
     const std::string via = report.via == "direct" ? "directly" : "through " + clean(report.via);
     return text + fmt::format(" Mail leaves this host: yes, {}.", via);
+}
+
+const SmarthostReport* working_smarthost(const Report& report) {
+    for (const SmarthostReport& smarthost : report.smarthosts) {
+        if (smarthost.code == VerdictCode::ok_smarthost) return &smarthost;
+    }
+    return nullptr;
+}
+
+bool goes_by_smarthost(const Report& report) {
+    const VerdictCode code = report.verdict.code;
+    const bool own = code == VerdictCode::recipient_mx || code == VerdictCode::inconclusive;
+    return !report.recipient.empty() && !report.good && !own && working_smarthost(report);
 }
 
 std::vector<WayOut> ways_out(const Report& report) {

@@ -26,6 +26,11 @@ struct WayOut {
     std::string explained;  // "" when there is nothing to explain
 };
 [[nodiscard]] std::vector<WayOut> ways_out(const Report& report);
+// nullptr: none does, or none was tested.
+[[nodiscard]] const SmarthostReport* working_smarthost(const Report& report);
+// Mail to the recipient that --to asked about does not leave directly, for a reason that does not
+// keep a smarthost from taking it there, and one works.
+[[nodiscard]] bool goes_by_smarthost(const Report& report);
 // "yes", "no", "not known"
 [[nodiscard]] std::string_view way_words(CheckStatus status);
 

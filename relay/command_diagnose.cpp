@@ -76,18 +76,33 @@ base::Result<base::Duration> read_timeout(const std::string& text) {
 // named, or that has faults, is not; then the reason is told and ok is false.
 struct Found {
     bool ok = true;
+    bool secrets = false;  // those of the smarthosts were read, where they are needed
     std::optional<config::Settings> settings;
 };
+
+// Whether mail leaves directly can be told without them.
+void add_secrets(Found& found) {
+    config::LoadResult all = config::load_file(found.settings->file);
+    found.secrets = all.ok();
+    if (found.secrets) {
+        found.settings = std::move(all.settings);
+    } else {
+        fail("no smarthost is tested: " + all.problems.front().text());
+    }
+}
 
 Found find_settings(const Context& context, const DiagnoseFlags& flags) {
     const bool named = !context.config_file.empty() || !config::environment("RELAY_CONFIG").empty();
     if (!named && !config::find_file("")) return {};
     Found found;
     // Only the smarthosts are signed in to; for the rest of it nobody needs their secrets.
-    const bool signs_in = flags.to.empty() && flags.domain.empty() && !flags.inbound.asked();
-    found.settings = signs_in ? load_settings(context)
+    const bool outbound = flags.to.empty() && flags.domain.empty() && !flags.inbound.asked();
+    found.settings = outbound ? load_settings(context)
                               : load_sections(context, {"server", "smarthost", "probe"});
     found.ok = found.settings.has_value();
+    found.secrets = outbound;
+    const bool smarthosts = found.ok && !found.settings->delivery.smarthosts.empty();
+    if (!flags.to.empty() && smarthosts) add_secrets(found);
     return found;
 }
 
@@ -109,7 +124,7 @@ Diagnosis outbound_diagnosis(const Found& found, const std::string& sender,
 base::Result<Diagnosis> choose(const DiagnoseFlags& flags, const Found& found,
                                base::Duration timeout) {
     if (!flags.to.empty())
-        return recipient_diagnosis(flags.to, flags.from, found.settings, timeout);
+        return recipient_diagnosis(flags.to, flags.from, found.settings, found.secrets, timeout);
     if (!flags.domain.empty()) {
         return domain_diagnosis(flags.domain, flags.selector, found.settings, timeout);
     }

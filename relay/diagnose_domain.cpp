@@ -96,7 +96,7 @@ base::Result<Diagnosis> domain_diagnosis(const std::string& domain, const std::s
 
 base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const std::string& sender,
                                             const std::optional<config::Settings>& settings,
-                                            base::Duration timeout) {
+                                            bool secrets, base::Duration timeout) {
     if (!is_plain_address(address)) {
         const std::string domain = address.substr(std::min(address.rfind('@'), address.size()));
         return base::error(
@@ -117,11 +117,12 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const st
     }
     if (!settings || settings->probe.enabled) {
         ask.beside = settings ? outbound_ask(*settings) : outbound_ask();
-        for (const diagnose::SmarthostAsk& smarthost : ask.beside->smarthosts) {
+        for (diagnose::SmarthostAsk& smarthost : ask.beside->smarthosts) {
             ask.smarthosts.push_back(smarthost.name);
+            if (!sender.empty()) smarthost.sender = sender;
         }
-        ask.beside->smarthosts.clear();
-        ask.beside->direct_path = true;
+        if (!secrets) ask.beside->smarthosts.clear();
+        ask.beside->direct_path = ask.beside->about_direct = true;
         ask.beside->quick = true;
         ask.beside->timeout = timeout;
     }

@@ -22,9 +22,9 @@ namespace relay {
 [[nodiscard]] bool is_plain_address(const std::string& text);
 
 // `relay diagnose --to ADDRESS`: direct delivery to this recipient, from the sender ("": the null
-// sender). An error is one of usage.
+// sender), and the smarthosts, unless their secrets could not be had. An error is one of usage.
 [[nodiscard]] base::Result<Diagnosis> recipient_diagnosis(
     const std::string& address, const std::string& sender,
-    const std::optional<config::Settings>& settings, base::Duration timeout);
+    const std::optional<config::Settings>& settings, bool secrets, base::Duration timeout);
 
 }  // namespace relay

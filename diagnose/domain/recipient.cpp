@@ -273,6 +273,7 @@ void add_advice(const std::vector<RecipientAttempt>& attempts, Report& report) {
 
 asio::awaitable<void> beside_task(std::shared_ptr<RecipientRun> run) {
     OutboundAsk ask = *run->ask.beside;
+    ask.progress = run->ask.progress;
     Report here = co_await diagnose_outbound(run->executor, run->resolver, std::move(ask));
     if (!run->over) run->here = std::move(here);
 }
@@ -346,7 +347,9 @@ Report conclude_recipient(const RecipientRun& run) {
     }
     report.good = report.verdict.code == VerdictCode::ok_direct;
     judge_families(run.attempts, report);
-    find_recipient_cause(run.here ? &*run.here : nullptr, run.attempts, report);
+    const Report* const here = run.here ? &*run.here : nullptr;
+    find_recipient_cause(here, run.attempts, report);
+    take_smarthosts(here, report);
     offer_smarthosts(run.ask.smarthosts, report);
     report.mail_leaves = report.good;
     report.via = report.good ? "direct" : "";

@@ -25,10 +25,10 @@ struct RecipientAsk {
     bool ipv4 = true, ipv6 = true;
     base::Duration timeout = std::chrono::seconds{15};
     Progress progress;
-    // This host's own way out, looked at meanwhile, so that nobody else is blamed for its faults;
-    // none: not looked at.
+    // This host's own way out, looked at meanwhile, so that nobody else is blamed for its faults,
+    // and its smarthosts, which are another way to the recipient; none: not looked at.
     std::optional<OutboundAsk> beside;
-    std::vector<std::string> smarthosts;  // that are configured: mail goes through them
+    std::vector<std::string> smarthosts;  // that are configured, tested or not
 };
 
 // What one address of one mail server came to.
@@ -59,7 +59,12 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
 void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,
                           Report& report);
 
-// Who has smarthosts needs no block for a new one: those are named in its place. Pure.
+// The smarthosts that were tested meanwhile, and their checks. Pure.
+void take_smarthosts(const Report* here, Report& report);
+
+// Mail that does not leave directly goes through a configured smarthost: one that works is named
+// first. Where none was tested they are named in the place of a block for a new one. Pure; the
+// cause is known by then.
 void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,

@@ -6,6 +6,7 @@
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/report_words.hpp"
 
 namespace diagnose {
 namespace {
@@ -335,7 +336,29 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
     }
 }
 
+void take_smarthosts(const Report* here, Report& report) {
+    if (here == nullptr) return;
+    report.smarthosts = here->smarthosts;
+    for (const Check& check : here->checks) {
+        const auto same = [&](const Check& known) { return known.id == check.id; };
+        const bool known = std::any_of(report.checks.begin(), report.checks.end(), same);
+        if (check.id.starts_with("smarthost") && !known) report.checks.push_back(check);
+    }
+}
+
 void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report) {
+    const SmarthostReport* const works = working_smarthost(report);
+    if (works != nullptr) {
+        if (!goes_by_smarthost(report)) return;
+        report.fixes.insert(
+            report.fixes.begin(),
+            {fmt::format("Leave it to the configured smarthost {}", works->name),
+             {"It works, as was tested a moment ago: mail to this recipient goes through it as "
+              "well, and port 25 is not needed for that."},
+             ""});
+        return;
+    }
+    if (!report.smarthosts.empty()) return;  // what to do about them is among the fixes
     const auto block = std::find_if(report.fixes.begin(), report.fixes.end(),
                                     [](const Fix& fix) { return !fix.config.empty(); });
     if (smarthosts.empty() || block == report.fixes.end()) return;

@@ -70,6 +70,23 @@ class DiagnoseTest(SystemCase):
         self.assertNotIn("\x1b", done.stdout + done.stderr)  # a pipe is no terminal
         self.assertEqual([], server.messages)
 
+    def test_mail_to_one_recipient_has_the_smarthost_tested_as_well(self):
+        server = self.fake()
+        probe = {"enabled": True, "targets": [f"127.0.0.1:{server.port}"]}
+        relay = self.relay(self.smarthost(server, name="main"), start=False, probe=probe)
+        words = ("diagnose", "--to", "ada@[127.0.0.1]", "--timeout", "5s", "--json")
+        report = json.loads(relay.command(*words, check=False).stdout)
+        self.assertEqual("ok-smarthost", report["smarthosts"][0]["code"])
+        self.assertIn("smarthost", [check["id"] for check in report["checks"]])
+        self.assertEqual(1, server.sign_ins)
+        # Without its password the rest is told all the same.
+        relay = self.relay(self.smarthost(server, name="main", password=None,
+                                          password_file="/nonexistent"), start=False, probe=probe)
+        done = relay.command(*words, check=False)
+        self.assertEqual([], json.loads(done.stdout)["smarthosts"])
+        self.assertIn("no smarthost is tested", done.stderr)
+        self.assertEqual(1, server.sign_ins)
+
     def test_the_page_is_written_and_is_alone_on_standard_output(self):
         relay = self.configured(self.fake())
         page = self.scratch.path / "report.html"

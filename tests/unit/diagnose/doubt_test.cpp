@@ -1,5 +1,6 @@
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/inbound/facts.hpp"
+#include "diagnose/report_words.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/diagnose/seen.hpp"
@@ -448,4 +449,37 @@ TEST_CASE("a smarthost that is as mute as all others is not waited for", "[diagn
     CHECK(report.verdict.confidence == Confidence::likely);
     CHECK_THAT(report.verdict.summary, Catch::Contains("says nothing either"));
     CHECK(report.cause.kind != CauseKind::remote);
+}
+
+TEST_CASE("with --to a smarthost that works is named first", "[diagnose]") {
+    Observations all = seen::network("dropped", "open");
+    const bool works = GENERATE(true, false);
+    CAPTURE(works);
+    if (works) {
+        seen::add_smarthost(all, smtp::Stage::rcpt, 250, "OK");
+    } else {
+        seen::add_smarthost(all, smtp::Stage::auth, 535, "no");
+    }
+    all.direct_path = all.about_direct = true;
+    const Report here = conclude(all);
+    CHECK(here.verdict.code == VerdictCode::outbound_25_dropped);
+    RecipientAttempt silent;
+    silent.host = "mx.d.example";
+    silent.connect = ConnectResult::dropped;
+    silent.stage = "connect";
+    silent.evidence.address = "198.51.100.7";
+    Report report;
+    report.recipient = "a@d.example";
+    report.verdict = judge_attempts({silent}, report.recipient);
+    find_recipient_cause(&here, {silent}, report);
+    take_smarthosts(&here, report);
+    offer_smarthosts({"smtp.example.com"}, report);
+    CHECK(report.verdict.code == VerdictCode::outbound_25_dropped);
+    CHECK(report.smarthosts.size() == 1);
+    CHECK(seen::status_of(report, "smarthost") == (works ? CheckStatus::ok : CheckStatus::fail));
+    REQUIRE_FALSE(report.fixes.empty());
+    CHECK((report.fixes.front().title == "Leave it to the configured smarthost smtp.example.com") ==
+          works);
+    CHECK_THAT(verdict_words(report),
+               Catch::Contains(works ? "not directly, but through the smarthost" : ": no."));
 }

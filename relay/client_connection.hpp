@@ -84,11 +84,14 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
     void begin_content(const smtp::Envelope& envelope);
     [[nodiscard]] smtp::Reply mail_reply(std::uint64_t declared_size);
     [[nodiscard]] smtp::Reply rcpt_reply(const smtp::Recipient& recipient);
+    void log_refusal(std::string_view why);
     // Logs and counts it.
     [[nodiscard]] smtp::Reply refuse_mail(spool::Problem problem, std::string_view why);
-    // The refusal, if the disk or the spool is too full for so much more, or memory for this mail.
+    // The refusal, if the disk or the spool is too full for so much more.
     [[nodiscard]] std::optional<smtp::Reply> lack_of_room(std::uint64_t size);
-    [[nodiscard]] std::optional<smtp::Reply> lack_of_memory();
+    // The mail under way of all connections holds too much for this one to grow.
+    [[nodiscard]] bool lacks_memory() const;
+    [[nodiscard]] std::string memory_words() const;
     [[nodiscard]] bool stores_on();
     void forget_content();
     [[nodiscard]] spool::NewMessage new_message(const smtp::Envelope& envelope);

@@ -55,18 +55,22 @@ smtp::Reply ClientConnection::mail_reply(std::uint64_t declared_size) {
 
 smtp::Reply ClientConnection::rcpt_reply(const smtp::Recipient& recipient) {
     memory_.set(envelope_size_ + size_of(recipient));
-    if (std::optional<smtp::Reply> refusal = lack_of_memory()) {
+    if (lacks_memory()) {
         memory_.set(envelope_size_);
-        return *std::move(refusal);
+        log_refusal(memory_words());  // one recipient's: the message may come for those before it
+        return reply_for(spool::Problem::full);
     }
     envelope_size_ = memory_.bytes();
     return {250, "2.1.5", "Recipient ok"};
 }
 
+void ClientConnection::log_refusal(std::string_view why) {
+    if (!may_log_refusal()) return;
+    base::log_error("mail is refused", {{"client", caller_.address}, {"problem", why}});
+}
+
 smtp::Reply ClientConnection::refuse_mail(spool::Problem problem, std::string_view why) {
-    if (may_log_refusal()) {
-        base::log_error("mail is refused", {{"client", caller_.address}, {"problem", why}});
-    }
+    log_refusal(why);
     ++services_->counters->messages_refused;
     return reply_for(problem);
 }
@@ -77,19 +81,21 @@ std::optional<smtp::Reply> ClientConnection::lack_of_room(std::uint64_t size) {
     return refuse_mail(room.error().problem, room.error().message);
 }
 
-std::optional<smtp::Reply> ClientConnection::lack_of_memory() {
-    if (!services_->incoming_memory->full() || memory_.bytes() <= small_mail) return std::nullopt;
-    return refuse_mail(spool::Problem::full,
-                       "the mail that clients are sending at this moment holds " +
-                           base::human_size(services_->incoming_memory->held()) +
-                           " of memory: only small mail is taken until some of it has come");
+bool ClientConnection::lacks_memory() const {
+    return services_->incoming_memory->full() && memory_.bytes() > small_mail;
+}
+
+std::string ClientConnection::memory_words() const {
+    return "the mail that clients are sending at this moment holds " +
+           base::human_size(services_->incoming_memory->held()) +
+           " of memory: only small mail is taken until some of it has come";
 }
 
 // The size may not have been declared, and others' mail may have taken the room since MAIL.
 bool ClientConnection::stores_on() {
     const std::uint64_t size = content_->body->size();
     memory_.set(envelope_size_ + std::min(size, content_in_memory));
-    content_->refusal = lack_of_memory();
+    if (lacks_memory()) content_->refusal = refuse_mail(spool::Problem::full, memory_words());
     if (!content_->refusal && size - content_->size_when_asked >= room_step) {
         content_->size_when_asked = size;
         content_->refusal = lack_of_room(0);

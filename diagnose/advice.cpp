@@ -38,9 +38,9 @@ void add_redirect_steps(const Observations& seen, Fix& fix) {
 }
 
 // Of each family its rule, which may be one for both.
-std::vector<const LocalSigns*> signs_with_rules(const Observations& seen) {
+std::vector<const LocalSigns*> signs_with_rules(const Observations& seen, net::Family family) {
     std::vector<const LocalSigns*> found;
-    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+    for (const LocalSigns* signs : signs_over(seen, family)) {
         const bool known = !found.empty() && signs->rule &&
                            rule_text(*found.front()->rule) == rule_text(*signs->rule);
         if (signs->rule && !known) found.push_back(signs);
@@ -48,16 +48,16 @@ std::vector<const LocalSigns*> signs_with_rules(const Observations& seen) {
     return found;
 }
 
-Fix open_here(const Observations& seen) {
+Fix open_here(const Observations& seen, net::Family family) {
     Fix fix;
     fix.title = fmt::format("Let port 25 out of {}", here_words(seen));
-    const std::vector<const LocalSigns*> rules = signs_with_rules(seen);
+    const std::vector<const LocalSigns*> rules = signs_with_rules(seen, family);
     for (const LocalSigns* signs : rules) add_local_steps(seen, *signs, &*signs->rule, 25, fix);
-    const bool redirected = redirected_here(seen);
+    const bool redirected = redirected_here(seen, family);
     if (redirected && rules.empty()) {
         add_redirect_steps(seen, fix);
     } else if (rules.empty()) {
-        add_local_steps(seen, *signs_over(seen, net::Family::any).front(), nullptr, 25, fix);
+        add_local_steps(seen, seen.local, nullptr, 25, fix);
     }
     if (redirected) {
         fix.steps.emplace_back(
@@ -111,12 +111,14 @@ Fix reputation_fix(const Observations& seen) {
         "A listing in Spamhaus PBL is no accusation: it says that the range must not "
         "send itself; a smarthost is the cure.";
     if (listed) fix.steps.push_back(pbl);
-    fix.steps.push_back(
-        "Set a PTR name for the address, and have it resolve back to it; only the "
-        "address's owner can" +
-        (seen.host.cloud != nullptr && !seen.host.cloud->rdns.empty()
-             ? " (" + seen.host.cloud->rdns + ")."
-             : "."));
+    if (seen.host.ptr.empty()) {
+        fix.steps.push_back(
+            "Set a PTR name for the address, and have it resolve back to it; only the address's "
+            "owner can" +
+            (seen.host.cloud != nullptr && !seen.host.cloud->rdns.empty()
+                 ? " (" + seen.host.cloud->rdns + ")."
+                 : "."));
+    }
     fix.steps.emplace_back(
         "See whether the address is listed: `relay diagnose --domain YOUR-DOMAIN`");
     if (!listed) fix.steps.push_back(pbl);
@@ -244,18 +246,36 @@ Fix useless_ports_fix(const Observations& seen) {
     return fix;
 }
 
-// What is left to do over the other family when this host's own rule is gone.
-Fix lift_elsewhere(const Observations& seen, const ClosedElsewhere& closed) {
-    Fix fix;
-    if (closed.code == VerdictCode::reputation) {
-        fix = reputation_fix(seen);
-    } else if (closed.code == VerdictCode::outbound_25_intercepted) {
-        fix = intercepted_fix(seen);
-    } else {
-        fix = lift_block(seen, cause_over(seen, closed));
+// What ends this way of closing port 25; without steps where nothing does.
+Fix lift(const Observations& seen, VerdictCode code, net::Family family, const Cause& cause) {
+    if (code == VerdictCode::local_firewall) return open_here(seen, family);
+    if (code == VerdictCode::reputation) return reputation_fix(seen);
+    if (code == VerdictCode::outbound_25_intercepted) return intercepted_fix(seen);
+    return never_lifted(seen, cause) ? Fix{} : lift_block(seen, cause);
+}
+
+// The other family's, where it is closed in another way.
+Fix lift_second(const Observations& seen, const TwoWays& both) {
+    const Cause cause = cause_over(seen, both.second, both.second_code);
+    return lift(seen, both.second_code, both.second, cause);
+}
+
+// What has to be done over both families is said once.
+void add_second(std::vector<Fix>& fixes, Fix fix) {
+    for (Fix& known : fixes) {
+        std::vector<std::string> left;
+        for (const std::string& step : fix.steps) {
+            if (std::find(known.steps.begin(), known.steps.end(), step) == known.steps.end()) {
+                left.push_back(step);
+            }
+        }
+        if (left.empty() && !fix.steps.empty()) {
+            known.title += "; and: " + fix.title;
+            return;
+        }
+        fix.steps = std::move(left);
     }
-    if (!fix.title.empty()) fix.title += over_family(closed.family);
-    return fix;
+    add(fixes, std::move(fix));
 }
 
 // One rule may stop a smarthost's port as well: then the fix for that one, which comes later, has
@@ -271,26 +291,12 @@ void merge_with_smarthosts(std::vector<Fix>& fixes, const Fix& own) {
     }
 }
 
-// Over one family only, where the other is stopped elsewhere.
-Fix open_here(const Observations& seen, const std::optional<ClosedElsewhere>& elsewhere) {
-    Fix fix = open_here(seen);
-    if (elsewhere) fix.title += over_family(elsewhere->here);
-    return fix;
-}
-
 // The one that is closed while the other is open.
 void advise_on_family(const Observations& seen, const Report& report, const Cause& cause,
                       net::Family shut, std::vector<Fix>& fixes) {
     const std::size_t first = fixes.size();
     const VerdictCode code = closed_code(report.direct);
-    if (code == VerdictCode::local_firewall) add(fixes, open_here(seen));
-    if (code == VerdictCode::reputation) {
-        add(fixes, reputation_fix(seen));
-    } else if (code == VerdictCode::outbound_25_intercepted) {
-        add(fixes, intercepted_fix(seen));
-    } else {
-        add(fixes, lift_block(seen, cause));
-    }
+    add(fixes, lift(seen, code, shut, cause));
     add_family_words(shut, fixes, first);
 }
 
@@ -308,18 +314,23 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
         return fixes;
     }
     if (direct == VerdictCode::smtp_hopeless && !works) add(fixes, hopeless_fix());
-    const std::optional<ClosedElsewhere> elsewhere = stopped_elsewhere(report.direct);
+    const std::optional<TwoWays> both = two_ways(report.direct);
+    const net::Family family = both ? both->first : net::Family::any;
+    const auto about = [&](Fix fix, net::Family its) {
+        if (both && !fix.title.empty()) fix.title += over_family(its);
+        return fix;
+    };
     const bool here = direct == VerdictCode::local_firewall;
+    const Fix opened = here ? about(open_here(seen, family), family) : Fix{};
     // First what the verdict is about, and what needs no other's leave.
     const bool about_25 = report.verdict.code == direct;
     const SmarthostFixes theirs = fix_smarthosts(seen, report, [](std::size_t) { return true; });
     for (const Fix& fix : theirs.ports) add(fixes, fix);
-    if (here && about_25) add(fixes, open_here(seen, elsewhere));
+    if (about_25) add(fixes, opened);
     const auto first_of_smarthosts = static_cast<std::ptrdiff_t>(fixes.size());
     for (const Fix& fix : theirs.rest) add(fixes, fix);
-    if (here && !about_25) add(fixes, open_here(seen, elsewhere));
-    if (here) merge_with_smarthosts(fixes, open_here(seen, elsewhere));
-    if (direct == VerdictCode::outbound_25_intercepted) add(fixes, intercepted_fix(seen));
+    if (!about_25) add(fixes, opened);
+    if (here) merge_with_smarthosts(fixes, opened);
     const bool blocked = direct != VerdictCode::ok_direct;
     const bool unclear = direct == VerdictCode::inconclusive;
     const bool sized = large_packets_lost(seen);
@@ -339,15 +350,20 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
         if (report.smarthosts.empty()) add(fixes, use_provider(seen));
         add(fixes, useless_ports_fix(seen));
     }
-    if (direct == VerdictCode::reputation) add(fixes, reputation_fix(seen));
+    if (direct == VerdictCode::outbound_25_intercepted) {
+        add(fixes, about(intercepted_fix(seen), family));
+    }
+    if (direct == VerdictCode::reputation) add(fixes, about(reputation_fix(seen), family));
     // Of a smarthost's own fault the cause says nothing about port 25.
     Report port_25 = report;
     port_25.smarthosts.clear();
     port_25.verdict.code = direct;
     const Cause cause = find_cause(seen, port_25);
-    const bool may_be_lifted = direct != VerdictCode::reputation && !never_lifted(seen, cause);
-    if (blocked && may_be_lifted && !unclear) add(fixes, lift_block(seen, cause));
-    if (elsewhere) add(fixes, lift_elsewhere(seen, *elsewhere));
+    const bool own_forwarding = own_greeting_heard(seen);  // intercepted_fix() has what lifts it
+    const bool may_be_lifted =
+        direct != VerdictCode::reputation && !own_forwarding && !never_lifted(seen, cause);
+    if (blocked && may_be_lifted && !unclear) add(fixes, about(lift_block(seen, cause), family));
+    if (both) add_second(fixes, about(lift_second(seen, *both), both->second));
     if (blocked && !unclear) add(fixes, not_helpful(seen, cause));
     if (shut) advise_on_family(seen, report, cause, *shut, fixes);
     return fixes;
@@ -358,13 +374,20 @@ std::vector<Fix>::iterator first_useless(std::vector<Fix>& fixes) {
                         [](const Fix& fix) { return fix.title == no_help_title; });
 }
 
+// A dead family may be the only one that would let mail out.
+std::vector<Fix>::iterator place_of(const BrokenFamily& broken, const Report& report,
+                                    std::vector<Fix>& fixes) {
+    const bool only_hope = broken.dead && report.direct.code == VerdictCode::smtp_hopeless;
+    return only_hope ? fixes.begin() : first_useless(fixes);
+}
+
 }  // namespace
 
 std::vector<Fix> advise(const Observations& seen, const Report& report) {
     std::vector<Fix> fixes = advise_on_mail(seen, report);
     if (report.direct.code != VerdictCode::no_network) {
         const std::optional<BrokenFamily> broken = broken_family(seen);
-        if (broken) fixes.insert(first_useless(fixes), broken_fix(seen, *broken));
+        if (broken) fixes.insert(place_of(*broken, report, fixes), broken_fix(seen, *broken));
         Fix servers = name_servers_fix(seen.each_name_server, seen.name_servers_rotate);
         if (!servers.steps.empty()) fixes.insert(first_useless(fixes), std::move(servers));
     }

@@ -47,22 +47,35 @@ Fix lift_by_isp(const IspPolicy* isp) {
     return fix;
 }
 
+// Where it happens, as the end of a sentence.
+std::string at_hop_words(const Cause& cause) {
+    if (cause.hop_address.empty()) return "";
+    switch (cause.at_hop) {
+        case AtHop::rejects:
+            return fmt::format("; {} rejects it", cause.hop_address);
+        case AtHop::answers:
+            return fmt::format("; what answers is at {} or the next hop", cause.hop_address);
+        case AtHop::ends:
+            break;
+    }
+    return fmt::format("; packets get to {} and end there or just after", cause.hop_address);
+}
+
 // Whom to ask when nothing says whose filter it is: both who may have it.
 Fix ask_both(const Observations& seen, const Cause& cause) {
+    const bool answers = cause.at_hop == AtHop::answers;
     Fix fix;
-    fix.title = "Ask who filters port 25, if direct delivery is really wanted";
+    fix.title = fmt::format("Ask who {} port 25, if direct delivery is really wanted",
+                            answers ? "redirects" : "filters");
     if (cause.hop_address.empty() || !seen.local.rules_read) {
         fix.steps.emplace_back(
             "Look in the router or firewall of this network for a rule that names port 25, or a "
             "list of allowed mail servers.");
     }
     fix.steps.push_back(fmt::format(
-        "Ask the provider of the line or of the server whether it blocks outbound port 25 and how "
-        "that is lifted{}.",
-        cause.hop_address.empty() ? ""
-        : cause.refused
-            ? fmt::format("; {} rejects it", cause.hop_address)
-            : fmt::format("; packets get to {} and end there or just after", cause.hop_address)));
+        "Ask the provider of the line or of the server whether it {} outbound port 25 and how that "
+        "is lifted{}.",
+        answers ? "redirects" : "blocks", at_hop_words(cause)));
     return fix;
 }
 
@@ -97,6 +110,8 @@ Fix lift_at_gateway(const Cause& cause) {
     fix.steps.emplace_back(
         "Look in its firewall or \"mail protection\" settings for a rule or a "
         "list of allowed mail servers that names port 25.");
+    // Who rejects has named itself.
+    if (cause.at_hop == AtHop::rejects) return fix;
     fix.steps.emplace_back(
         "If its rules are clean, the next hop is the filter: ask the network provider.");
     return fix;

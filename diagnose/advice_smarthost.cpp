@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/text.hpp"
@@ -55,7 +56,7 @@ std::vector<SubmissionPort> preferred_ports(const Observations& seen) {
     const std::vector<std::uint16_t>& wanted = seen.host.cloud->relay_ports;
     const auto rank = [&](const SubmissionPort& port) {
         const auto at = std::find(wanted.begin(), wanted.end(), port.port) - wanted.begin();
-        return std::pair{port.rank(), at};
+        return std::tuple{!port.spoke, at, port.family_rank()};
     };
     std::stable_sort(ports.begin(), ports.end(),
                      [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
@@ -283,15 +284,12 @@ std::string ports_with_providers(const Observations& seen) {
     return base::join(texts, ", ");
 }
 
-// The usual ports are worth a word even where one family carries them.
-void add_one_family_ports(const std::vector<SubmissionPort>& ports, Fix& fix) {
-    for (const SubmissionPort& port : ports) {
-        const bool usual = port.port == 587 || port.port == 465;
-        if (!usual || !port.only) continue;
-        fix.steps.push_back(fmt::format(
-            "Port {0} is of use{1}: a provider whose server has an {2} address does with it.",
-            port.port, only_words(port.only), *port.only == net::Family::ipv4 ? "IPv4" : "IPv6"));
-    }
+// Those whose customers look for them in vain among unusual ports.
+std::string_view providers_without(const std::vector<SubmissionPort>& ports) {
+    const bool usual =
+        std::any_of(ports.begin(), ports.end(), [](const auto& port) { return port.usual(); });
+    return usual ? ""
+                 : " Gmail, Microsoft 365, iCloud, Yahoo, Fastmail and Zoho have none of them.";
 }
 
 }  // namespace
@@ -316,17 +314,14 @@ Fix use_smarthost(const Observations& seen) {
     const SubmissionPort& best = ports.front();
     fix.title = fmt::format("Send through an authenticated smarthost on port {}{}", best.port,
                             only_words(best.only));
-    const bool usual = best.port == 587 || best.port == 465;
-    if (usual) {
+    if (best.usual()) {
         fix.steps.emplace_back(
             "Have the name of a submission server, a user name and a password from your mail "
             "provider or from a sending service.");
     } else {
-        fix.steps.push_back(fmt::format(
-            "Take a provider with one of the ports that are open from here: {}. Gmail, Microsoft "
-            "365, iCloud, Yahoo, Fastmail and Zoho have none of them.",
-            ports_with_providers(seen)));
-        add_one_family_ports(ports, fix);
+        fix.steps.push_back(
+            fmt::format("Take a provider with one of the ports that are open from here: {}.{}",
+                        ports_with_providers(seen), providers_without(ports)));
     }
     if (best.only) {
         fix.steps.push_back(fmt::format(

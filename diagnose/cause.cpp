@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <utility>
 
 #include "base/text.hpp"
 #include "diagnose/broken_family.hpp"
+#include "diagnose/catalogue_policy.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
 #include "diagnose/slow_greetings.hpp"
@@ -23,57 +23,6 @@ bool closed(VerdictCode code) {
            code == VerdictCode::inconclusive;
 }
 
-std::string lift_words(const CloudPolicy& cloud) {
-    if (cloud.lift == "never") return "the provider never lifts this";
-    if (cloud.lift == "none-documented") return "no way to have it lifted is documented";
-    if (cloud.lift == "unknown") return "whether it can be lifted is not known";
-    static const std::map<std::string_view, std::string_view> ways{
-        {"form", "it is lifted on request, by a form"},
-        {"ticket", "it is lifted on request, by a support ticket"},
-        {"plan", "another plan lifts it"},
-        {"subscription", "another kind of subscription lifts it"},
-        {"self-service", "you can lift it yourself, in its console"}};
-    const auto way = ways.find(cloud.lift);
-    return std::string{way == ways.end() ? "it can be lifted" : way->second};
-}
-
-std::string policy_of(const CloudPolicy& cloud) {
-    if (cloud.blocked.empty()) return "No default block of mail ports is documented.";
-    std::vector<std::string> ports;
-    for (const std::uint16_t port : cloud.blocked) ports.push_back(std::to_string(port));
-    std::vector<std::string> open;
-    for (const std::uint16_t port : cloud.open) {
-        if (port != 443) open.push_back(std::to_string(port));
-    }
-    return fmt::format(
-        "{} outbound {} {} by default{}{}; {}.",
-        cloud.documented ? "Blocks" : "Is reported to block", ports.size() == 1 ? "port" : "ports",
-        base::join(ports, ", "),
-        cloud.blocked_scope.empty() ? "" : " (" + cloud.blocked_scope + ")",
-        open.empty() ? "" : fmt::format(", and leaves {} open", base::join(open, ", ")),
-        lift_words(cloud));
-}
-
-// The catalogue's classes, for people.
-std::string_view class_words(std::string_view policy) {
-    static const std::map<std::string_view, std::string_view> classes{
-        {"block", "Blocks outbound port 25"},
-        {"block-on-abuse", "Blocks outbound port 25 of a line after abuse was seen"},
-        {"allow-own-only", "Lets port 25 out to its own servers only"},
-        {"router-whitelist", "Its router lets mail out to a list of well-known servers only"},
-        {"transparent-proxy", "Redirects outbound port 25 through a mail filter of its own"},
-        {"starttls-strip", "Is reported to remove STARTTLS from port 25"}};
-    const auto found = classes.find(policy);
-    return found == classes.end() ? "Is reported to restrict port 25" : found->second;
-}
-
-std::string policy_of(const IspPolicy& isp) {
-    std::string text{class_words(isp.policy)};
-    if (!isp.scope.empty()) text += fmt::format(" ({})", isp.scope);
-    if (!isp.lift.empty()) text += fmt::format("; the way out: {}", isp.lift);
-    return text + ".";
-}
-
 // A carrier's shared address (100.64.0.0/10) is no router of one's own.
 bool private_address(const std::string& address) {
     const net::AddressScope scope = net::scope_of(address);
@@ -86,7 +35,25 @@ void place(const std::optional<PathReading>& reading, Cause& cause) {
     cause.hop_address = reading->hop_address;
     cause.hops = reading->hops;
     cause.icmp = reading->icmp;
-    cause.refused = reading->finding == PathFinding::rejected;
+    cause.at_hop = reading->finding == PathFinding::rejected      ? AtHop::rejects
+                   : reading->finding == PathFinding::intercepted ? AtHop::answers
+                                                                  : AtHop::ends;
+}
+
+// Where the box is that rejects all else: port 25 may end sooner, by a rule of this host.
+void place_box(const Observations& seen, const std::string& box, Cause& cause) {
+    for (const PathTrace& path : seen.paths) {
+        const std::vector<Trace::Hop>& hops = path.control.hops;
+        const auto its = std::find_if(hops.begin(), hops.end(), [&](const Trace::Hop& hop) {
+            return hop.icmp && hop.icmp->from == box;
+        });
+        if (its == hops.end()) continue;
+        cause.hop = static_cast<int>(its - hops.begin()) + 1;
+        cause.hop_address = box;
+        cause.at_hop = AtHop::rejects;
+        return;
+    }
+    place(best_reading(seen), cause);
 }
 
 const PortEvidence* first_denied(const Observations& seen) {
@@ -106,9 +73,9 @@ Cause cause_by_rule(const RuleMatch& rule, std::string policy) {
     return cause;
 }
 
-Cause local_cause(const Observations& seen) {
+Cause local_cause(const Observations& seen, net::Family family) {
     const std::string_view here = here_words(seen);
-    for (const LocalSigns* signs : signs_over(seen, net::Family::any)) {
+    for (const LocalSigns* signs : signs_over(seen, family)) {
         if (!signs->rule) continue;
         std::string policy = fmt::format("This rule of {} stops port 25.", here);
         if (redirected_here(seen)) {
@@ -234,6 +201,7 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
         return cause;
     }
     place(reading, cause);
+    if (intercepted) cause.at_hop = AtHop::answers;
     // A box that is not seen on the path is nowhere in particular.
     if (intercepted && reading && reading->finding == PathFinding::clear) cause.hop.reset();
     if (intercepted && own_greeting_heard(seen)) {
@@ -428,10 +396,16 @@ std::optional<PathReading> best_reading(const Observations& seen, net::Family fa
     return best;
 }
 
-Cause cause_over(const Observations& seen, const ClosedElsewhere& closed) {
-    if (closed.code == VerdictCode::reputation) return reputation_cause(seen);
-    const bool intercepted = closed.code == VerdictCode::outbound_25_intercepted;
-    return network_cause(seen, intercepted, closed.family);
+Cause cause_over(const Observations& seen, net::Family family, VerdictCode code) {
+    Cause cause;
+    if (code == VerdictCode::reputation) {
+        cause = reputation_cause(seen);
+    } else if (code == VerdictCode::local_firewall) {
+        cause = local_cause(seen, family);
+    } else {
+        cause = network_cause(seen, code == VerdictCode::outbound_25_intercepted, family);
+    }
+    return cause;
 }
 
 Cause find_cause(const Observations& seen, const Report& report) {
@@ -445,11 +419,12 @@ Cause find_cause(const Observations& seen, const Report& report) {
             if (smarthost.code == code) return smarthost_cause(seen, report.direct, smarthost);
         }
     }
-    if (direct == VerdictCode::local_firewall) {
-        Cause cause = local_cause(seen);
-        if (const auto elsewhere = stopped_elsewhere(report.direct)) cause.family = elsewhere->here;
+    if (const auto both = two_ways(report.direct)) {
+        Cause cause = cause_over(seen, both->first, direct);
+        cause.family = both->first;
         return cause;
     }
+    if (direct == VerdictCode::local_firewall) return local_cause(seen, net::Family::any);
     if (code == VerdictCode::no_network) {
         Cause cause;
         if (seen.rule_for_all) {
@@ -461,7 +436,7 @@ Cause find_cause(const Observations& seen, const Report& report) {
             cause.kind = CauseKind::gateway;
             cause.name = "a network that lets out only its web proxy " + seen.proxy;
         } else if (const std::optional<std::string> box = refuses_all(seen)) {
-            place(best_reading(seen), cause);
+            place_box(seen, *box, cause);
             if (private_address(cause.hop_address)) cause.kind = CauseKind::gateway;
             cause.name = *box + ", which refuses every connection";
         } else if (!seen.route_v4 && !seen.route_v6) {

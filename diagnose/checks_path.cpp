@@ -58,6 +58,14 @@ std::string reading_words(const PathReading& reading) {
     return {};
 }
 
+// Where the families end in different ways.
+std::optional<std::string> both_words(const Observations& seen) {
+    const std::optional<PathReading> v4 = best_reading(seen, net::Family::ipv4);
+    const std::optional<PathReading> v6 = best_reading(seen, net::Family::ipv6);
+    if (!v4 || !v6 || (v4->finding == v6->finding && v4->hop == v6->hop)) return std::nullopt;
+    return fmt::format("IPv4: {} IPv6: {}", reading_words(*v4), reading_words(*v6));
+}
+
 }  // namespace
 
 Check path_check(const Observations& seen, const Report& report) {
@@ -83,7 +91,7 @@ Check path_check(const Observations& seen, const Report& report) {
     check.status = reading->finding == PathFinding::clear ? CheckStatus::ok
                    : leaves                               ? CheckStatus::warn
                                                           : CheckStatus::fail;
-    check.summary = reading_words(*reading);
+    check.summary = both_words(seen).value_or(reading_words(*reading));
     return check;
 }
 
@@ -121,6 +129,12 @@ std::string quick_reset_words(const Observations& seen) {
         std::max(reset, base::Duration{1}).count(), open.count());
 }
 
+bool answers_differ(const Observations& seen) {
+    return std::any_of(seen.answers.begin(), seen.answers.end(), [&](const AnswerPair& pair) {
+        return answer_words(pair) != answer_words(seen.answers.front());
+    });
+}
+
 }  // namespace
 
 // Balancing inside a far network can look like it too, so that nearness alone proves no proxy.
@@ -137,7 +151,10 @@ Check answer_check(const Observations& seen) {
         if (finding == AnswerFinding::same && check.status == CheckStatus::skip) {
             check.status = CheckStatus::ok;
         }
-        const std::string words = answer_words(pair);
+        std::string words = answer_words(pair);
+        if (answers_differ(seen)) {
+            words.insert(0, pair.family == net::Family::ipv4 ? "IPv4: " : "IPv6: ");
+        }
         const bool said = std::find(sentences.begin(), sentences.end(), words) != sentences.end();
         if (!said) sentences.push_back(words);
     }

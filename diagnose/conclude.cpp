@@ -90,6 +90,11 @@ std::string headline(const Observations& seen, const Report& report, VerdictCode
                            broken->family == net::Family::ipv4 ? "IPv6" : "IPv4",
                            broken_words(*broken));
     }
+    if (code == VerdictCode::smtp_hopeless && broken && broken->dead) {
+        const bool v4 = broken->family == net::Family::ipv4;
+        text = fmt::format("Every mail port is blocked over {}; over {} nothing answers at all.",
+                           v4 ? "IPv6" : "IPv4", v4 ? "IPv4" : "IPv6");
+    }
     // This order is also that of the cause and of the advice.
     if (code == VerdictCode::no_network && seen.rule_for_all) {
         text = "Nothing connects anywhere: a rule of this host stops everything.";
@@ -208,6 +213,9 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
     // Delivery that begins over the other family hangs there.
     if (code == VerdictCode::ok_direct && lossy_family(seen)) return Confidence::likely;
     if (proxy_only(seen, code)) return Confidence::likely;
+    // What the dead family would let out is not known.
+    const std::optional<BrokenFamily> broken = broken_family(seen);
+    if (code == VerdictCode::smtp_hopeless && broken && broken->dead) return Confidence::likely;
     if (code == VerdictCode::dns_broken &&
         (names_are_hidden(seen) || look_ups_may_be_stopped_here(seen))) {
         return Confidence::likely;
@@ -287,14 +295,12 @@ bool closed_in_two_ways(const DirectReport& direct) {
            how_closed(*direct.ipv4) != how_closed(*direct.ipv6);
 }
 
-std::optional<ClosedElsewhere> stopped_elsewhere(const DirectReport& direct) {
+std::optional<TwoWays> two_ways(const DirectReport& direct) {
     if (!closed_in_two_ways(direct)) return std::nullopt;
-    const VerdictCode here = VerdictCode::local_firewall;
-    if (*direct.ipv4 == here)
-        return ClosedElsewhere{net::Family::ipv4, net::Family::ipv6, *direct.ipv6};
-    if (*direct.ipv6 == here)
-        return ClosedElsewhere{net::Family::ipv6, net::Family::ipv4, *direct.ipv4};
-    return std::nullopt;
+    if (*direct.ipv4 == direct.code) {
+        return TwoWays{net::Family::ipv4, net::Family::ipv6, *direct.ipv6};
+    }
+    return TwoWays{net::Family::ipv6, net::Family::ipv4, *direct.ipv4};
 }
 
 std::optional<net::Family> closed_family(const DirectReport& direct) {

@@ -38,6 +38,12 @@ void find_split(const Observations& seen, Report& report) {
     }
 }
 
+// Over one family or both, so that the operators' greetings are told already.
+bool intercepted(const DirectReport& direct) {
+    constexpr VerdictCode code = VerdictCode::outbound_25_intercepted;
+    return direct.code == code || direct.ipv4 == code || direct.ipv6 == code;
+}
+
 void find_more(const Observations& seen, Report& report) {
     const bool two_ways = closed_in_two_ways(report.direct);
     if (report.verdict.code != report.direct.code) {
@@ -70,6 +76,7 @@ void find_more(const Observations& seen, Report& report) {
     }
     for (const AnswerPair& pair : seen.answers) {
         if (compare_answers(pair) != AnswerFinding::nearer) continue;
+        if (report.cause.at_hop == AtHop::rejects && report.cause.hop) continue;  // told as where
         const bool open = pair.direct.result == ConnectResult::open;
         add_finding(report,
                     open ? VerdictCode::outbound_25_intercepted : VerdictCode::outbound_25_rejected,
@@ -77,8 +84,7 @@ void find_more(const Observations& seen, Report& report) {
     }
     for (const PortEvidence& item : seen.ports) {
         const bool strange = item.role == ProbeRole::direct && item.open() && !item.genuine;
-        if (!strange || report.direct.code == VerdictCode::outbound_25_intercepted) continue;
-        if (slow_from_afar(seen)) continue;
+        if (!strange || intercepted(report.direct) || slow_from_afar(seen)) continue;
         add_finding(report, VerdictCode::outbound_25_intercepted,
                     fmt::format("{}: {}.", item.operator_name, identity_words(item.identity)));
     }

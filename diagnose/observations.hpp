@@ -134,16 +134,15 @@ struct DirectVote {
 [[nodiscard]] VerdictCode closed_code(const DirectReport& direct);
 // Over each family, by different things.
 [[nodiscard]] bool closed_in_two_ways(const DirectReport& direct);
-// The other family's code where this host's own rules stop port 25 over one only, and something
-// else does over the other.
-struct ClosedElsewhere {
-    net::Family here = net::Family::any;  // the one that ends on this host
-    net::Family family = net::Family::any;
-    VerdictCode code = VerdictCode::inconclusive;
+// Then the direct code is told of one family, and what else closes the other is told beside it.
+struct TwoWays {
+    net::Family first = net::Family::any;  // the direct code's
+    net::Family second = net::Family::any;
+    VerdictCode second_code = VerdictCode::inconclusive;
 };
-[[nodiscard]] std::optional<ClosedElsewhere> stopped_elsewhere(const DirectReport& direct);
-// Who closes port 25 over that family.
-[[nodiscard]] Cause cause_over(const Observations& seen, const ClosedElsewhere& closed);
+[[nodiscard]] std::optional<TwoWays> two_ways(const DirectReport& direct);
+// Who closes port 25 over that family, in the way of this code.
+[[nodiscard]] Cause cause_over(const Observations& seen, net::Family family, VerdictCode code);
 // Mail ports of the operators, but for 25, that were asked and opened nowhere.
 [[nodiscard]] std::vector<std::uint16_t> dead_ports(const Observations& seen);
 

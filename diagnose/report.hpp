@@ -94,6 +94,9 @@ enum class CauseKind : std::uint8_t {
 
 [[nodiscard]] std::string_view cause_name(CauseKind kind);  // "local-firewall"
 
+// What becomes of connections to port 25 at the hop found.
+enum class AtHop : std::uint8_t { ends, rejects, answers };
+
 struct Cause {
     CauseKind kind = CauseKind::unknown;
     std::string name;    // "Amazon EC2", "nftables rule ...", "" when not known
@@ -101,8 +104,8 @@ struct Cause {
     std::optional<int> hop;
     std::string hop_address;
     std::optional<int> hops;
-    std::optional<IcmpError> icmp{};        // by which the box at this hop turns port 25 away
-    bool refused = false;                   // the box at this hop resets connections, or says no
+    std::optional<IcmpError> icmp{};  // by which the box at this hop turns port 25 away
+    AtHop at_hop = AtHop::ends;
     net::Family family = net::Family::any;  // the one that is stopped so, where they differ
 };
 

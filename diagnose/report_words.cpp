@@ -228,7 +228,7 @@ std::string place_of_cause(const Report& report) {
     if (cause.icmp) {
         return fmt::format("{} rejects port 25 ({})", hop, icmp_words(*cause.icmp));
     }
-    if (cause.refused) return hop + " rejects port 25";
+    if (cause.at_hop == AtHop::rejects) return hop + " rejects port 25";
     const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";
     return fmt::format("{}{} is the last to answer for port 25: packets end there or just after",
                        hop, gateway);

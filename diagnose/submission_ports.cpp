@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "diagnose/large_packets.hpp"
 #include "diagnose/mail_ports.hpp"
@@ -103,8 +104,12 @@ std::vector<SubmissionPort> submission_ports(const Observations& seen) {
     for (const std::uint16_t number : ports_asked(seen)) {
         result.push_back(look_at_port(seen, number));
     }
+    // The usual ports first even where one family carries them: every provider has these.
+    const auto rank = [](const SubmissionPort& port) {
+        return std::tuple{!port.spoke, !port.usual(), port.family_rank()};
+    };
     std::stable_sort(result.begin(), result.end(),
-                     [](const auto& a, const auto& b) { return a.rank() < b.rank(); });
+                     [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     return result;
 }
 

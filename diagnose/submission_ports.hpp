@@ -20,8 +20,9 @@ struct SubmissionPort {
     std::string other_trouble;        // what was seen of it over that other one; "": it is closed
 
     [[nodiscard]] bool useful() const { return opened && trouble.empty(); }
-    // Those that are to be tried first have the least.
-    [[nodiscard]] int rank() const { return !spoke ? 2 : only ? 1 : 0; }
+    [[nodiscard]] bool usual() const { return port == 587 || port == 465; }
+    // Of the family alone: nearly every server has an IPv4 address.
+    [[nodiscard]] int family_rank() const { return !only ? 0 : *only == net::Family::ipv4 ? 1 : 2; }
 };
 
 // Of the operators and sending services that were asked. 443 may be asked for as well. Pure.

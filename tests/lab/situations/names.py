@@ -78,7 +78,7 @@ SITUATIONS = by_nobody([
               (rule("isp", "forward", "iifname customers tcp dport != 53 reject with icmpx type "
                     "admin-prohibited"), block("client", chain="output")),
               Expected("no-network", leaves=False, kind="unknown",
-                       summary=f"every connection is refused, by {ISP[0]}", hop=0,
+                       summary=f"every connection is refused, by {ISP[0]}", hop=2,
                        findings=("local-firewall",), checks={"local-firewall": "warn"})),
     Situation("only-ipv4", (only_family("ipv4"),),
               Expected("ok-direct", leaves=True, ipv4="ok-direct", ipv6=(None, "no-network"))),

@@ -117,3 +117,74 @@ TEST_CASE("of two faults the verdict's own is mended first", "[diagnose]") {
     CHECK(seen::finds(report, "Outbound port 25 is closed in two ways. Over IPv4"));
     CHECK_FALSE(seen::finds(report, "IPv6: "));
 }
+
+TEST_CASE("each family's own fault has a fix of its own", "[diagnose]") {
+    Observations all = closed("refusing", "dropped");
+    all.local.rules_read = true;
+    all.local.address = "2001:db8::7";
+    all.local.rule = seen::rule_of("meta nfproto ipv6 tcp dport 25 drop");
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::reputation);
+    const std::string advice = advice_of(report);
+    CHECK_THAT(advice, Catch::Contains("If direct delivery is really wanted (over IPv4)\n"));
+    CHECK_THAT(advice, !Catch::Contains("If direct delivery is really wanted\n"));
+    CHECK_THAT(advice, Catch::Contains("Let port 25 out of this host (over IPv6)\n"));
+    CHECK_THAT(advice, Catch::Contains("nft delete rule"));
+}
+
+TEST_CASE("one box that answers for all over one family is told once", "[diagnose]") {
+    Observations all = closed("open", "genuine");
+    for (PortEvidence& item : all.ports) {
+        const bool strange = item.role == ProbeRole::direct && item.family == net::Family::ipv4;
+        if (strange) item.identity = Identity::foreign;
+    }
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::ok_direct);
+    CHECK(seen::finds(report, "answers in the mail servers' place"));
+    CHECK_FALSE(seen::finds(report, "Google: "));
+}
+
+TEST_CASE("a dead family is mended before the other is called hopeless", "[diagnose]") {
+    Observations all = seen::network("dropped", "dropped", "dropped");
+    all.route_v6 = true;
+    const std::vector<PortEvidence> known = all.ports;
+    for (const PortEvidence& item : known) {
+        const std::string_view result = item.port == 443 ? "open" : "dropped";
+        all.ports.push_back(
+            over_ipv6(seen::port(item.role, item.operator_name, item.port, result)));
+    }
+    all.ports.push_back(seen::port(ProbeRole::address, "web", 443, "dropped"));
+    all.ports.push_back(over_ipv6(seen::port(ProbeRole::address, "web", 443, "open")));
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::smtp_hopeless);
+    CHECK(report.verdict.confidence == Confidence::likely);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("over IPv4 nothing answers at all"));
+    CHECK_THAT(report.fixes.front().title, Catch::StartsWith("Mend IPv4"));
+}
+
+TEST_CASE("a usual port of IPv4 alone comes before unusual ones", "[diagnose]") {
+    Observations all = closed("dropped", "dropped");
+    for (PortEvidence& item : all.ports) {
+        const bool shut = item.role == ProbeRole::control && item.port != 443 &&
+                          (item.port == 465 || item.family == net::Family::ipv6);
+        if (shut) item.result = "dropped";
+    }
+    for (const std::string_view name : {"SendGrid", "Mailgun"}) {
+        const PortEvidence port = seen::port(ProbeRole::control, name, 2525, "open");
+        all.ports.push_back(port);
+        all.ports.push_back(over_ipv6(port));
+    }
+    const std::string advice = advice_of(conclude(all));
+    CHECK_THAT(advice, Catch::Contains("port = 587") && Catch::Contains("over IPv4 only") &&
+                           !Catch::Contains("have none of them"));
+}
+
+TEST_CASE("what both families' filters need is said once", "[diagnose]") {
+    const Report report = conclude(closed("rejected", "dropped"));
+    CHECK_THAT(report.verdict.summary, Catch::Contains("closed in two ways"));
+    const std::string advice = advice_of(report);
+    CHECK_THAT(advice, Catch::Contains("(over IPv4)") && Catch::Contains("(over IPv6)"));
+    const std::size_t first = advice.find("Look in the router or firewall");
+    REQUIRE(first != advice.npos);
+    CHECK(advice.find("Look in the router or firewall", first + 1) == advice.npos);
+}

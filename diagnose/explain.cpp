@@ -138,6 +138,9 @@ std::string telling_line(const TextFacts& facts, const Candidate& best) {
     if (coded && best.error == nullptr) {
         text = base::trim(text.substr(best.seen.position));
         text = text.substr(0, text.find('\n'));
+        // The end of a program's quotation is no word of the server's.
+        const bool half = std::count(text.begin(), text.end(), '"') % 2 == 1;
+        if (half && text.ends_with('"')) text.remove_suffix(1);
     } else {
         text = line_of_words(base::trim(text), best.words);
     }

@@ -120,12 +120,21 @@ std::optional<CodeSighting> sighting_at(std::string_view text, std::size_t at) {
     return seen.enhanced.empty() ? std::nullopt : std::optional{seen};
 }
 
+// `code "530", with message "530 5.7.0 ..."`: the words follow the second one.
+bool says_again(std::string_view text, const CodeSighting& before, const CodeSighting& seen) {
+    constexpr std::size_t near = 24;
+    if (seen.code == 0 || before.code != seen.code || !before.enhanced.empty()) return false;
+    const std::string_view between = text.substr(before.position, seen.position - before.position);
+    return between.size() <= near && between.find('\n') == between.npos;
+}
+
 std::vector<CodeSighting> all_codes(std::string_view text) {
     std::vector<CodeSighting> codes;
     std::size_t covered = 0;
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (at < covered || !is_digit(text[at])) continue;
         if (const auto seen = sighting_at(text, at)) {
+            if (!codes.empty() && says_again(text, codes.back(), *seen)) codes.pop_back();
             codes.push_back(*seen);
             covered = at + (seen->code == 0 ? seen->enhanced.size() : 3 + seen->enhanced.size());
         }

@@ -237,3 +237,10 @@ TEST_CASE("no fix names a command that this version has not", "[explain]") {
         CHECK(entry.fix.find("relay's sendmail") == std::string::npos);
     }
 }
+
+TEST_CASE("what a program quotes is shown as the server said it", "[explain]") {
+    const Explanation known = explain_record(
+        "Expected response code 250 but got code \"530\", with message \"530 5.7.0 "
+        "Authentication required\"");
+    CHECK(known.line == "530 5.7.0 Authentication required");
+}

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "diagnose/advice_smarthost.hpp"
+#include "diagnose/rejecting_router.hpp"
+
 namespace diagnose {
 namespace {
 
@@ -103,13 +106,25 @@ Fix lift_nearby(const Observations& seen) {
     return fix;
 }
 
-Fix lift_at_gateway(const Cause& cause) {
+// "port 25", or with others that the same box rejects: "ports 25 and 587"
+std::string ports_of(const Observations& seen, const Cause& cause) {
+    std::vector<std::uint16_t> ports{25};
+    if (!cause.hop_address.empty()) {
+        const std::vector<std::uint16_t> more = ports_rejected_by(seen, cause.hop_address);
+        ports.insert(ports.end(), more.begin(), more.end());
+    }
+    return fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", port_list(ports, "and"));
+}
+
+Fix lift_at_gateway(const Observations& seen, const Cause& cause) {
     Fix fix;
-    fix.title = fmt::format("Let the router{} pass outbound port 25",
-                            cause.hop_address.empty() ? "" : " at " + cause.hop_address);
-    fix.steps.emplace_back(
-        "Look in its firewall or \"mail protection\" settings for a rule or a "
-        "list of allowed mail servers that names port 25.");
+    const std::string ports = ports_of(seen, cause);
+    fix.title = fmt::format("Let the router{} pass outbound {}",
+                            cause.hop_address.empty() ? "" : " at " + cause.hop_address, ports);
+    fix.steps.push_back(
+        fmt::format("Look in its firewall or \"mail protection\" settings for a rule or a "
+                    "list of allowed mail servers that names {}.",
+                    ports));
     // Who rejects has named itself.
     if (cause.at_hop == AtHop::rejects) return fix;
     fix.steps.emplace_back(
@@ -129,7 +144,7 @@ Fix lift_block(const Observations& seen, const Cause& cause) {
             fix = lift_by_isp(seen.host.isp);
             break;
         case CauseKind::gateway:
-            fix = lift_at_gateway(cause);
+            fix = lift_at_gateway(seen, cause);
             break;
         case CauseKind::container:
             fix.title = "Let the container's host forward outbound port 25";

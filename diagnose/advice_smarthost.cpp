@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "diagnose/advice_port.hpp"
 #include "diagnose/port_families.hpp"
 #include "diagnose/provider_catalogue.hpp"
 #include "diagnose/smarthost_blame.hpp"
@@ -254,6 +255,26 @@ void add_container_steps(const Observations& seen, const LocalSigns& local, Fix&
     }
 }
 
+// Where no port of the smarthost can be offered.
+void ask_for_port(const Observations& seen, const SmarthostReport& smarthost,
+                  const SmarthostBlame& blame, Fix& fix) {
+    fix.title = fmt::format("Have {} let port {} through, for the smarthost {}",
+                            blame.router ? blame.router->address : "this network", blame.port,
+                            smarthost.name);
+    Fix ask;
+    add_port_steps(seen, smarthost, blame, ask);
+    auto at = std::find(fix.steps.begin(), fix.steps.end(), blame.words);
+    at = at == fix.steps.end() ? fix.steps.begin() : at + 1;
+    fix.steps.insert(at, ask.steps.begin(), ask.steps.end());
+}
+
+// Then the fix for port 25 has the smarthost's port as well.
+bool rejects_25(const Observations& seen, const RejectingRouter& router) {
+    const std::optional<PathReading> reading = best_reading(seen);
+    return reading && reading->finding == PathFinding::rejected &&
+           reading->hop_address == router.address;
+}
+
 Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
     Fix fix;
     fix.title = fmt::format("Test the smarthost {} with more time", smarthost.name);
@@ -436,14 +457,17 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.steps.emplace_back(
             "One sign-in was tried. Do not try in a loop: providers lock accounts.");
     }
-    const bool shut = smarthost.code == VerdictCode::smarthost_unreachable &&
-                      blame.who == Blame::path && fix.config.empty();
-    if (shut) {
-        fix.title = fmt::format("Have this network let port {} through, for the smarthost {}",
-                                blame.port, smarthost.name);
-    } else {
-        fix.steps.emplace_back(prove_it);
+    const bool closed =
+        smarthost.code == VerdictCode::smarthost_unreachable && blame.who == Blame::path;
+    if (closed && fix.config.empty()) {
+        ask_for_port(seen, smarthost, blame, fix);
+        return fix;
     }
+    if (closed && blame.router && !rejects_25(seen, *blame.router)) {
+        fix.steps.push_back(fmt::format("Or have {} let port {}{} through.", blame.router->address,
+                                        blame.port, blame.only_this ? " of this server" : ""));
+    }
+    fix.steps.emplace_back(prove_it);
     return fix;
 }
 

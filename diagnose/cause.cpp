@@ -4,14 +4,13 @@
 #include <string_view>
 #include <utility>
 
-#include "base/text.hpp"
 #include "diagnose/broken_family.hpp"
-#include "diagnose/catalogue_policy.hpp"
+#include "diagnose/cause_provider.hpp"
 #include "diagnose/large_packets.hpp"
 #include "diagnose/observations.hpp"
+#include "diagnose/rejecting_router.hpp"
 #include "diagnose/slow_greetings.hpp"
 #include "diagnose/smarthost_blame.hpp"
-#include "net/address_scope.hpp"
 
 namespace diagnose {
 namespace {
@@ -21,12 +20,6 @@ bool closed(VerdictCode code) {
            code == VerdictCode::submission_blocked || code == VerdictCode::smtp_hopeless ||
            code == VerdictCode::local_firewall || code == VerdictCode::outbound_25_intercepted ||
            code == VerdictCode::inconclusive;
-}
-
-// A carrier's shared address (100.64.0.0/10) is no router of one's own.
-bool private_address(const std::string& address) {
-    const net::AddressScope scope = net::scope_of(address);
-    return scope == net::AddressScope::private_use || scope == net::AddressScope::link_local;
 }
 
 void place(const std::optional<PathReading>& reading, Cause& cause) {
@@ -114,12 +107,6 @@ Cause local_cause(const Observations& seen, net::Family family) {
     return cause;
 }
 
-bool cloud_blocks(const Observations& seen, std::uint16_t port) {
-    if (seen.host.cloud == nullptr) return false;
-    const auto& blocked = seen.host.cloud->blocked;
-    return std::find(blocked.begin(), blocked.end(), port) != blocked.end();
-}
-
 // How far the box that stops mail stands, and what that says of whose it may be.
 struct Distance {
     int hop = -1;                    // -1: not known
@@ -139,23 +126,6 @@ Distance distance_of(const Cause& cause, const std::optional<PathReading>& readi
     // What a cloud drops before its first router shows no farther than this host.
     distance.nearer_than_cloud = (distance.near && named_itself) || own_router;
     return distance;
-}
-
-void blame_cloud(const HostIdentity& host, Cause& cause) {
-    cause.kind = CauseKind::cloud;
-    cause.name = host.cloud->name;
-    cause.policy = policy_of(*host.cloud);
-}
-
-void blame_access_network(const HostIdentity& host, Cause& cause) {
-    cause.kind = CauseKind::isp;
-    if (host.isp != nullptr) {
-        cause.name = host.isp->name;
-        cause.policy = policy_of(*host.isp);
-    } else {
-        cause.name = fmt::format("the access network of {}", host.ptr);
-        cause.policy = "Access networks commonly close port 25 to end users.";
-    }
 }
 
 // Where nothing is known of this network, the distance alone tells.
@@ -220,7 +190,7 @@ Cause network_cause(const Observations& seen, bool intercepted, net::Family fami
         cause.kind = CauseKind::container;
         cause.name = seen.host.container;
         cause.policy = seen.host.container_meaning;
-    } else if (cloud_suspect && cloud_blocks(seen, 25)) {
+    } else if (cloud_suspect && cloud_blocks(seen.host, 25)) {
         blame_cloud(seen.host, cause);
     } else if (isp_known && distance.behind_first_box) {
         blame_access_network(seen.host, cause);
@@ -242,13 +212,39 @@ Cause path_cause(const Observations& seen, const DirectReport& direct, std::uint
                              net::Family::any);
     }
     Cause cause;
-    if (cloud_blocks(seen, port)) {
+    if (cloud_blocks(seen.host, port)) {
         blame_cloud(seen.host, cause);
     } else if (seen.host.isp != nullptr) {
         blame_access_network(seen.host, cause);
     } else {
         cause.name = "something between this host and the mail servers";
     }
+    return cause;
+}
+
+// A router that says so itself needs no guess from port 25's path.
+Cause router_cause(const Observations& seen, const SmarthostBlame& blame) {
+    const RejectingRouter& router = *blame.router;
+    Cause cause;
+    // One that no path shows may be the smarthost's own, unless it rejects others' as well.
+    const bool of_this_network = router.hop || !blame.only_this;
+    if (is_gateway(router)) {
+        const bool container = !seen.host.container.empty() && router.hop == 1;
+        cause.kind = container ? CauseKind::container : CauseKind::gateway;
+    } else if (of_this_network && seen.host.cloud != nullptr) {
+        blame_cloud(seen.host, cause);
+    } else if (of_this_network && (seen.host.isp != nullptr || seen.host.residential)) {
+        blame_access_network(seen.host, cause);
+    }
+    if (cause.name.empty()) cause.name = router.address;
+    cause.policy = blame.words;
+    cause.port = blame.port;
+    cause.hop = router.hop;
+    cause.hop_address = router.address;
+    cause.hops = router.hops;
+    cause.icmp = router.icmp;
+    cause.at_hop = AtHop::rejects;
+    cause.family = router.family;
     return cause;
 }
 
@@ -304,7 +300,7 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
                 cause = broken_cause(seen, *broken_family(seen));
                 break;
             }
-            cause = path_cause(seen, direct, blame.port);
+            cause = blame.router ? router_cause(seen, blame) : path_cause(seen, direct, blame.port);
             break;
         case Blame::far:
             cause.kind = CauseKind::remote;

@@ -105,6 +105,7 @@ struct Cause {
     std::string hop_address;
     std::optional<int> hops;
     std::optional<IcmpError> icmp{};  // by which the box at this hop turns port 25 away
+    std::uint16_t port = 25;          // that is stopped there
     AtHop at_hop = AtHop::ends;
     net::Family family = net::Family::any;  // the one that is stopped so, where they differ
 };

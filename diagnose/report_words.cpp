@@ -213,8 +213,9 @@ std::string place_of_cause(const Report& report) {
         "hop {}{}{}", *cause.hop, cause.hops ? fmt::format(" of {}", *cause.hops) : "",
         cause.hop_address.empty() ? "" : fmt::format(" ({})", clean(cause.hop_address)));
     // The cause of a smarthost's trouble may be what is seen on port 25.
-    const bool intercepted = report.verdict.code == VerdictCode::outbound_25_intercepted ||
-                             closed_code(report.direct) == VerdictCode::outbound_25_intercepted;
+    const bool intercepted =
+        cause.port == 25 && (report.verdict.code == VerdictCode::outbound_25_intercepted ||
+                             closed_code(report.direct) == VerdictCode::outbound_25_intercepted);
     if (intercepted && *cause.hop == 1 && cause.hop_address.empty()) {
         return "on this host or at the first router: something there answers in the name of the "
                "mail servers";
@@ -226,7 +227,7 @@ std::string place_of_cause(const Report& report) {
         return fmt::format("{}: the packets get all the way", hop);
     }
     if (cause.icmp) {
-        return fmt::format("{} rejects port 25 ({})", hop, icmp_words(*cause.icmp));
+        return fmt::format("{} rejects port {} ({})", hop, cause.port, icmp_words(*cause.icmp));
     }
     if (cause.at_hop == AtHop::rejects) return hop + " rejects port 25";
     const std::string gateway = *cause.hop == 1 ? ", this network's gateway," : "";

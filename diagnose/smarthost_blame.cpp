@@ -121,6 +121,43 @@ bool blame_route(const Observations& seen, const SmarthostStages& stages, Smarth
     return true;
 }
 
+// "5 other operators does not answer from here over IPv6 either"
+std::string shut_words(const Observations& seen, const Others& others, std::uint16_t port,
+                       net::Family family) {
+    std::size_t silent = 0, all = 0;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = family == net::Family::any || item.family == family;
+        const bool shut = its && item.role == ProbeRole::control && item.port == port &&
+                          item.attempted() && others.shut.contains(item.operator_name) &&
+                          item.connect != ConnectResult::no_route;
+        if (!shut) continue;
+        ++all;
+        if (item.result == "dropped") ++silent;
+    }
+    const std::string_view how = silent == all ? "does not answer"
+                                 : silent == 0 ? "is rejected"
+                                               : "does not open";
+    return fmt::format("{} {} from here{}{}", plural(others.shut.size()), how, over(family),
+                       silent == 0 ? " as well" : " either");
+}
+
+// It says itself that it rejects the port: for this one server, or for others alike.
+void blame_router(const Observations& seen, SmarthostBlame& blame) {
+    const net::Family family = blame.router->family;
+    const Others others = others_on(seen, blame.port, family);
+    blame.who = Blame::path;
+    blame.words = fmt::format("{} rejects port {}", blame.router->address, blame.port);
+    if (!others.open.empty()) {
+        blame.only_this = true;
+        blame.words += fmt::format(" of this server{}; that of {} answers from here.", over(family),
+                                   plural(others.open.size()));
+    } else if (others.shut.size() >= 2) {
+        blame.words += fmt::format("; that of {}.", shut_words(seen, others, blame.port, family));
+    } else {
+        blame.words += fmt::format(" of this server{}.", over(family));
+    }
+}
+
 void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& blame) {
     const std::string& name = seen.smarthosts[index].name;
     if (blame_route(seen, seen.smarthosts[index], blame)) return;
@@ -154,6 +191,8 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
         blame.who = Blame::path;
         blame.dead_family = true;
         blame.words = broken_words(*broken);
+    } else if ((blame.router = rejecting_router(seen, name, blame.port))) {
+        blame_router(seen, blame);
     } else if (!others.open.empty()) {
         blame.who = Blame::far;
         blame.words = fmt::format(
@@ -162,9 +201,8 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
             blame.port, plural(others.open.size()), over(family));
     } else if (others.shut.size() >= 2) {
         blame.who = Blame::path;
-        blame.words =
-            fmt::format("Port {} of {} does not answer from here{} either: this network closes it.",
-                        blame.port, plural(others.shut.size()), over(family));
+        blame.words = fmt::format("Port {} of {}: this network closes it.", blame.port,
+                                  shut_words(seen, others, blame.port, family));
     }
 }
 
@@ -174,6 +212,7 @@ bool blame_silence(const Observations& seen, const SmarthostStages& stages, Smar
     const Others others = others_on(seen, blame.port, family);
     if (!others.greeting.empty() || others.mute.empty()) return false;
     blame.who = Blame::path;
+    blame.mute = true;
     blame.words = fmt::format(
         "Port {} of {} takes connections and says nothing{} either: something on the way is in "
         "between.",
@@ -323,6 +362,7 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
     const SmarthostStages& stages = seen.smarthosts[smarthost];
     SmarthostBlame blame;
     blame.port = port_of(stages);
+    blame.family = family_of(seen, stages, blame.port);
     switch (smarthost_code(stages)) {
         case VerdictCode::smarthost_unreachable:
             if (stages.stage == smtp::Stage::connect) {

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "diagnose/observations.hpp"
+#include "diagnose/rejecting_router.hpp"
 
 namespace diagnose {
 
@@ -12,7 +14,7 @@ namespace diagnose {
 enum class Blame : std::uint8_t {
     here,    // this host lets the port out to nobody
     config,  // this host lacks what it takes: a route of the family, a trust store, the right time
-    path,    // unrelated operators show the same on the same port
+    path,    // unrelated operators show the same on the same port, or a router says that it rejects
     far,     // they do not: it is the smarthost, its network, or a filter on this one host
     unknown  // nobody else could be asked
 };
@@ -20,13 +22,17 @@ enum class Blame : std::uint8_t {
 struct SmarthostBlame {
     Blame who = Blame::unknown;
     std::uint16_t port = 0;
-    std::string words;                // what that rests on, as a sentence; "" for unknown
-    std::string lacking;              // with config: "no IPv6 route on this host"
-    std::string remedy;               // with config: what to do about it
-    const RuleMatch* rule = nullptr;  // of this host, that stops the port
-    bool large_packets = false;       // with path: it loses them, so that no handshake ends
-    bool dead_family = false;         // with path: the only family it has leads nowhere
-    bool by_counter = false;          // with here: the kernel's account of our SYNs is all there is
+    net::Family family = net::Family::any;  // the only one over which it failed, and is compared
+    std::string words;                      // what that rests on, as a sentence; "" for unknown
+    std::string lacking;                    // with config: "no IPv6 route on this host"
+    std::string remedy;                     // with config: what to do about it
+    const RuleMatch* rule = nullptr;        // of this host, that stops the port
+    bool large_packets = false;             // with path: it loses them, so that no handshake ends
+    bool mute = false;         // with path: it takes connections there, and speaks no SMTP
+    bool dead_family = false;  // with path: the only family it has leads nowhere
+    std::optional<RejectingRouter> router;  // with path: it names itself
+    bool only_this = false;                 // and it lets the same port of others pass
+    bool by_counter = false;  // with here: the kernel's account of our SYNs is all there is
 };
 
 // By comparison with what others show on the same port. Pure.

@@ -1,8 +1,10 @@
-#include "diagnose/catalogue_policy.hpp"
+#include "diagnose/cause_provider.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,21 +27,6 @@ std::string lift_words(const CloudPolicy& cloud) {
     return std::string{way == ways.end() ? "it can be lifted" : way->second};
 }
 
-// The catalogue's classes, for people.
-std::string_view class_words(std::string_view policy) {
-    static const std::map<std::string_view, std::string_view> classes{
-        {"block", "Blocks outbound port 25"},
-        {"block-on-abuse", "Blocks outbound port 25 of a line after abuse was seen"},
-        {"allow-own-only", "Lets port 25 out to its own servers only"},
-        {"router-whitelist", "Its router lets mail out to a list of well-known servers only"},
-        {"transparent-proxy", "Redirects outbound port 25 through a mail filter of its own"},
-        {"starttls-strip", "Is reported to remove STARTTLS from port 25"}};
-    const auto found = classes.find(policy);
-    return found == classes.end() ? "Is reported to restrict port 25" : found->second;
-}
-
-}  // namespace
-
 std::string policy_of(const CloudPolicy& cloud) {
     if (cloud.blocked.empty()) return "No default block of mail ports is documented.";
     std::vector<std::string> ports;
@@ -57,11 +44,49 @@ std::string policy_of(const CloudPolicy& cloud) {
         lift_words(cloud));
 }
 
+// The catalogue's classes, for people.
+std::string_view class_words(std::string_view policy) {
+    static const std::map<std::string_view, std::string_view> classes{
+        {"block", "Blocks outbound port 25"},
+        {"block-on-abuse", "Blocks outbound port 25 of a line after abuse was seen"},
+        {"allow-own-only", "Lets port 25 out to its own servers only"},
+        {"router-whitelist", "Its router lets mail out to a list of well-known servers only"},
+        {"transparent-proxy", "Redirects outbound port 25 through a mail filter of its own"},
+        {"starttls-strip", "Is reported to remove STARTTLS from port 25"}};
+    const auto found = classes.find(policy);
+    return found == classes.end() ? "Is reported to restrict port 25" : found->second;
+}
+
 std::string policy_of(const IspPolicy& isp) {
     std::string text{class_words(isp.policy)};
     if (!isp.scope.empty()) text += fmt::format(" ({})", isp.scope);
     if (!isp.lift.empty()) text += fmt::format("; the way out: {}", isp.lift);
     return text + ".";
+}
+
+}  // namespace
+
+bool cloud_blocks(const HostIdentity& host, std::uint16_t port) {
+    if (host.cloud == nullptr) return false;
+    const auto& blocked = host.cloud->blocked;
+    return std::find(blocked.begin(), blocked.end(), port) != blocked.end();
+}
+
+void blame_cloud(const HostIdentity& host, Cause& cause) {
+    cause.kind = CauseKind::cloud;
+    cause.name = host.cloud->name;
+    cause.policy = policy_of(*host.cloud);
+}
+
+void blame_access_network(const HostIdentity& host, Cause& cause) {
+    cause.kind = CauseKind::isp;
+    if (host.isp != nullptr) {
+        cause.name = host.isp->name;
+        cause.policy = policy_of(*host.isp);
+    } else {
+        cause.name = fmt::format("the access network of {}", host.ptr);
+        cause.policy = "Access networks commonly close port 25 to end users.";
+    }
 }
 
 }  // namespace diagnose

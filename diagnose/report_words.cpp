@@ -77,6 +77,9 @@ WayOut direct_way(const Report& report) {
         closed_in_two_ways(direct) ||
         (!direct.summary.empty() && report.verdict.summary.starts_with(direct.summary));
     std::string text = families.empty() ? std::string{short_words(direct.code)} : families;
+    if (direct.ipv4 && direct.ipv4 == direct.ipv6) {
+        text = fmt::format("{} ({})", short_words(*direct.ipv4), families);
+    }
     if (!said) {
         text =
             direct.summary.empty() ? std::string{verdict_name(direct.code)} : clean(direct.summary);
@@ -276,10 +279,11 @@ std::string verdict_words(const Report& report) {
                                    confidence_name(report.verdict.confidence));
     if (!report.recipient.empty()) {
         const bool known = report.verdict.code != VerdictCode::inconclusive;
-        const std::string through =
-            goes_by_smarthost(report)
-                ? "not directly, but through the smarthost " + working_smarthost(report)->name
-                : "";
+        const std::string through = goes_by_smarthost(report)
+                                        ? fmt::format("not directly, {} through the smarthost {}",
+                                                      names_in_doubt(report) ? "perhaps" : "but",
+                                                      working_smarthost(report)->name)
+                                        : "";
         return text + fmt::format(" Mail to {}: {}.", clean(report.recipient),
                                   report.good        ? "yes, directly"
                                   : !through.empty() ? clean(through)
@@ -309,6 +313,11 @@ bool goes_by_smarthost(const Report& report) {
     return !report.recipient.empty() && !report.good && !own && working_smarthost(report);
 }
 
+bool names_in_doubt(const Report& report) {
+    return !report.recipient.empty() && report.verdict.code == VerdictCode::dns_broken &&
+           report.cause.kind == CauseKind::unknown;
+}
+
 std::vector<WayOut> ways_out(const Report& report) {
     std::vector<WayOut> ways;
     if (!answers_outbound(report)) return ways;
@@ -316,8 +325,16 @@ std::vector<WayOut> ways_out(const Report& report) {
     for (const SmarthostReport& smarthost : report.smarthosts) {
         const bool said =
             told_as_a_step(report, smarthost.explained) || told_before(report, smarthost);
+        std::string words = smarthost_words(smarthost);
+        const bool works = status_of(smarthost.code) == CheckStatus::ok;
+        if (works && !report.recipient.empty() &&
+            report.verdict.code == VerdictCode::recipient_mx) {
+            words +=
+                "; it works itself, but the recipient's side does not take this mail, whichever "
+                "way it goes";
+        }
         ways.push_back({"through smarthost " + clean(smarthost.name), status_of(smarthost.code),
-                        smarthost_words(smarthost), said ? "" : clean(smarthost.explained)});
+                        std::move(words), said ? "" : clean(smarthost.explained)});
     }
     return ways;
 }

@@ -31,6 +31,9 @@ struct WayOut {
 // Mail to the recipient that --to asked about does not leave directly, for a reason that does not
 // keep a smarthost from taking it there, and one works.
 [[nodiscard]] bool goes_by_smarthost(const Report& report);
+
+// With --to: the recipient's domain could not be looked up, by whosever fault.
+[[nodiscard]] bool names_in_doubt(const Report& report);
 // "yes", "no", "not known"
 [[nodiscard]] std::string_view way_words(CheckStatus status);
 

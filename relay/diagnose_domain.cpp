@@ -122,6 +122,7 @@ base::Result<Diagnosis> recipient_diagnosis(const std::string& address, const st
             if (!sender.empty()) smarthost.sender = sender;
         }
         if (!secrets) ask.beside->smarthosts.clear();
+        ask.direct_path = ask.beside->direct_path;
         ask.beside->direct_path = ask.beside->about_direct = true;
         ask.beside->quick = true;
         ask.beside->timeout = timeout;

@@ -355,6 +355,7 @@ Report conclude_recipient(const RecipientRun& run) {
     report.via = report.good ? "direct" : "";
     report.direct.code = report.verdict.code;
     report.direct.summary = report.verdict.summary;
+    if (!run.ask.direct_path) tell_of_broken_smarthosts(here, report);
     return report;
 }
 

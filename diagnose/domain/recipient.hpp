@@ -29,6 +29,7 @@ struct RecipientAsk {
     // and its smarthosts, which are another way to the recipient; none: not looked at.
     std::optional<OutboundAsk> beside;
     std::vector<std::string> smarthosts;  // that are configured, tested or not
+    bool direct_path = false;             // delivery.path lets mail go directly
 };
 
 // What one address of one mail server came to.
@@ -66,6 +67,10 @@ void take_smarthosts(const Report* here, Report& report);
 // first. Where none was tested they are named in the place of a block for a new one. Pure; the
 // cause is known by then.
 void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report);
+
+// Where relay sends by smarthosts alone, and none of them works, mail to this recipient is stuck
+// however well direct delivery would do: the headline or a finding says so, with the fixes. Pure.
+void tell_of_broken_smarthosts(const Report* here, Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,
 // greeting, EHLO, STARTTLS, MAIL, RCPT, RSET. No message is sent. Report::good: an address takes

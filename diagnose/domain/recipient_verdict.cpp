@@ -199,16 +199,35 @@ void say_others_answer(Report& report) {
                             ""});
 }
 
-void say_names_fail(Report& report) {
-    report.cause.name = "name servers of this host, or those of the recipient's domain";
-    report.fixes.push_back(
-        {"Have the recipient's mail servers looked up",
-         {"See what the name servers say: `getent hosts gmail.com` for addresses, `resolvectl "
-          "query "
-          "--type=MX gmail.com` or `dig MX gmail.com` for mail servers.",
-          "Some forwarders in routers and filters refuse questions for MX: ask others, or a "
-          "resolver of your own (/etc/resolv.conf)."},
-         ""});
+// Nobody's port 25 could be judged without the mail servers' names.
+bool knows_names(VerdictCode code) {
+    return code != VerdictCode::dns_broken && code != VerdictCode::no_network &&
+           code != VerdictCode::inconclusive;
+}
+
+// Those of unrelated mail servers were looked up meanwhile, or not.
+void say_names_fail(bool others_known, Report& report) {
+    const std::string domain = report.recipient.substr(report.recipient.rfind('@') + 1);
+    Fix fix;
+    fix.title = "Have the recipient's mail servers looked up";
+    fix.steps.push_back(fmt::format(
+        "See what the name servers say: `resolvectl query --type=MX {0}` or `dig MX {0}` for mail "
+        "servers, `getent hosts {0}` for addresses.",
+        domain));
+    if (others_known) {
+        report.cause.name = fmt::format("name servers of {}, most likely", domain);
+        fix.steps.push_back(fmt::format(
+            "The mail servers of other domains were looked up a moment ago: most likely the name "
+            "servers of {} fail, which only whoever runs that domain can mend. Tell the recipient "
+            "another way.",
+            domain));
+    } else {
+        report.cause.name = "name servers of this host, or those of the recipient's domain";
+        fix.steps.emplace_back(
+            "Some forwarders in routers and filters refuse questions for MX: ask others, or a "
+            "resolver of your own (/etc/resolv.conf).");
+    }
+    report.fixes.push_back(std::move(fix));
 }
 
 void say_to_wait(Report& report) {
@@ -319,7 +338,8 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
                report.verdict.code == VerdictCode::dns_broken) {
         report.cause.kind = CauseKind::unknown;
         report.cause.name.clear();
-        if (report.verdict.code == VerdictCode::dns_broken) say_names_fail(report);
+        const bool others_known = here != nullptr && knows_names(here->direct.code);
+        if (report.verdict.code == VerdictCode::dns_broken) say_names_fail(others_known, report);
     } else if (connected && report.verdict.code == VerdictCode::inconclusive &&
                count(attempts, [](const auto& each) { return each.timed_out; }) > 0) {
         report.cause.kind = CauseKind::unknown;
@@ -334,44 +354,6 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
         if (others_answer) say_others_answer(report);
         if (!others_answer) say_how_to_tell(report);
     }
-}
-
-void take_smarthosts(const Report* here, Report& report) {
-    if (here == nullptr) return;
-    report.smarthosts = here->smarthosts;
-    for (const Check& check : here->checks) {
-        const auto same = [&](const Check& known) { return known.id == check.id; };
-        const bool known = std::any_of(report.checks.begin(), report.checks.end(), same);
-        if (check.id.starts_with("smarthost") && !known) report.checks.push_back(check);
-    }
-}
-
-void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report) {
-    const SmarthostReport* const works = working_smarthost(report);
-    if (works != nullptr) {
-        if (!goes_by_smarthost(report)) return;
-        report.fixes.insert(
-            report.fixes.begin(),
-            {fmt::format("Leave it to the configured smarthost {}", works->name),
-             {"It works, as was tested a moment ago: mail to this recipient goes through it as "
-              "well, and port 25 is not needed for that."},
-             ""});
-        return;
-    }
-    if (!report.smarthosts.empty()) return;  // what to do about them is among the fixes
-    const auto block = std::find_if(report.fixes.begin(), report.fixes.end(),
-                                    [](const Fix& fix) { return !fix.config.empty(); });
-    if (smarthosts.empty() || block == report.fixes.end()) return;
-    const bool one = smarthosts.size() == 1;
-    *block = {
-        fmt::format("Leave it to the configured {} {}", one ? "smarthost" : "smarthosts",
-                    base::join(smarthosts, ", ")),
-        {fmt::format("All mail goes through {}, to this recipient as well; port 25 is not needed "
-                     "for that.",
-                     one ? "it" : "them"),
-         fmt::format("See whether {}: `relay diagnose`", one ? "it works" : "they work")},
-        ""};
-    std::erase_if(report.fixes, [](const Fix& fix) { return !fix.config.empty(); });
 }
 
 }  // namespace diagnose

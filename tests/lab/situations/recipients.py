@@ -4,7 +4,7 @@ import dataclasses
 
 from bed import GATEWAY
 from mail import Slow
-from setups import (VANTAGE, block, forwarded, home, host_blocked, listening, name_server,
+from setups import (VANTAGE, block, failing_name, forwarded, home, host_blocked, listening, name_server,
                     no_network, only_family, record, redirect, replies, rule, vantage)
 from situation import Expected, Situation, by_nobody
 
@@ -46,6 +46,19 @@ _TO = [
                        hop=2, smarthost="smarthost-unreachable", config="port = 465",
                        no_fix="Leave it to"), to("partner.example"),
               config=smarthosts.config(), users=("nobody",)),
+    # Direct delivery would do, but relay does not take that way.
+    Situation("to-partner-directly-while-the-smarthost-is-blocked", (block("isp", 587),),
+              dataclasses.replace(_FINE, smarthost="smarthost-unreachable", config="port = 465",
+                                  findings=("smarthost-unreachable",),
+                                  summary="directly from here. But relay does not send directly.*"
+                                          "smtp.hoster.example cannot be reached"),
+              to("partner.example"), config=smarthosts.config(), users=("nobody",)),
+    Situation("to-servfail-with-a-smarthost", (failing_name("partner.example"),),
+              Expected("dns-broken", status=1, kind="unknown", name="partner.example", hop=None,
+                       smarthost="ok-smarthost",
+                       fix=("dig MX partner.example", "unless that fails there as well"),
+                       no_fix="gmail.com"),
+              to("partner.example"), config=smarthosts.config(), users=("nobody",)),
     # That the recipient's side takes no mail is no fault of the smarthost's.
     Situation("to-null-mx-with-a-smarthost", (),
               dataclasses.replace(_MX, smarthost="ok-smarthost", checks={"smarthost": "ok"},

@@ -135,12 +135,14 @@ std::vector<std::uint16_t> untried_ports(const SmarthostReport& smarthost,
     return untried;
 }
 
-// "465 over IPv6 only or 2525"
+// "465 (over IPv6 only) or 2525"
 std::string own_ports(const Observations& seen, const std::string& smarthost,
                       const std::vector<std::uint16_t>& ports) {
     std::vector<std::string> words;
     for (const std::uint16_t port : ports) {
-        words.push_back(fmt::format("{}{}", port, only_words(only_family(seen, smarthost, port))));
+        const std::string_view only = only_words(only_family(seen, smarthost, port));
+        words.push_back(only.empty() ? std::to_string(port)
+                                     : fmt::format("{} ({})", port, only.substr(1)));
     }
     return list_of(std::move(words), "or");
 }
@@ -429,8 +431,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
     if (blame.dead_family) return fix;  // no port of it can help: that family's own fix does
     fix.title = fmt::format("Make the smarthost {} work", smarthost.name);
     if (blame.who == Blame::here) {
-        fix.title = fmt::format("Let port {} out of this host, for the smarthost {}", blame.port,
-                                smarthost.name);
+        fix.title = fmt::format("Let port {} out of {}, for the smarthost {}", blame.port,
+                                here_words(seen), smarthost.name);
         add_local_steps(seen, *signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
     } else if (blame.who == Blame::config) {
         fix.title =

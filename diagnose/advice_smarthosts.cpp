@@ -3,19 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "base/text.hpp"
 #include "diagnose/advice_smarthost.hpp"
+#include "diagnose/smarthost_blame.hpp"
 
 namespace diagnose {
 namespace {
 
-constexpr std::string_view placeholder = "\x01";  // no name has it
+// No name has these.
+constexpr std::string_view placeholder = "\x01", port_placeholder = "\x02";
 
 struct NamedFix {
-    Fix fix;  // the title has a placeholder for "the smarthost NAME"
+    Fix fix;  // the title has a placeholder for "the smarthost NAME", and with ports for "port N"
     std::vector<std::string> names;
+    std::vector<std::uint16_t> ports;  // that this host stops
 };
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
@@ -24,8 +28,16 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
     return text;
 }
 
-bool has(const std::vector<std::string>& steps, const std::string& step) {
-    return std::find(steps.begin(), steps.end(), step) != steps.end();
+bool has(const auto& list, const auto& item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+// What lets these ports out lets the others out as well: it can be done but once.
+bool covers(const NamedFix& known, const NamedFix& more) {
+    return known.ports == more.ports ||
+           std::all_of(more.fix.steps.begin(), more.fix.steps.end(), [&](const auto& step) {
+               return !step.starts_with("Run `") || has(known.fix.steps, step);
+           });
 }
 
 // The same has to be done for another one as well.
@@ -33,10 +45,14 @@ bool merge(const NamedFix& more, std::vector<NamedFix>& fixes) {
     if (!more.fix.config.empty()) return false;
     for (NamedFix& known : fixes) {
         if (!known.fix.config.empty() || known.fix.title != more.fix.title) continue;
+        if (!covers(known, more)) continue;
         // "..., for the smarthost NAME": the steps are about the port, or name whom they are about.
         const bool about_port = known.fix.title.ends_with(placeholder);
         if (!about_port && known.fix.steps.front() != more.fix.steps.front()) continue;
         known.names.insert(known.names.end(), more.names.begin(), more.names.end());
+        for (const std::uint16_t port : more.ports) {
+            if (!has(known.ports, port)) known.ports.push_back(port);
+        }
         for (const std::string& step : more.fix.steps) {
             if (!has(known.fix.steps, step)) known.fix.steps.push_back(step);
         }
@@ -69,6 +85,11 @@ Fix finished(const NamedFix& named) {
                                 ? "the smarthost " + named.names.front()
                                 : "the smarthosts " + base::join(named.names, ", ");
     fix.title = replaced(std::move(fix.title), placeholder, who);
+    if (!named.ports.empty()) {
+        fix.title = replaced(std::move(fix.title), port_placeholder,
+                             fmt::format("{} {}", named.ports.size() == 1 ? "port" : "ports",
+                                         port_list(named.ports, "and")));
+    }
     return fix;
 }
 
@@ -83,10 +104,17 @@ SmarthostFixes fix_smarthosts(const Observations& seen, const Report& report,
         const auto named = [&](Fix fix) {
             fix.title =
                 replaced(std::move(fix.title), "the smarthost " + smarthost.name, placeholder);
-            return NamedFix{std::move(fix), {smarthost.name}};
+            return NamedFix{std::move(fix), {smarthost.name}, {}};
         };
         add(named(use_other_port(seen, smarthost)), ports);
-        add(named(fix_smarthost(seen, report, smarthost)), rest);
+        NamedFix own = named(fix_smarthost(seen, report, smarthost));
+        const SmarthostBlame blame = blame_for(seen, smarthost.name);
+        if (blame.who == Blame::here) {
+            own.ports = {blame.port};
+            own.fix.title = replaced(std::move(own.fix.title), fmt::format("port {}", blame.port),
+                                     port_placeholder);
+        }
+        add(std::move(own), rest);
     }
     SmarthostFixes fixes;
     for (const NamedFix& port : ports) fixes.ports.push_back(finished(port));

@@ -282,8 +282,9 @@ Cause blamed_cause(const Observations& seen, const DirectReport& direct,
         case Blame::here:
             cause.kind = CauseKind::local_firewall;
             cause.hop = 0;
+            cause.port = blame.port;
             cause.name = blame.rule != nullptr ? rule_text(*blame.rule)
-                                               : std::string{"this host's own policy"};
+                                               : fmt::format("{}'s own policy", here_words(seen));
             break;
         case Blame::config:
             cause.kind = CauseKind::config;

@@ -272,12 +272,16 @@ bool quotes_rule(std::string_view text) {
     return text.starts_with("nftables") || text.starts_with("ip");
 }
 
-// What of this host stops port 25.
-std::string own_stop_words(const Observations& seen, const Cause& cause) {
+// What of this host stops port 25, or that of a smarthost.
+std::string own_stop_words(const Observations& seen, const Report& report) {
+    const Cause& cause = report.cause;
     const bool known = cause.kind == CauseKind::local_firewall && !cause.name.empty();
     if (!known) return fmt::format("{} stops port 25", here_words(seen));
     const bool whole = quotes_rule(cause.name) || cause.name.find("port 25") != cause.name.npos;
-    return whole ? cause.name : cause.name + " stops port 25";
+    if (whole) return cause.name;
+    const bool both = cause.port != 25 && closed_code(report.direct) == VerdictCode::local_firewall;
+    return both ? fmt::format("{} stops ports 25 and {}", cause.name, cause.port)
+                : fmt::format("{} stops port {}", cause.name, cause.port);
 }
 
 // As the beginning and the end of a sentence.
@@ -404,7 +408,7 @@ Check local_check(const Observations& seen, const Report& report) {
     if (report.cause.kind == CauseKind::local_firewall ||
         closed_code(report.direct) == VerdictCode::local_firewall) {
         check.status = CheckStatus::fail;
-        check.summary = sentence(own_stop_words(seen, report.cause));
+        check.summary = sentence(own_stop_words(seen, report));
         const bool only_smarthosts = report.verdict.code != report.direct.code &&
                                      closed_code(report.direct) != VerdictCode::local_firewall;
         if (only_smarthosts) check.summary = "A smarthost's port is stopped here: " + check.summary;

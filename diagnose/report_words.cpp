@@ -134,8 +134,11 @@ std::string smarthost_words(const SmarthostReport& smarthost) {
     if (!smarthost.auth.empty()) parts.push_back("signed in with " + clean(smarthost.auth));
     std::string text = base::join(parts, ", ");
     if (status_of(smarthost.code) != CheckStatus::ok) {
-        const std::string_view words =
-            smarthost.trouble.empty() ? failure_words(smarthost.code) : smarthost.trouble;
+        std::string words{smarthost.trouble.empty() ? failure_words(smarthost.code)
+                                                    : std::string_view{smarthost.trouble}};
+        // The port stands before it.
+        const std::string its_port = fmt::format("its port {} ", smarthost.port);
+        if (words.starts_with(its_port)) words.replace(0, its_port.size(), "it ");
         text += fmt::format("{}{}", text.empty() ? "" : ": ", words);
         if (!smarthost.reply.empty()) text += fmt::format(": \"{}\"", clean(smarthost.reply));
         const std::string ports = ports_words(smarthost);

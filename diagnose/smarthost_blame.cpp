@@ -166,22 +166,22 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
     if (signs != nullptr && signs->rule) {
         blame.who = Blame::here;
         blame.rule = &*signs->rule;
-        blame.words = fmt::format("A rule of this host stops port {}.", blame.port);
+        blame.words = fmt::format("A rule of {} stops port {}.", here_words(seen), blame.port);
         return;
     }
     if (denied_here(seen, name, blame.port)) {
         blame.who = Blame::here;
-        blame.words =
-            fmt::format("This host itself turns connections to port {} away.", blame.port);
+        const bool container = !seen.host.container.empty();
+        blame.words = fmt::format("This {} itself turns connections to port {} away.",
+                                  container ? "container" : "host", blame.port);
         return;
     }
     if (signs != nullptr && dropped_here(seen, *signs)) {
         blame.who = Blame::here;
         blame.by_counter = true;
         blame.words = fmt::format(
-            "Each SYN for port {} failed inside this host's kernel: an output rule or a cgroup "
-            "filter drops it.",
-            blame.port);
+            "Each SYN for port {} failed inside {}: an output rule or a cgroup filter drops it.",
+            blame.port, seen.host.container.empty() ? "this host's kernel" : here_words(seen));
         return;
     }
     const net::Family family = family_of(seen, seen.smarthosts[index], blame.port);

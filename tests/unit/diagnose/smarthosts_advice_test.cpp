@@ -129,5 +129,67 @@ TEST_CASE("the only port of a smarthost that works over one family is offered as
     web.family = net::Family::ipv6;
     all.ports.push_back(web);
     all.other_ports = {{spoken_port(465)}};
-    CHECK_THAT(advice_of(conclude(all)), Catch::Contains("Use port 465 over IPv4 only of smtp"));
+    CHECK_THAT(advice_of(conclude(all)), Catch::Contains("Use port 465 (over IPv4 only) of smtp"));
+}
+
+TEST_CASE("one rule that stops the ports of two smarthosts is taken out once", "[diagnose]") {
+    Observations all = two_smarthosts();
+    all.smarthosts.front().configured = {465};
+    for (PortEvidence& item : all.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.port == 465;
+        if (its) item = seen::port(item.role, item.operator_name, 465, "dropped");
+    }
+    const bool one = GENERATE(true, false);
+    CAPTURE(one);
+    all.smarthost_signs[0].rule = seen::rule_of("tcp dport { 465, 587 } drop");
+    all.smarthost_signs[1].rule = all.smarthost_signs[0].rule;
+    if (!one) {
+        all.smarthost_signs[1].rule = seen::rule_of("tcp dport 587 drop");
+        all.smarthost_signs[1].rule->remove = "nft delete rule inet filter output handle 8";
+    }
+    const std::string advice = advice_of(conclude(all));
+    CHECK(times(advice, "handle 7") == 1);
+    CHECK(times(advice, "Let port") == (one ? 1 : 2));
+    if (one) {
+        CHECK_THAT(advice, Catch::Contains("Let ports 465 and 587 out of this host, for the "
+                                           "smarthosts smtp.example.com, smtp.second.example"));
+    } else {
+        CHECK_THAT(advice,
+                   Catch::Contains("Let port 465 out of this host, for the smarthost smtp.e"));
+        CHECK_THAT(advice,
+                   Catch::Contains("Let port 587 out of this host, for the smarthost smtp.s"));
+    }
+}
+
+TEST_CASE("the port that is stopped is named, and where", "[diagnose]") {
+    Observations all = smarthost_on_587("rejected", "open");
+    for (PortEvidence& item : all.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.port == 587;
+        if (its) item.connect = ConnectResult::denied;
+    }
+    const auto rules = [](const Report& report) {
+        for (const Check& check : report.checks) {
+            if (check.id == "local-firewall") return check.summary;
+        }
+        return std::string{};
+    };
+    CHECK_THAT(rules(conclude(all)), Catch::Contains("own policy stops port 587."));
+    all.host.container = "Docker container";
+    const Report inside = conclude(all);
+    CHECK_THAT(inside.verdict.summary, Catch::Contains("This container itself turns"));
+    CHECK_THAT(rules(inside), Catch::Contains("This container's own policy stops port 587."));
+    CHECK_THAT(advice_of(inside), Catch::Contains("Let port 587 out of this container"));
+    all.smarthost_signs.front().rule = seen::rule_of("tcp dport 587 drop");
+    CHECK_THAT(conclude(all).verdict.summary,
+               Catch::Contains("A rule of this container stops port 587."));
+}
+
+TEST_CASE("a way out names its port once", "[diagnose]") {
+    Observations all = seen::network("dropped", "open");
+    seen::add_smarthost(all, smtp::Stage::greeting, 0, "", "the peer closed the connection");
+    all.smarthosts.front().said_nothing = true;
+    all.smarthosts.front().tls.clear();
+    const std::string text = ways_out(conclude(all)).back().text;
+    CHECK(times(text, "587") == 1);
+    CHECK_THAT(text, Catch::Contains("port 587: it takes connections, but nobody greets"));
 }

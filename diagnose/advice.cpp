@@ -77,7 +77,10 @@ Fix not_helpful(const Observations& seen, const Cause& cause) {
         fix.steps.push_back(fmt::format("Asking {} to open port 25: it does so for nobody.",
                                         seen.host.cloud->name));
     }
-    fix.steps.emplace_back("Longer time-outs, other recipients, another DNS server.");
+    const bool waiting = std::any_of(seen.smarthosts.begin(), seen.smarthosts.end(),
+                                     [](const auto& stages) { return stages.unfinished; });
+    fix.steps.emplace_back(waiting ? "For port 25: other recipients, another DNS server."
+                                   : "Longer time-outs, other recipients, another DNS server.");
     if (seen.smarthosts.empty()) {
         fix.steps.push_back("A smarthost for receiving mail: that needs inbound port 25.");
     }

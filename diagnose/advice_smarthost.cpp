@@ -279,12 +279,14 @@ bool rejects_25(const Observations& seen, const RejectingRouter& router) {
 
 Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
     Fix fix;
-    fix.title = fmt::format("Test the smarthost {} with more time", smarthost.name);
-    std::string what = smarthost.trouble;
-    if (!what.empty()) what.front() = 'I';
-    fix.steps.push_back(what + ". " + smarthost.explained);
-    // What was seen to work comes before what may be learnt.
+    // What was seen to work comes before what may be learnt. How far the test came is said above.
     const bool offered = offer_other_port(seen, smarthost, fix);
+    fix.title = offered ? fmt::format(
+                              "Use another port of the smarthost {}, or test it with more "
+                              "time",
+                              smarthost.name)
+                        : fmt::format("Test the smarthost {} with more time", smarthost.name);
+    if (!offered) fix.steps.push_back(smarthost.explained);
     fix.steps.emplace_back(offered
                                ? "Or see whether it greets later: `relay diagnose --timeout 60s`"
                                : "Run `relay diagnose --timeout 60s`");

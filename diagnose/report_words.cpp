@@ -122,7 +122,7 @@ std::string_view failure_words(VerdictCode code) {
     }
 }
 
-std::string smarthost_words(const SmarthostReport& smarthost) {
+std::string smarthost_words(const Report& report, const SmarthostReport& smarthost) {
     std::vector<std::string> parts;
     // Most smarthosts have no other name than their host's.
     std::string place = smarthost.host == smarthost.name ? "" : clean(smarthost.host);
@@ -136,6 +136,9 @@ std::string smarthost_words(const SmarthostReport& smarthost) {
     if (status_of(smarthost.code) != CheckStatus::ok) {
         std::string words{smarthost.trouble.empty() ? failure_words(smarthost.code)
                                                     : std::string_view{smarthost.trouble}};
+        const bool said = smarthost.code == VerdictCode::inconclusive &&
+                          report.verdict.summary.find(words) != std::string::npos;
+        if (said) words = "its test was not finished";
         // The port stands before it.
         const std::string its_port = fmt::format("its port {} ", smarthost.port);
         if (words.starts_with(its_port)) words.replace(0, its_port.size(), "it ");
@@ -328,7 +331,7 @@ std::vector<WayOut> ways_out(const Report& report) {
     for (const SmarthostReport& smarthost : report.smarthosts) {
         const bool said =
             told_as_a_step(report, smarthost.explained) || told_before(report, smarthost);
-        std::string words = smarthost_words(smarthost);
+        std::string words = smarthost_words(report, smarthost);
         const bool works = status_of(smarthost.code) == CheckStatus::ok;
         if (works && !report.recipient.empty() &&
             report.verdict.code == VerdictCode::recipient_mx) {

@@ -206,6 +206,39 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
     }
 }
 
+// What those who speak no SMTP were seen to do, where they all do the same.
+std::string_view mute_words(const Observations& seen, std::uint16_t port, net::Family family) {
+    std::size_t all = 0, strange = 0, closing = 0;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = family == net::Family::any || item.family == family;
+        const bool mute = its && item.role == ProbeRole::control && item.port == port &&
+                          item.greeting && item.greeting->banner.code == 0;
+        if (!mute) continue;
+        ++all;
+        const Greeting& greeting = *item.greeting;
+        const bool waited = greeting.timed_out || !greeting.certificate.problem.empty();
+        if (!greeting.silent && !greeting.raw.empty()) ++strange;
+        if (greeting.silent && !waited && !greeting.problem.empty()) ++closing;
+    }
+    if (strange == all) return "is answered by what is no mail server";
+    if (closing == all) return "takes connections and closes them without a word";
+    return strange == 0 ? "takes connections and says nothing" : "does not greet as a mail server";
+}
+
+// That one family is mute tells nothing of the other: "", " over IPv6", or with what that one does.
+std::string where_mute(const Observations& seen, std::uint16_t port, net::Family family) {
+    if (family == net::Family::any) return " either";
+    const bool v4 = family == net::Family::ipv4;
+    const net::Family second = v4 ? net::Family::ipv6 : net::Family::ipv4;
+    const Others there = others_on(seen, port, second);
+    const bool asked = !there.open.empty() || !there.shut.empty();
+    const bool alike = there.greeting.empty() && !there.mute.empty();
+    if (!asked || alike) return " either";
+    return fmt::format(
+        "{} either{}", over(family),
+        there.greeting.empty() ? "" : fmt::format(", while{} it greets", over(second)));
+}
+
 // The smarthost may be slow by itself; an unrelated server that is as mute is no chance.
 bool blame_silence(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
     const net::Family family = family_of(seen, stages, blame.port);
@@ -213,10 +246,9 @@ bool blame_silence(const Observations& seen, const SmarthostStages& stages, Smar
     if (!others.greeting.empty() || others.mute.empty()) return false;
     blame.who = Blame::path;
     blame.mute = true;
-    blame.words = fmt::format(
-        "Port {} of {} takes connections and says nothing{} either: something on the way is in "
-        "between.",
-        blame.port, plural(others.mute.size()), over(family));
+    blame.words = fmt::format("Port {} of {} {}{}: something on the way is in between.", blame.port,
+                              plural(others.mute.size()), mute_words(seen, blame.port, family),
+                              where_mute(seen, blame.port, family));
     return true;
 }
 

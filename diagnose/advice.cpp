@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "diagnose/advice_lift.hpp"
+#include "diagnose/advice_local.hpp"
 #include "diagnose/advice_network.hpp"
 #include "diagnose/advice_smarthost.hpp"
 #include "diagnose/advice_smarthosts.hpp"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "diagnose/advice_smarthost.hpp"
+#include "diagnose/advice_local.hpp"
 #include "diagnose/name_faults.hpp"
 
 namespace diagnose {

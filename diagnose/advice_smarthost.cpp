@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "diagnose/advice_local.hpp"
 #include "diagnose/advice_port.hpp"
 #include "diagnose/port_families.hpp"
 #include "diagnose/provider_catalogue.hpp"
@@ -120,6 +121,18 @@ const SmarthostStages* stages_of(const Observations& seen, const std::string& sm
     return nullptr;
 }
 
+// A stranger's certificate would bring a stranger's name: only the user knows whose it is.
+void name_the_host(const SmarthostStages& stages, const SmarthostBlame& blame, Fix& fix) {
+    fix.title = fmt::format("Call the smarthost {} by its name", stages.name);
+    fix.steps.push_back(fmt::format(
+        "Set host = \"{}\" in its section, as below, if that is a name of your provider's: whoever "
+        "it belongs to gets your password.",
+        blame.certificate_name));
+    SmarthostStages named = stages;
+    named.host = blame.certificate_name;
+    fix.config = own_block(named, blame.port);
+}
+
 // Open ports that nobody has tried, as the time was over or the smarthost is only looked at.
 std::vector<std::uint16_t> untried_ports(const SmarthostReport& smarthost,
                                          const OtherPorts& tried) {
@@ -229,31 +242,6 @@ void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
     if (limit) fix.steps.push_back(fmt::format("{}'s limits: {}.", facts->name, facts->limits));
     if (smarthost.code != VerdictCode::smarthost_sender && !facts->note.empty()) {
         fix.steps.push_back(fmt::format("Of {} to know: {}", facts->name, facts->note));
-    }
-}
-
-// The rule is found from the container's host, whose tools and rights a container seldom has.
-void add_container_steps(const Observations& seen, const LocalSigns& local, Fix& fix) {
-    if (seen.host.container.starts_with("Kubernetes")) {
-        fix.steps.emplace_back(
-            "Look at what acts inside the pod: the service mesh's sidecar, the CNI's egress rules, "
-            "the namespace's NetworkPolicy: `kubectl get networkpolicy`");
-    } else {
-        fix.steps.emplace_back(
-            "On the container's host, as root, look at the rules in the container's own network: "
-            "`nsenter -t $(docker inspect -f '{{.State.Pid}}' CONTAINER) -n nft list ruleset`, or "
-            "`iptables -S OUTPUT` in the same way");
-        fix.steps.emplace_back(
-            "A container that runs with --network host has its host's rules: run there `sudo relay "
-            "diagnose`");
-        fix.steps.emplace_back(
-            "A control group can stop it as well: `systemctl show docker containerd -p "
-            "IPAddressDeny`");
-    }
-    if (!local.rules_read) {
-        fix.steps.emplace_back(
-            "Where the container has root, CAP_NET_ADMIN and nft or iptables, this program quotes "
-            "the rule itself.");
     }
 }
 
@@ -391,31 +379,6 @@ Fix use_provider(const Observations& seen) {
     return fix;
 }
 
-void add_local_steps(const Observations& seen, const LocalSigns& local, const RuleMatch* rule,
-                     std::uint16_t port, Fix& fix) {
-    if (rule != nullptr) {
-        RuleQuestion question;
-        question.port = port;
-        if (port == 53) question.transport = seen.dns_transport;
-        fix.steps.push_back("This is the rule: " + rule_text(*rule));
-        for (const std::string& command : commands_to_allow(*rule, question)) {
-            fix.steps.push_back("Run `" + command + "`");
-        }
-        return;
-    }
-    if (!seen.host.container.empty()) return add_container_steps(seen, local, fix);
-    if (!local.rules_read) {
-        fix.steps.emplace_back("Run it as root to see the rule: `sudo relay diagnose`");
-    }
-    fix.steps.emplace_back(
-        "Look for a packet filter rule: `nft list ruleset | grep -n -E 'dport|policy drop'` or "
-        "`iptables -S OUTPUT`");
-    fix.steps.emplace_back(
-        "Look for a prohibit, unreachable or blackhole route: `ip rule` and `ip route`");
-    fix.steps.emplace_back(
-        "In a systemd unit, look for its own sandbox: `systemctl cat UNIT | grep IPAddress`");
-}
-
 Fix use_other_port(const Observations& seen, const SmarthostReport& smarthost) {
     Fix fix;
     if (blame_for(seen, smarthost.name).who != Blame::here) return fix;
@@ -436,6 +399,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.title = fmt::format("Let port {} out of {}, for the smarthost {}", blame.port,
                                 here_words(seen), smarthost.name);
         add_local_steps(seen, *signs_of(seen, smarthost.name), blame.rule, blame.port, fix);
+    } else if (!blame.certificate_name.empty()) {
+        name_the_host(*stages_of(seen, smarthost.name), blame, fix);
     } else if (blame.who == Blame::config) {
         fix.title =
             fmt::format("Give this host what it lacks for the smarthost {}", smarthost.name);
@@ -452,7 +417,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         if (!blame.words.empty() && !said) fix.steps.push_back(blame.words);
     }
     const bool apart = !use_other_port(seen, smarthost).steps.empty();
-    if (network_trouble(smarthost.code) && !apart) add_other_port(seen, smarthost, fix);
+    const bool named = !blame.certificate_name.empty();
+    if (network_trouble(smarthost.code) && !apart && !named) add_other_port(seen, smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_tls && blame.who != Blame::config) {
         add_tls_steps(stages_of(seen, smarthost.name), smarthost, blame, fix);
     }

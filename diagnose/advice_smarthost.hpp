@@ -28,8 +28,4 @@ namespace diagnose {
 [[nodiscard]] Fix fix_smarthost(const Observations& seen, const Report& report,
                                 const SmarthostReport& smarthost);
 
-// Adds the rule that stops a port on this host and the commands that let it out, or where to look.
-void add_local_steps(const Observations& seen, const LocalSigns& local, const RuleMatch* rule,
-                     std::uint16_t port, Fix& fix);
-
 }  // namespace diagnose

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 #include <set>
 
 #include "diagnose/broken_family.hpp"
@@ -78,6 +79,12 @@ Others others_on(const Observations& seen, std::uint16_t port, net::Family famil
 
 Others others_on(const Observations& seen, const SmarthostStages& stages, std::uint16_t port) {
     return others_on(seen, port, family_of(seen, stages, port));
+}
+
+bool is_address(const std::string& host) {
+    boost::system::error_code failure;
+    (void)boost::asio::ip::make_address(host, failure);
+    return !failure;
 }
 
 std::string_view over(net::Family family) {
@@ -330,6 +337,35 @@ bool blame_judge(const Observations& seen, const std::string& problem, Smarthost
     return true;
 }
 
+// The first name that the certificate is for, where its only fault is that it is for another one;
+// "" where that is none to connect to.
+std::string name_on_certificate(const std::string& problem) {
+    constexpr std::string_view but = " but for ";
+    const std::size_t at = problem.rfind(but);
+    if (problem.find("is not for") == problem.npos || at == problem.npos) return {};
+    std::string name = problem.substr(at + but.size());
+    name.resize(std::min(name.size(), name.find_first_of(", ;")));
+    while (name.ends_with('.')) name.pop_back();
+    const bool plain =
+        name.find('.') != name.npos &&
+        name.find_first_not_of(
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == name.npos;
+    const bool alone = problem.find(';') == problem.npos;
+    return plain && alone && !is_address(name) ? name : std::string{};
+}
+
+// An address is configured, and certificates are for names.
+bool blame_address(const SmarthostStages& stages, SmarthostBlame& blame) {
+    if (!is_address(stages.host)) return false;
+    blame.certificate_name = name_on_certificate(stages.problem);
+    if (blame.certificate_name.empty()) return false;
+    blame.who = Blame::config;
+    blame.lacking = "host of smarthost " + stages.name;
+    blame.words = fmt::format("Its host is set as an address, and the certificate there is for {}.",
+                              blame.certificate_name);
+    return true;
+}
+
 void blame_tls(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
     if (blame_judge(seen, stages.problem, blame)) return;
     const Others others = others_on(seen, stages, blame.port);
@@ -339,6 +375,8 @@ void blame_tls(const Observations& seen, const SmarthostStages& stages, Smarthos
             "Port {} of {} shows a certificate that is not its own either: something on the path "
             "opens TLS.",
             blame.port, plural(others.other_certificate.size()));
+    } else if (blame_address(stages, blame)) {
+        return;
     } else if (!others.true_certificate.empty()) {
         blame.who = Blame::far;
         blame.words =

@@ -26,10 +26,11 @@ struct SmarthostBlame {
     std::string words;                      // what that rests on, as a sentence; "" for unknown
     std::string lacking;                    // with config: "no IPv6 route on this host"
     std::string remedy;                     // with config: what to do about it
-    const RuleMatch* rule = nullptr;        // of this host, that stops the port
-    bool large_packets = false;             // with path: it loses them, so that no handshake ends
-    bool mute = false;         // with path: it takes connections there, and speaks no SMTP
-    bool dead_family = false;  // with path: the only family it has leads nowhere
+    std::string certificate_name;     // with config: host is an address, the certificate has this
+    const RuleMatch* rule = nullptr;  // of this host, that stops the port
+    bool large_packets = false;       // with path: it loses them, so that no handshake ends
+    bool mute = false;                // with path: it takes connections there, and speaks no SMTP
+    bool dead_family = false;         // with path: the only family it has leads nowhere
     std::optional<RejectingRouter> router;  // with path: it names itself
     bool only_this = false;                 // and it lets the same port of others pass
     bool by_counter = false;  // with here: the kernel's account of our SYNs is all there is

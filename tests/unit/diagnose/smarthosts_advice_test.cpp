@@ -193,3 +193,28 @@ TEST_CASE("a way out names its port once", "[diagnose]") {
     CHECK(times(text, "587") == 1);
     CHECK_THAT(text, Catch::Contains("port 587: it takes connections, but nobody greets"));
 }
+
+TEST_CASE("an address as host is the configuration's fault, and the name is offered",
+          "[diagnose]") {
+    Observations all = seen::network("genuine", "open");
+    seen::add_smarthost(all, smtp::Stage::tls, 0, "",
+                        "TLS with 192.0.2.7:587 failed: the certificate is not for 192.0.2.7 but "
+                        "for smtp.example.com, mail.example.com");
+    SmarthostStages& stages = all.smarthosts.front();
+    stages.name = stages.host = "192.0.2.7";
+    const Report report = conclude(all);
+    CHECK(report.cause.kind == CauseKind::config);
+    CHECK_THAT(report.verdict.summary,
+               Catch::Contains("the certificate there is for smtp.example"));
+    REQUIRE_FALSE(report.fixes.empty());
+    CHECK_THAT(report.fixes.front().config,
+               Catch::Contains("host = \"smtp.example.com\"") && Catch::Contains("port = 587"));
+    CHECK_THAT(advice_of(report), Catch::Contains("if that is a name of your provider's"));
+
+    // Of a name that is wrong, another server may be at fault; a wildcard is no host.
+    stages.name = stages.host = "smtp.other.example";
+    CHECK(conclude(all).cause.kind == CauseKind::remote);
+    stages.name = stages.host = "192.0.2.7";
+    stages.problem = "the certificate is not for 192.0.2.7 but for *.example.com";
+    CHECK(conclude(all).cause.kind == CauseKind::remote);
+}

@@ -48,6 +48,10 @@ TEST_CASE("a session that stalls is no blocked port", "[explain]") {
         {"conversation with mx1.example.com[192.0.2.1] timed out while receiving the initial "
          "server greeting",
          "greeting-never"},
+        // It was connected, whatever port is named.
+        {"H=mx.example.com [192.0.2.1]:25: SMTP timeout after initial connection: Connection timed "
+         "out",
+         "greeting-timeout"},
     })));
 }
 
@@ -189,6 +193,16 @@ TEST_CASE("a traceback shows the exception, and the port of its call", "[explain
           "ValueError: odd");
     CHECK(explain_record("smtplib.SMTP('10.0.0.1', 587)\nTimeoutError: timed out").id ==
           "timeout-submission");
+}
+
+TEST_CASE("a certificate that failed goes before words that only TLS did", "[explain]") {
+    check(
+        {"stream_socket_enable_crypto(): SSL operation failed with code 1. OpenSSL Error "
+         "messages: error:0A000086:SSL routines::certificate verify failed",
+         "cert-unverified"});
+    check({"stream_socket_enable_crypto(): SSL operation failed with code 1", "php-crypto"});
+    check({"stream_socket_enable_crypto(): certificate verify failed (self-signed certificate)",
+           "cert-untrusted"});
 }
 
 TEST_CASE("the reason goes before the words that a certificate failed", "[explain]") {

@@ -25,9 +25,11 @@ std::string ask_router(const SmarthostReport& smarthost, const SmarthostBlame& b
 std::string ask_network(const Observations& seen, const SmarthostBlame& blame) {
     if (cloud_blocks(seen.host, blame.port)) {
         const CloudPolicy& cloud = *seen.host.cloud;
-        if (cloud.lift == "never") {
-            return fmt::format("{} closes port {} and opens it for nobody: take another port.",
-                               cloud.name, blame.port);
+        if (cloud.lift == "never" || cloud.lift == "none-documented") {
+            return fmt::format(
+                "{} closes port {} by default, and no way to have it opened is known: take another "
+                "port.",
+                cloud.name, blame.port);
         }
         return fmt::format("Ask {}, which closes it by default, to let outbound port {} through.{}",
                            cloud.name, blame.port,

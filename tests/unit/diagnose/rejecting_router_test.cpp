@@ -142,6 +142,15 @@ TEST_CASE("a closed port is told as it was seen, with whom to ask", "[diagnose]"
                                       Catch::Contains("to let outbound port 587 through"));
 }
 
+TEST_CASE("a cloud that opens its ports for nobody is not asked to", "[diagnose]") {
+    Observations all = smarthost_on_587("dropped", "dropped");
+    all.host.cloud = seen::cloud("digitalocean");
+    CHECK_THAT(
+        advice_of(conclude(all)),
+        Catch::Contains("closes port 587 by default, and no way to have it opened is known") &&
+            !Catch::Contains("Ask DigitalOcean"));
+}
+
 TEST_CASE("a port that is open over the other family is of use to another smarthost",
           "[diagnose]") {
     Observations all = smarthost_on_587("dropped", "dropped");

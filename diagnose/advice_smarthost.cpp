@@ -121,16 +121,14 @@ const SmarthostStages* stages_of(const Observations& seen, const std::string& sm
     return nullptr;
 }
 
-// A stranger's certificate would bring a stranger's name: only the user knows whose it is.
+// A stranger's certificate would bring a stranger's name: only the user knows whose it is, so that
+// this is no block for --write.
 void name_the_host(const SmarthostStages& stages, const SmarthostBlame& blame, Fix& fix) {
     fix.title = fmt::format("Call the smarthost {} by its name", stages.name);
     fix.steps.push_back(fmt::format(
-        "Set host = \"{}\" in its section, as below, if that is a name of your provider's: whoever "
+        "Set host = \"{}\" in its section, if that is a name of your provider's: whoever "
         "it belongs to gets your password.",
         blame.certificate_name));
-    SmarthostStages named = stages;
-    named.host = blame.certificate_name;
-    fix.config = own_block(named, blame.port);
 }
 
 // Open ports that nobody has tried, as the time was over or the smarthost is only looked at.

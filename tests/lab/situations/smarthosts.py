@@ -294,8 +294,8 @@ _TLS = [
     Situation("smarthost-certificate-of-another", (certificate(HOST, "other-name"),),
               bad("smarthost-tls", explained="somewhere-else.example|name"), config=config()),
     Situation("smarthost-configured-by-address", (),
-              bad("smarthost-tls", kind="config", fix="by its name.*if that is a name of your",
-                  config='host = "smtp.hoster.example"'), config=config("104.25.7.18")),
+              bad("smarthost-tls", kind="config", fix='by its name.*host = "smtp.hoster.example" in its '
+                  "section, if that is a name of your"), config=config("104.25.7.18")),
     Situation("smarthost-certificate-self-signed", (certificate(HOST, "self-signed"),),
               bad("smarthost-tls", explained="self-signed|self signed"), config=config()),
     Situation("smarthost-tls-inspected", (redirect("tls", "gateway", ports=587),),

@@ -183,12 +183,22 @@ void add(std::vector<Fix>& fixes, Fix fix) {
     if (!fix.title.empty() && !fix.steps.empty()) fixes.push_back(std::move(fix));
 }
 
+void add_all(std::vector<Fix>& fixes, const std::vector<Fix>& more) {
+    for (const Fix& fix : more) add(fixes, fix);
+}
+
+// The headline is about the first smarthost, and these are not.
+bool about_the_second(const std::vector<Fix>& theirs, const Report& report) {
+    return !theirs.empty() && !report.smarthosts.empty() &&
+           theirs.front().title.find(report.smarthosts.front().name) == std::string::npos;
+}
+
 // Their faults are their own, whatever else does not work here.
 void add_reached(const Observations& seen, const Report& report, std::vector<Fix>& fixes) {
     const SmarthostFixes theirs = fix_smarthosts(
         seen, report, [&](std::size_t i) { return was_reached(seen.smarthosts[i]); });
-    for (const Fix& fix : theirs.ports) add(fixes, fix);
-    for (const Fix& fix : theirs.rest) add(fixes, fix);
+    add_all(fixes, theirs.ports);
+    add_all(fixes, theirs.rest);
 }
 
 Fix hopeless_fix() {
@@ -329,10 +339,12 @@ std::vector<Fix> advise_on_mail(const Observations& seen, const Report& report) 
     // First what the verdict is about, and what needs no other's leave.
     const bool about_25 = report.verdict.code == direct;
     const SmarthostFixes theirs = fix_smarthosts(seen, report, [](std::size_t) { return true; });
-    for (const Fix& fix : theirs.ports) add(fixes, fix);
+    const bool ports_first = !about_the_second(theirs.ports, report);
+    if (ports_first) add_all(fixes, theirs.ports);
     if (about_25) add(fixes, opened);
     const auto first_of_smarthosts = static_cast<std::ptrdiff_t>(fixes.size());
-    for (const Fix& fix : theirs.rest) add(fixes, fix);
+    add_all(fixes, theirs.rest);
+    if (!ports_first) add_all(fixes, theirs.ports);
     if (!about_25) add(fixes, opened);
     if (here) merge_with_smarthosts(fixes, opened);
     const bool blocked = direct != VerdictCode::ok_direct;

@@ -160,8 +160,10 @@ std::string own_ports(const Observations& seen, const std::string& smarthost,
 
 // A port of the smarthost on which it spoke. False where there is none.
 bool offer_other_port(const Observations& seen, const SmarthostReport& smarthost, Fix& fix) {
-    const std::vector<std::uint16_t> speaking =
-        speaking_ports(other_ports_of(seen, smarthost.name));
+    std::vector<std::uint16_t> speaking = speaking_ports(other_ports_of(seen, smarthost.name));
+    std::stable_partition(speaking.begin(), speaking.end(), [&](std::uint16_t port) {
+        return !only_family(seen, smarthost.name, port);
+    });
     const SmarthostStages* stages = stages_of(seen, smarthost.name);
     if (speaking.empty() || stages == nullptr) return false;
     fix.steps.push_back(
@@ -243,6 +245,16 @@ void add_provider_steps(const SmarthostReport& smarthost, Fix& fix) {
     }
 }
 
+// Only this server is out of reach: those of others on its port are not.
+void add_another_smarthost(const Observations& seen, const SmarthostBlame& blame, Fix& fix) {
+    const SubmissionPort port = look_at_port(seen, blame.port);
+    const bool others = blame.who == Blame::far || blame.only_this;
+    if (!others || !port.useful()) return;
+    fix.steps.push_back(
+        fmt::format("Or take another smarthost: port {} of other providers {} from here{}.",
+                    blame.port, port.spoke ? "speaks" : "opens", only_words(port.only)));
+}
+
 // Where no port of the smarthost can be offered.
 void ask_for_port(const Observations& seen, const SmarthostReport& smarthost,
                   const SmarthostBlame& blame, Fix& fix) {
@@ -254,6 +266,7 @@ void ask_for_port(const Observations& seen, const SmarthostReport& smarthost,
     auto at = std::find(fix.steps.begin(), fix.steps.end(), blame.words);
     at = at == fix.steps.end() ? fix.steps.begin() : at + 1;
     fix.steps.insert(at, ask.steps.begin(), ask.steps.end());
+    add_another_smarthost(seen, blame, fix);
 }
 
 // Then the fix for port 25 has the smarthost's port as well.
@@ -435,6 +448,8 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
         fix.steps.push_back(fmt::format("Or have {} let port {}{} through.", blame.router->address,
                                         blame.port, blame.only_this ? " of this server" : ""));
     }
+    const bool unreached = smarthost.code == VerdictCode::smarthost_unreachable;
+    if (unreached && fix.config.empty()) add_another_smarthost(seen, blame, fix);
     fix.steps.emplace_back(prove_it);
     return fix;
 }

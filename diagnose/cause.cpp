@@ -156,6 +156,8 @@ void blame_by_distance(const Observations& seen, bool intercepted, net::Family f
     if (private_address(cause.hop_address)) {
         cause.kind = CauseKind::gateway;
         cause.name = cause.hop_address;
+    } else if (reading->finding == PathFinding::rejected && !cause.hop_address.empty()) {
+        cause.name = cause.hop_address;  // it has named itself
     } else {
         cause.name = "the network behind hop " + std::to_string(distance.hop);
     }

@@ -373,7 +373,7 @@ std::string where_words(const Report& report) {
     const std::string place = place_of_cause(report);
     const net::Family family = report.cause.family;
     if (place.empty() || family == net::Family::any) return place;
-    return fmt::format("{} (over {})", place, family_name(family));
+    return fmt::format("over {}: {}", family_name(family), place);
 }
 
 bool is_warning(const Fix& fix) {

@@ -165,6 +165,19 @@ void blame_router(const Observations& seen, SmarthostBlame& blame) {
     }
 }
 
+// Its own address sends the ICMP error, at each of its addresses.
+bool rejects_by_itself(const Observations& seen, const std::string& name, std::uint16_t port) {
+    bool rejects = false;
+    for (const PortEvidence& item : seen.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.operator_name == name &&
+                         item.port == port && item.attempted();
+        if (!its || item.connect == ConnectResult::no_route) continue;
+        if (!item.icmp || item.icmp->from != item.address) return false;
+        rejects = true;
+    }
+    return rejects;
+}
+
 void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& blame) {
     const std::string& name = seen.smarthosts[index].name;
     if (blame_route(seen, seen.smarthosts[index], blame)) return;
@@ -200,6 +213,9 @@ void blame_connect(const Observations& seen, std::size_t index, SmarthostBlame& 
         blame.words = broken_words(*broken);
     } else if ((blame.router = rejecting_router(seen, name, blame.port))) {
         blame_router(seen, blame);
+    } else if (rejects_by_itself(seen, name, blame.port)) {
+        blame.who = Blame::far;
+        blame.words = fmt::format("The server itself rejects port {}.", blame.port);
     } else if (!others.open.empty()) {
         blame.who = Blame::far;
         blame.words = fmt::format(

@@ -346,8 +346,8 @@ Report conclude_recipient(const RecipientRun& run) {
         if (!fix.steps.empty()) report.fixes.push_back(std::move(fix));
     }
     report.good = report.verdict.code == VerdictCode::ok_direct;
-    judge_families(run.attempts, report);
     const Report* const here = run.here ? &*run.here : nullptr;
+    judge_families(here, run.attempts, report);
     find_recipient_cause(here, run.attempts, report);
     take_smarthosts(here, report);
     offer_smarthosts(run.ask.smarthosts, report);

@@ -50,9 +50,11 @@ struct RecipientAttempt {
 [[nodiscard]] Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts,
                                      const std::string& address);
 
-// What each family came to, and of those that take the mail which addresses keep senders waiting.
-// Pure; the report's verdict is from the attempts.
-void judge_families(const std::vector<RecipientAttempt>& attempts, Report& report);
+// What each family came to, by its attempts and by what this host's way out showed meanwhile
+// (nullptr: it did not end in time); and of those that take the mail which addresses keep senders
+// waiting. Pure; the report's verdict is from the attempts.
+void judge_families(const Report* here, const std::vector<RecipientAttempt>& attempts,
+                    Report& report);
 
 // Whose fault it is that no attempt succeeded: this host's or its network's, by what the
 // diagnosis of its way out found meanwhile (nullptr: it did not end in time), or the recipient's.
@@ -69,7 +71,7 @@ void take_smarthosts(const Report* here, Report& report);
 void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report);
 
 // Where relay sends by smarthosts alone, and none of them works, mail to this recipient is stuck
-// however well direct delivery would do: the headline or a finding says so, with the fixes. Pure.
+// however well direct delivery would do: the verdict or a finding says so, with the fixes. Pure.
 void tell_of_broken_smarthosts(const Report* here, Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,

@@ -16,16 +16,35 @@ bool is_among(const std::vector<Fix>& fixes, const std::string& title) {
                        [&](const Fix& fix) { return fix.title == title; });
 }
 
-// What to do about the smarthosts, of all that is to do on this host.
+// What to do about the smarthosts, of all that is to do on this host. A dead family may be the only
+// one that they have.
 std::vector<Fix> fixes_for_smarthosts(const Report& here, const Report& report) {
     std::vector<Fix> fixes;
     for (const Fix& fix : here.fixes) {
-        const bool its = std::any_of(
-            here.smarthosts.begin(), here.smarthosts.end(),
-            [&](const auto& each) { return fix.title.find(each.name) != std::string::npos; });
+        const auto named = [&](const SmarthostReport& each) {
+            const std::size_t at = fix.title.find(each.name);
+            return at != std::string::npos && fix.title.rfind("smarthost", at) != std::string::npos;
+        };
+        const bool its = fix.title.starts_with("Mend IPv") ||
+                         std::any_of(here.smarthosts.begin(), here.smarthosts.end(), named);
         if (its && !is_among(report.fixes, fix.title)) fixes.push_back(fix);
     }
     return fixes;
+}
+
+// Mail does not go the way that would do: the verdict is that of the way it goes.
+void blame_smarthost(const SmarthostReport& smarthost, Report& report) {
+    report.verdict.code = smarthost.code;
+    report.verdict.confidence = smarthost.code == VerdictCode::inconclusive ? Confidence::unclear
+                                : smarthost.code == VerdictCode::smarthost_unreachable
+                                    ? Confidence::likely
+                                    : Confidence::certain;
+    report.verdict.summary +=
+        fmt::format(" But relay does not send directly while a smarthost is configured. {}",
+                    smarthost_words(smarthost));
+    report.cause.name = "smarthost " + smarthost.name;
+    report.good = report.mail_leaves = false;
+    report.via.clear();
 }
 
 }  // namespace
@@ -84,10 +103,7 @@ void tell_of_broken_smarthosts(const Report* here, Report& report) {
     const auto place = report.good ? report.fixes.begin() : report.fixes.end();
     report.fixes.insert(place, std::make_move_iterator(fixes.begin()),
                         std::make_move_iterator(fixes.end()));
-    if (!report.good) return;
-    report.verdict.summary +=
-        fmt::format(" But relay does not send directly while a smarthost is configured. {}",
-                    smarthost_words(report.smarthosts.front()));
+    if (report.good) blame_smarthost(report.smarthosts.front(), report);
 }
 
 }  // namespace diagnose

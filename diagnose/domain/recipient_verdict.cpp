@@ -116,12 +116,38 @@ Verdict refused(const std::vector<RecipientAttempt>& attempts, const std::string
 
 bool is_open(const RecipientAttempt& attempt) { return attempt.connect == ConnectResult::open; }
 
+// Nothing at all answers over this family: that is no fault of the recipient's.
+bool dead_here(const Report* here, net::Family family) {
+    if (here == nullptr) return false;
+    const DirectReport& direct = here->direct;
+    const std::optional<VerdictCode>& code =
+        family == net::Family::ipv4 ? direct.ipv4 : direct.ipv6;
+    return code == VerdictCode::no_network && direct.code != VerdictCode::no_network;
+}
+
+// What this host's own report says of it.
+void find_dead_family(const Report* here, Report& report) {
+    for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
+        if (!dead_here(here, family)) continue;
+        for (const Finding& finding : here->findings) {
+            if (finding.code == verdict_name(VerdictCode::no_network)) {
+                report.findings.push_back(finding);
+            }
+        }
+        for (const Fix& fix : here->fixes) {
+            if (fix.title.starts_with("Mend IPv")) report.fixes.push_back(fix);
+        }
+    }
+}
+
 // Addresses beside those that take mail.
-void find_useless_addresses(const std::vector<RecipientAttempt>& attempts, Report& report) {
+void find_useless_addresses(const Report* here, const std::vector<RecipientAttempt>& attempts,
+                            Report& report) {
     std::vector<std::string> silent, closed;
     for (const RecipientAttempt& attempt : attempts) {
         const bool connected = is_open(attempt) || attempt.connect == ConnectResult::no_route;
         if (connected || attempt.own_address) continue;
+        if (dead_here(here, attempt.evidence.family)) continue;
         const bool dropped = attempt.connect == ConnectResult::dropped;
         (dropped ? silent : closed)
             .push_back(fmt::format("{} ({})", attempt.evidence.address, attempt.host));
@@ -271,7 +297,8 @@ Verdict judge_attempts(const std::vector<RecipientAttempt>& attempts, const std:
     return any_open ? refused(attempts, address) : no_connection(attempts, address);
 }
 
-void judge_families(const std::vector<RecipientAttempt>& attempts, Report& report) {
+void judge_families(const Report* here, const std::vector<RecipientAttempt>& attempts,
+                    Report& report) {
     for (const net::Family family : {net::Family::ipv4, net::Family::ipv6}) {
         std::vector<RecipientAttempt> its;
         for (const RecipientAttempt& attempt : attempts) {
@@ -282,11 +309,14 @@ void judge_families(const std::vector<RecipientAttempt>& attempts, Report& repor
         // Port 25 leaves this host, as the other addresses show.
         const bool closed =
             code == VerdictCode::outbound_25_dropped || code == VerdictCode::outbound_25_rejected;
-        if (report.good && closed) code = VerdictCode::recipient_mx;
+        if (report.good && closed) {
+            code = dead_here(here, family) ? VerdictCode::no_network : VerdictCode::recipient_mx;
+        }
         (family == net::Family::ipv4 ? report.direct.ipv4 : report.direct.ipv6) = code;
     }
     if (!report.good) return;
-    find_useless_addresses(attempts, report);
+    find_useless_addresses(here, attempts, report);
+    find_dead_family(here, report);
 }
 
 void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt>& attempts,

@@ -48,11 +48,19 @@ _TO = [
               config=smarthosts.config(), users=("nobody",)),
     # Direct delivery would do, but relay does not take that way.
     Situation("to-partner-directly-while-the-smarthost-is-blocked", (block("isp", 587),),
-              dataclasses.replace(_FINE, smarthost="smarthost-unreachable", config="port = 465",
-                                  findings=("smarthost-unreachable",),
-                                  summary="directly from here. But relay does not send directly.*"
-                                          "smtp.hoster.example cannot be reached"),
+              Expected("smarthost-unreachable", status=1, leaves=False, via=None,
+                       direct="ok-direct", smarthost="smarthost-unreachable", config="port = 465",
+                       summary="directly from here. But relay does not send directly.*"
+                               "smtp.hoster.example cannot be reached"),
               to("partner.example"), config=smarthosts.config(), users=("nobody",)),
+    Situation("to-partner-over-a-dead-ipv6-with-a-smarthost-of-ipv6",
+              (rule("isp", "forward", "meta nfproto ipv6 drop"),
+               record("smtp.six.example", "AAAA", "2606:4700:9::12")),
+              Expected("smarthost-unreachable", status=1, leaves=False, ipv4="ok-direct",
+                       ipv6="no-network", fix="Mend IPv6.*smarthost that has IPv4 addresses",
+                       findings=("no-network",)),
+              to("partner.example"), config=smarthosts.config("smtp.six.example"),
+              users=("nobody",)),
     Situation("to-servfail-with-a-smarthost", (failing_name("partner.example"),),
               Expected("dns-broken", status=1, kind="unknown", name="partner.example", hop=None,
                        smarthost="ok-smarthost",

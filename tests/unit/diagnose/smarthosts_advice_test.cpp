@@ -220,3 +220,45 @@ TEST_CASE("an address as host is the configuration's fault, and the name is offe
     stages.problem = "the certificate is not for 192.0.2.7 but for *.example.com";
     CHECK(conclude(all).cause.kind == CauseKind::remote);
 }
+
+TEST_CASE("what the headline is about is mended first", "[diagnose]") {
+    Observations all = two_smarthosts();
+    for (PortEvidence& item : all.ports) {
+        if (item.role == ProbeRole::control && item.port == 587) {
+            item = seen::port(item.role, item.operator_name, 587, "open");
+        }
+    }
+    all.smarthost_signs.back().rule = seen::rule_of("tcp dport 587 drop");
+    all.other_ports = {{}, {spoken_port(465)}};
+    const Report report = conclude(all);
+    CHECK_THAT(report.verdict.summary, Catch::Contains("smtp.example.com"));
+    CHECK_THAT(report.fixes.front().title, Catch::Contains("smtp.example.com"));
+    CHECK_THAT(advice_of(report), Catch::Contains("Or take another smarthost: port 587 of other "
+                                                  "providers"));
+}
+
+TEST_CASE("a port of both families is offered before one of a single one", "[diagnose]") {
+    Observations all = smarthost_on_587("dropped", "open");
+    all.route_v6 = true;
+    for (const std::uint16_t number : {587, 465, 2525}) {
+        const char* result = number == 2525 ? "open" : "dropped";
+        PortEvidence item = seen::port(ProbeRole::smarthost, "smtp.example.com", number, result);
+        all.ports.push_back(seen::over_ipv6(item));
+    }
+    all.ports.push_back(seen::port(ProbeRole::smarthost, "smtp.example.com", 2525, "open"));
+    all.ports.push_back(seen::over_ipv6(seen::port(ProbeRole::address, "web", 443, "open")));
+    all.other_ports = {{spoken_port(465), spoken_port(2525)}};
+    CHECK_THAT(advice_of(conclude(all)), Catch::Contains("port = 2525"));
+}
+
+TEST_CASE("a server that rejects the port by itself is named", "[diagnose]") {
+    Observations all = smarthost_on_587("rejected", "open");
+    for (PortEvidence& item : all.ports) {
+        const bool its = item.role == ProbeRole::smarthost && item.port == 587;
+        if (its) item.icmp = IcmpError{3, 13, item.address, false};
+    }
+    const Report report = conclude(all);
+    CHECK(report.cause.kind == CauseKind::remote);
+    CHECK_THAT(advice_of(report), Catch::Contains("The server itself rejects port 587") &&
+                                      !Catch::Contains("home routers"));
+}

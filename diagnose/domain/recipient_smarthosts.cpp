@@ -94,6 +94,8 @@ void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report
 void tell_of_broken_smarthosts(const Report* here, Report& report) {
     if (here == nullptr || report.smarthosts.empty() || working_smarthost(report)) return;
     for (const SmarthostReport& smarthost : report.smarthosts) {
+        const bool in_headline = report.good && &smarthost == &report.smarthosts.front();
+        if (in_headline) continue;
         const std::string words = smarthost_words(smarthost);
         const bool known = std::any_of(report.findings.begin(), report.findings.end(),
                                        [&](const Finding& each) { return each.summary == words; });

@@ -76,7 +76,7 @@ TEST_CASE("--to tells of a smarthost that fails where direct delivery would do",
     CHECK_THAT(report.verdict.summary,
                Catch::Contains("relay does not send directly while a smarthost is configured") &&
                    Catch::Contains("smtp.example.com cannot be reached"));
-    CHECK(seen::finds(report, "smtp.example.com cannot be reached"));
+    CHECK_FALSE(seen::finds(report, "smtp.example.com cannot be reached"));
     REQUIRE_FALSE(report.fixes.empty());
     CHECK_THAT(report.fixes.front().config, Catch::Contains("port = 465"));
 }

@@ -159,7 +159,7 @@ std::string footer_html(const Report& report) {
 }
 
 std::string retest_html(const Report& report, const std::string& command) {
-    if (report.good || command.empty()) return "";
+    if (!worth_a_retest(report) || command.empty()) return "";
     return fmt::format("<pre class=\"config\">{}</pre>\n", html_escaped(command));
 }
 

@@ -176,7 +176,7 @@ class TextWriter {
     }
 
     void retest() {
-        if (report_.good || style_.retest.empty()) return;
+        if (!worth_a_retest(report_) || style_.retest.empty()) return;
         heading("Test again");
         out_ += "  " + clean(style_.retest) + "\n";
     }

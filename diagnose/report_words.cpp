@@ -290,8 +290,11 @@ std::string verdict_words(const Report& report) {
                                                       names_in_doubt(report) ? "perhaps" : "but",
                                                       working_smarthost(report)->name)
                                         : "";
+        const bool unused = report.good && !report.mail_leaves;
         return text + fmt::format(" Mail to {}: {}.", clean(report.recipient),
-                                  report.good        ? "yes, directly"
+                                  unused ? "directly yes, but relay sends through its smarthost, "
+                                           "which fails"
+                                  : report.good      ? "yes, directly"
                                   : !through.empty() ? clean(through)
                                   : known            ? "no"
                                                      : "not known");
@@ -304,6 +307,10 @@ std::string verdict_words(const Report& report) {
     }
     const std::string via = report.via == "direct" ? "directly" : "through " + clean(report.via);
     return text + fmt::format(" Mail leaves this host: yes, {}.", via);
+}
+
+bool worth_a_retest(const Report& report) {
+    return !report.good || (!report.recipient.empty() && !report.mail_leaves);
 }
 
 const SmarthostReport* working_smarthost(const Report& report) {

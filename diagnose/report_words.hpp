@@ -26,6 +26,8 @@ struct WayOut {
     std::string explained;  // "" when there is nothing to explain
 };
 [[nodiscard]] std::vector<WayOut> ways_out(const Report& report);
+// Something is to be done first: what was asked about is not fine, or mail goes another way.
+[[nodiscard]] bool worth_a_retest(const Report& report);
 // nullptr: none does, or none was tested.
 [[nodiscard]] const SmarthostReport* working_smarthost(const Report& report);
 // Mail to the recipient that --to asked about does not leave directly, for a reason that does not

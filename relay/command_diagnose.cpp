@@ -168,7 +168,7 @@ ExitStatus show(const Context& context, const DiagnoseFlags& flags,
     // With --html - the page is what goes to standard output.
     if (context.json) {
         diagnose::Report told = report;
-        if (!report.good) {
+        if (diagnose::worth_a_retest(report)) {
             told.fixes.push_back(diagnose::retest_fix(retest_command(context, flags)));
         }
         print(admin::json_line(diagnose::report_json(told)));

@@ -71,7 +71,8 @@ void take_smarthosts(const Report* here, Report& report);
 void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report);
 
 // Where relay sends by smarthosts alone, and none of them works, mail to this recipient is stuck
-// however well direct delivery would do: the verdict or a finding says so, with the fixes. Pure.
+// however well direct delivery would do: the headline or a finding says so, with the fixes, and
+// mail_leaves. Pure.
 void tell_of_broken_smarthosts(const Report* here, Report& report);
 
 // Why direct delivery to this recipient fails: its mail servers, each address of each: connect,

@@ -32,21 +32,6 @@ std::vector<Fix> fixes_for_smarthosts(const Report& here, const Report& report) 
     return fixes;
 }
 
-// Mail does not go the way that would do: the verdict is that of the way it goes.
-void blame_smarthost(const SmarthostReport& smarthost, Report& report) {
-    report.verdict.code = smarthost.code;
-    report.verdict.confidence = smarthost.code == VerdictCode::inconclusive ? Confidence::unclear
-                                : smarthost.code == VerdictCode::smarthost_unreachable
-                                    ? Confidence::likely
-                                    : Confidence::certain;
-    report.verdict.summary +=
-        fmt::format(" But relay does not send directly while a smarthost is configured. {}",
-                    smarthost_words(smarthost));
-    report.cause.name = "smarthost " + smarthost.name;
-    report.good = report.mail_leaves = false;
-    report.via.clear();
-}
-
 }  // namespace
 
 void take_smarthosts(const Report* here, Report& report) {
@@ -94,8 +79,6 @@ void offer_smarthosts(const std::vector<std::string>& smarthosts, Report& report
 void tell_of_broken_smarthosts(const Report* here, Report& report) {
     if (here == nullptr || report.smarthosts.empty() || working_smarthost(report)) return;
     for (const SmarthostReport& smarthost : report.smarthosts) {
-        const bool in_headline = report.good && &smarthost == &report.smarthosts.front();
-        if (in_headline) continue;
         const std::string words = smarthost_words(smarthost);
         const bool known = std::any_of(report.findings.begin(), report.findings.end(),
                                        [&](const Finding& each) { return each.summary == words; });
@@ -105,7 +88,13 @@ void tell_of_broken_smarthosts(const Report* here, Report& report) {
     const auto place = report.good ? report.fixes.begin() : report.fixes.end();
     report.fixes.insert(place, std::make_move_iterator(fixes.begin()),
                         std::make_move_iterator(fixes.end()));
-    if (report.good) blame_smarthost(report.smarthosts.front(), report);
+    if (!report.good) return;
+    // What was asked about is fine, and yet no mail goes that way.
+    report.verdict.summary +=
+        fmt::format(" But relay does not send directly while a smarthost is configured. {}",
+                    smarthost_words(report.smarthosts.front()));
+    report.mail_leaves = false;
+    report.via.clear();
 }
 
 }  // namespace diagnose

@@ -260,12 +260,12 @@ Fix useless_ports_fix(const Observations& seen) {
     return fix;
 }
 
-// What ends this way of closing port 25; without steps where nothing does.
+// What ends this way of closing port 25, or that nothing does.
 Fix lift(const Observations& seen, VerdictCode code, net::Family family, const Cause& cause) {
     if (code == VerdictCode::local_firewall) return open_here(seen, family);
     if (code == VerdictCode::reputation) return reputation_fix(seen);
     if (code == VerdictCode::outbound_25_intercepted) return intercepted_fix(seen);
-    return never_lifted(seen, cause) ? Fix{} : lift_block(seen, cause);
+    return lift_block(seen, cause);
 }
 
 // The other family's, where it is closed in another way.

@@ -14,10 +14,11 @@ namespace diagnose {
 namespace {
 
 // No name has these.
-constexpr std::string_view placeholder = "\x01", port_placeholder = "\x02";
+constexpr std::string_view name_mark = "\x01", port_mark = "\x02";
 
 struct NamedFix {
-    Fix fix;  // the title has a placeholder for "the smarthost NAME", and with ports for "port N"
+    Fix fix;  // the title has a mark in the place of "the smarthost NAME", and with ports for "port
+              // N"
     std::vector<std::string> names;
     std::vector<std::uint16_t> ports;  // that this host stops
 };
@@ -47,7 +48,7 @@ bool merge(const NamedFix& more, std::vector<NamedFix>& fixes) {
         if (!known.fix.config.empty() || known.fix.title != more.fix.title) continue;
         if (!covers(known, more)) continue;
         // "..., for the smarthost NAME": the steps are about the port, or name whom they are about.
-        const bool about_port = known.fix.title.ends_with(placeholder);
+        const bool about_port = known.fix.title.ends_with(name_mark);
         if (!about_port && known.fix.steps.front() != more.fix.steps.front()) continue;
         known.names.insert(known.names.end(), more.names.begin(), more.names.end());
         for (const std::uint16_t port : more.ports) {
@@ -84,9 +85,9 @@ Fix finished(const NamedFix& named) {
     const std::string who = named.names.size() == 1
                                 ? "the smarthost " + named.names.front()
                                 : "the smarthosts " + base::join(named.names, ", ");
-    fix.title = replaced(std::move(fix.title), placeholder, who);
+    fix.title = replaced(std::move(fix.title), name_mark, who);
     if (!named.ports.empty()) {
-        fix.title = replaced(std::move(fix.title), port_placeholder,
+        fix.title = replaced(std::move(fix.title), port_mark,
                              fmt::format("{} {}", named.ports.size() == 1 ? "port" : "ports",
                                          port_list(named.ports, "and")));
     }
@@ -103,7 +104,7 @@ SmarthostFixes fix_smarthosts(const Observations& seen, const Report& report,
         if (smarthost.code == VerdictCode::ok_smarthost || !chosen(i)) continue;
         const auto named = [&](Fix fix) {
             fix.title =
-                replaced(std::move(fix.title), "the smarthost " + smarthost.name, placeholder);
+                replaced(std::move(fix.title), "the smarthost " + smarthost.name, name_mark);
             return NamedFix{std::move(fix), {smarthost.name}, {}};
         };
         add(named(use_other_port(seen, smarthost)), ports);
@@ -111,8 +112,8 @@ SmarthostFixes fix_smarthosts(const Observations& seen, const Report& report,
         const SmarthostBlame blame = blame_for(seen, smarthost.name);
         if (blame.who == Blame::here) {
             own.ports = {blame.port};
-            own.fix.title = replaced(std::move(own.fix.title), fmt::format("port {}", blame.port),
-                                     port_placeholder);
+            own.fix.title =
+                replaced(std::move(own.fix.title), fmt::format("port {}", blame.port), port_mark);
         }
         add(std::move(own), rest);
     }

@@ -46,6 +46,8 @@ bool leads_nowhere(const Observations& seen, net::Family family) {
            anything_open(seen, v4 ? net::Family::ipv6 : net::Family::ipv4);
 }
 
+constexpr std::string_view dead_family_title = ": it has a route here and leads nowhere";
+
 // A smarthost that has addresses of this family only; nullptr: each has others, or none fails.
 const SmarthostStages* bound_to(const Observations& seen, net::Family family) {
     for (const SmarthostStages& stages : seen.smarthosts) {
@@ -64,7 +66,7 @@ Fix mend_route(net::Family family, const SmarthostStages* bound) {
     const bool v4 = family == net::Family::ipv4;
     const std::string_view name = name_of(family);
     Fix fix;
-    fix.title = fmt::format("Mend {}: it has a route here and leads nowhere", name);
+    fix.title = fmt::format("Mend {}{}", name, dead_family_title);
     fix.steps.push_back(
         fmt::format("See who gave it: `ip {} route show default`", v4 ? "-4" : "-6"));
     fix.steps.push_back(fmt::format("See that nothing answers: `ping {}`",
@@ -134,5 +136,7 @@ Fix broken_fix(const Observations& seen, const BrokenFamily& broken) {
     return broken.dead ? mend_route(broken.family, bound_to(seen, broken.family))
                        : packet_size_fix(broken.family);
 }
+
+bool mends_dead_family(const Fix& fix) { return fix.title.ends_with(dead_family_title); }
 
 }  // namespace diagnose

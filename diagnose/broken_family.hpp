@@ -21,5 +21,7 @@ struct BrokenFamily {
 [[nodiscard]] std::string broken_words(const BrokenFamily& broken);
 [[nodiscard]] Cause broken_cause(const Observations& seen, const BrokenFamily& broken);
 [[nodiscard]] Fix broken_fix(const Observations& seen, const BrokenFamily& broken);
+// It is the fix for a family over which nothing connects.
+[[nodiscard]] bool mends_dead_family(const Fix& fix);
 
 }  // namespace diagnose

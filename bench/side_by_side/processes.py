@@ -36,11 +36,11 @@ def tree(root):
             children.setdefault(int(_stat_fields(entry)[1]), []).append(int(entry))
         except OSError:
             pass  # ended meanwhile
-    found, todo = [], [root]
-    while todo:
-        pid = todo.pop()
+    found, unseen = [], [root]
+    while unseen:
+        pid = unseen.pop()
         found.append(pid)
-        todo += children.get(pid, [])
+        unseen += children.get(pid, [])
     return found
 
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/conclude_words.hpp"
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/report_words.hpp"
@@ -25,7 +26,7 @@ std::vector<Fix> fixes_for_smarthosts(const Report& here, const Report& report) 
             const std::size_t at = fix.title.find(each.name);
             return at != std::string::npos && fix.title.rfind("smarthost", at) != std::string::npos;
         };
-        const bool its = fix.title.starts_with("Mend IPv") ||
+        const bool its = mends_dead_family(fix) ||
                          std::any_of(here.smarthosts.begin(), here.smarthosts.end(), named);
         if (its && !is_among(report.fixes, fix.title)) fixes.push_back(fix);
     }

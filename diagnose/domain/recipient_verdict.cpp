@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "diagnose/broken_family.hpp"
 #include "diagnose/domain/address_kind.hpp"
 #include "diagnose/domain/recipient.hpp"
 #include "diagnose/observations.hpp"
@@ -135,7 +136,7 @@ void find_dead_family(const Report* here, Report& report) {
             }
         }
         for (const Fix& fix : here->fixes) {
-            if (fix.title.starts_with("Mend IPv")) report.fixes.push_back(fix);
+            if (mends_dead_family(fix)) report.fixes.push_back(fix);
         }
     }
 }

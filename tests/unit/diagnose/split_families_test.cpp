@@ -188,3 +188,13 @@ TEST_CASE("what both families' filters need is said once", "[diagnose]") {
     REQUIRE(first != advice.npos);
     CHECK(advice.find("Look in the router or firewall", first + 1) == advice.npos);
 }
+
+TEST_CASE("a cloud that never opens one family is told of, though the other one is open",
+          "[diagnose]") {
+    Observations all = closed("dropped", "genuine");
+    all.host.cloud = seen::cloud("gcp");
+    REQUIRE(all.host.cloud != nullptr);
+    const Report report = conclude(all);
+    CHECK(report.verdict.code == VerdictCode::ok_direct);
+    CHECK_THAT(advice_of(report), Catch::Contains("never lifts this block (over IPv4)"));
+}

@@ -42,11 +42,12 @@ def delivered(system, messages):
 
 def forward(folder, messages, sessions, size, recipients=1, smarthosts=1):
     """Accepts and forwards everything; the smarthosts are counted on by relay's own queue."""
-    ports = [free_port() for _ in range(smarthosts)]
-    sinks = [Sink(port) for port in ports]
+    ports, sinks = [], []
     try:
-        for port in ports:
-            wait_listening(port)
+        for _ in range(smarthosts):
+            ports.append(free_port())  # one after the other: free twice is the same port
+            sinks.append(Sink(ports[-1]))
+            wait_listening(ports[-1])
         with measure.Running(Fleet, folder, ports) as system, PeakMemory(system.pid) as memory:
             before, began = cpu_seconds(system.pid), time.monotonic()
             accepted = send(system.port, messages, sessions, size, True, recipients)

@@ -173,7 +173,7 @@ std::string evidence_words(const Observations& seen, VerdictCode code) {
         case VerdictCode::smtp_hopeless:
             return count_words(seen) + ", nor does any other mail port";
         case VerdictCode::local_firewall:
-            return "the packets are stopped on this host";
+            return fmt::format("the packets are stopped on {}", here_words(seen));
         case VerdictCode::reputation: {
             const Asked asked = operators_asked(seen);
             return fmt::format("{} of {} mail operators answer, and turn this address away",

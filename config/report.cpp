@@ -38,6 +38,11 @@ void Report::fault(Place place, std::string message, std::string_view section) {
         {file_, place.line, place.column, std::move(message), {}, without_index(outermost)});
 }
 
+void Report::missing_secret(Place place, std::string message, std::string_view section) {
+    fault(place, std::move(message), section);
+    problems_.back().secret = true;
+}
+
 void Report::warn(Place place, std::string message) {
     warnings_.push_back({file_, place.line, place.column, std::move(message), {}});
 }

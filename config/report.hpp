@@ -17,6 +17,8 @@ class Report {
 
     // section as in "smarthost[2]"; "" for what concerns the file as a whole.
     void fault(Place place, std::string message, std::string_view section = {});
+    // A secret that cannot be had here.
+    void missing_secret(Place place, std::string message, std::string_view section);
     void warn(Place place, std::string message);
     void show(std::string key, std::string value, std::string source, Place place);
     void know(const std::string& section, std::string_view key);

@@ -190,7 +190,7 @@ void resolve(const Form& form, const Request& request, base::Secret& secret) {
     if (!request.reader.report().looks_around()) return;
     auto found = form.resolve(request);
     if (!found) {
-        request.reader.fault(request.key, found.error().message);
+        request.reader.missing_secret(request.key, found.error().message);
         return;
     }
     if (const std::string reason = unfit(found->secret); !reason.empty()) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <array>
 #include <cerrno>
@@ -104,6 +105,11 @@ std::string Problem::text() const {
     if (file.empty()) return message;
     if (line == 0) return fmt::format("{}: {}", file, message);
     return fmt::format("{}:{}:{}: {}", file, line, column, message);
+}
+
+bool LoadResult::ok_but_secrets() const {
+    return std::all_of(problems.begin(), problems.end(),
+                       [](const Problem& problem) { return problem.secret; });
 }
 
 LoadResult load_file(const std::filesystem::path& path, Reading reading) {

@@ -24,6 +24,7 @@ struct Problem {
     std::string message;    // names the key, what is wrong and what would be right
     std::string excerpt;    // the line as written, secrets masked; "" when there is none
     std::string section{};  // "smarthost"; "" when it concerns the file as a whole
+    bool secret = false;    // the file is good, and a secret that it names is not to be had here
 
     [[nodiscard]] std::string text() const;  // "relay.toml:3:8: ..."
 };
@@ -53,9 +54,11 @@ struct Settings {
 };
 
 struct LoadResult {
-    Settings settings;              // only meaningful when problems is empty
+    Settings settings;              // only meaningful when ok() or ok_but_secrets()
     std::vector<Problem> problems;  // all of them at once, in file order
     [[nodiscard]] bool ok() const { return problems.empty(); }
+    // Nothing else is wrong: those secrets are empty.
+    [[nodiscard]] bool ok_but_secrets() const;
 };
 
 // How much is looked at. Commands that speak to a running server have no use for its secrets, and

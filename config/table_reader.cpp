@@ -67,6 +67,11 @@ void TableReader::fault(std::string_view key, std::string message) {
     fault_at(place(key), key, std::move(message));
 }
 
+void TableReader::missing_secret(std::string_view key, std::string message) {
+    faulty_.emplace_back(key);
+    report_->missing_secret(place(key), fmt::format("{}: {}", name(key), message), section_);
+}
+
 void TableReader::warn(std::string_view key, std::string message) {
     report_->warn(place(key), fmt::format("{}: {}", name(key), message));
 }

@@ -75,6 +75,7 @@ class TableReader {
     // A fault or remark about a key that was read; the key's name is put in front.
     void fault(std::string_view key, std::string message);
     void fault_at(Place where, std::string_view key, std::string message);
+    void missing_secret(std::string_view key, std::string message);
     void warn(std::string_view key, std::string message);
     void refuse(std::string_view key, std::string_view instead);
     void refuse_section(std::string_view instead);

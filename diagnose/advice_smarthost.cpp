@@ -276,7 +276,15 @@ bool rejects_25(const Observations& seen, const RejectingRouter& router) {
            reading->hop_address == router.address;
 }
 
+Fix try_sign_in(const SmarthostReport& smarthost) {
+    return {fmt::format("Try the sign-in of the smarthost {}", smarthost.name),
+            {smarthost.explained, "Run `sudo relay diagnose`"},
+            {}};
+}
+
 Fix test_again(const Observations& seen, const SmarthostReport& smarthost) {
+    const SmarthostStages* const stages = stages_of(seen, smarthost.name);
+    if (stages != nullptr && stages->untried) return try_sign_in(smarthost);
     Fix fix;
     // What was seen to work comes before what may be learnt. How far the test came is said above.
     const bool offered = offer_other_port(seen, smarthost, fix);

@@ -29,6 +29,7 @@ struct SmarthostAsk {
     tls::ClientOptions verification;
     std::string username;
     base::Secret password;
+    bool password_missing = false;  // one is configured, and not to be had here: no sign-in
     smtp::AuthMechanism auth = smtp::AuthMechanism::automatic;
     std::string helo;
     std::string sender;  // asked about with MAIL FROM; "": the user name where it is an address

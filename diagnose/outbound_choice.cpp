@@ -108,6 +108,7 @@ std::vector<PortEvidence> open_beside(const Observations& seen, const SmarthostA
 }
 
 bool calls_for_other_ports(const SmarthostStages& stages) {
+    if (stages.untried) return false;
     const VerdictCode code = smarthost_code(stages);
     return code == VerdictCode::smarthost_unreachable || code == VerdictCode::smarthost_tls ||
            code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;

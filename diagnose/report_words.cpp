@@ -138,7 +138,7 @@ std::string smarthost_words(const Report& report, const SmarthostReport& smartho
                                                     : std::string_view{smarthost.trouble}};
         const bool said = smarthost.code == VerdictCode::inconclusive &&
                           report.verdict.summary.find(words) != std::string::npos;
-        if (said) words = "its test was not finished";
+        if (said) words.resize(std::min(words.find_first_of(",:"), words.size()));
         // The port stands before it.
         const std::string its_port = fmt::format("its port {} ", smarthost.port);
         if (words.starts_with(its_port)) words.replace(0, its_port.size(), "it ");

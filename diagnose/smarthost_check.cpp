@@ -224,8 +224,10 @@ class Walk {
         options.helo = ask_.helo;
         options.tls = port.tls;
         options.auth = ask_.auth;
-        options.username = ask_.username;
-        options.password = ask_.password;
+        if (!ask_.password_missing) {
+            options.username = ask_.username;
+            options.password = ask_.password;
+        }
         options.host = ask_.host;
         options.port = port.port;
         options.allow_plaintext_auth = ask_.allow_plaintext_auth;
@@ -236,7 +238,11 @@ class Walk {
         const bool ready = co_await sign_in(session);
         if (!ready) co_return;
         note_sign_in(session);
-        co_await ask_about_sender();
+        if (ask_.password_missing) {
+            co_await stop_before_sign_in();
+        } else {
+            co_await ask_about_sender();
+        }
     }
 
     // Until the session is ready or has failed.
@@ -333,6 +339,14 @@ class Walk {
         if (found_.auth.empty()) return;
         row("auth", "ok").detail =
             found_.auth + ": " + base::printable(session.auth_reply().one_line());
+    }
+
+    asio::awaitable<void> stop_before_sign_in() {
+        found_.stage = smtp::Stage::auth;
+        found_.untried = true;
+        row("auth", "skipped").detail = "the password cannot be read by this user";
+        Dialogue dialogue{*stream_};
+        co_await dialogue.quit();
     }
 
     // MAIL FROM the real sender and RCPT to itself, both taken back by RSET.

@@ -32,6 +32,7 @@ struct SmarthostStages {
     base::Duration given{};       // the time of the whole diagnosis
     bool auth_offered = false;    // the server named mechanisms
     bool signing_in = false;      // credentials are configured
+    bool untried = false;         // all before the sign-in works, and the password is not to be had
     std::string sender;           // asked about; "" when none is known, or guessed: null sender
     bool sender_guessed = false;  // then a refusal proves only want of a sign-in, or no relaying
     bool sender_asked = false;    // MAIL was said and answered

@@ -179,6 +179,14 @@ std::string unfinished_words(const SmarthostStages& stages) {
                        stages.said_nothing ? "had not greeted by then" : "was still greeting");
 }
 
+constexpr std::string_view untried_words =
+    "its sign-in was not tried, for its password cannot be read here";
+
+std::string tls_words(const SmarthostStages& stages) {
+    if (stages.tls.empty()) return "without TLS";
+    return stages.tls + (stages.verified ? " verified" : " not verified (verify = false)");
+}
+
 }  // namespace
 
 bool limit_reached(const SmarthostStages& stages) {
@@ -195,7 +203,7 @@ bool name_unanswered(const SmarthostStages& stages) {
 
 VerdictCode smarthost_code(const SmarthostStages& stages) {
     if (stages.ok) return VerdictCode::ok_smarthost;
-    if (stages.unfinished) return VerdictCode::inconclusive;
+    if (stages.unfinished || stages.untried) return VerdictCode::inconclusive;
     switch (stages.stage) {
         case smtp::Stage::dns:
             return VerdictCode::smarthost_dns;
@@ -236,6 +244,10 @@ std::string explain_stages(const SmarthostStages& stages) {
     if (stages.unfinished) {
         return "In so short a time silence proves nothing: it may work, or not.";
     }
+    if (stages.untried) {
+        return "All before the sign-in works. The rest shows a run as root, or as the user that "
+               "relay runs as.";
+    }
     if (stages.reply.code == 0) return explain_without_reply(stages);
     if (const ReplyEntry* entry = entry_of(stages)) return explain_entry(*entry);
     if (const StandardEntry* entry = standard_of(stages)) return explain_entry(*entry);
@@ -256,6 +268,7 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     report.reply = stages.reply.code != 0 ? base::printable(stages.reply.one_line()) : "";
     report.explained = explain_stages(stages);
     if (stages.unfinished) report.trouble = unfinished_words(stages);
+    if (stages.untried) report.trouble = untried_words;
     if (!stages.ok && !stages.unfinished && report.reply.empty() && !stages.problem.empty()) {
         const bool named =
             stages.problem.starts_with(stages.host) && stages.stage != smtp::Stage::dns;
@@ -275,7 +288,7 @@ SmarthostReport report_of(const SmarthostStages& stages) {
     if (smarthost_code(stages) == VerdictCode::smarthost_no_starttls && stages.reply.code != 0) {
         report.trouble = "it offers STARTTLS, and then refuses it";
     }
-    if (!stages.ok && no_sign_in) report.trouble = "it offers no sign-in here";
+    if (!stages.ok && !stages.untried && no_sign_in) report.trouble = "it offers no sign-in here";
     report.sender = sender_state(stages);
     report.sender_note = sender_note(stages);
     if (!report.sender_note.empty()) report.sender_note += '.';
@@ -294,15 +307,18 @@ Check check_of(const SmarthostStages& stages) {
         check.summary = sentence_of(unfinished_words(stages));
         return check;
     }
+    if (stages.untried) {
+        check.status = CheckStatus::skip;
+        check.summary = fmt::format("{}:{} answers, {}; {}.", stages.host, stages.port,
+                                    tls_words(stages), untried_words);
+        return check;
+    }
     if (stages.ok) {
         const std::string note = sender_note(stages);
         if (!note.empty() || !stages.verified) check.status = CheckStatus::warn;
         const bool takes = stages.sender_asked && !stages.sender_refused && !stages.sender.empty();
         check.summary = fmt::format(
-            "{}:{} answers, {}, {}{}{}.", stages.host, stages.port,
-            stages.tls.empty() ? "without TLS"
-            : stages.verified  ? stages.tls + " verified"
-                               : stages.tls + " not verified (verify = false)",
+            "{}:{} answers, {}, {}{}{}.", stages.host, stages.port, tls_words(stages),
             stages.auth.empty() ? "no sign-in" : "signed in with " + stages.auth,
             takes ? ", takes mail from " + stages.sender : "", note.empty() ? "" : "; " + note);
         return check;

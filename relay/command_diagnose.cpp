@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -72,8 +73,9 @@ base::Result<base::Duration> read_timeout(const std::string& text) {
     return timeout;
 }
 
-// What the configuration says. No file at all is fine: the direct part needs none. A file that was
-// named, or that has faults, is not; then the reason is told and ok is false.
+// What the configuration says. No file at all is fine, nor one that only others may read: the
+// direct part needs none. A file that was named, or that has faults, is not; then the reason is
+// told and ok is false.
 struct Found {
     bool ok = true;
     bool secrets = false;  // those of the smarthosts were read, where they are needed
@@ -91,13 +93,22 @@ void add_secrets(Found& found) {
     }
 }
 
+// The usual file, which this user may not read.
+bool for_others(const std::filesystem::path& file) {
+    if (::access(file.c_str(), R_OK) == 0 || errno != EACCES) return false;
+    fail(fmt::format("no smarthost is tested: {} may not be read by this user", file.string()));
+    return true;
+}
+
 Found find_settings(const Context& context, const DiagnoseFlags& flags) {
     const bool named = !context.config_file.empty() || !config::environment("RELAY_CONFIG").empty();
-    if (!named && !config::find_file("")) return {};
+    if (!named) {
+        const auto usual = config::find_file("");
+        if (!usual || for_others(*usual)) return {};
+    }
     Found found;
-    // Only the smarthosts are signed in to; for the rest of it nobody needs their secrets.
     const bool outbound = flags.to.empty() && flags.domain.empty() && !flags.inbound.asked();
-    found.settings = outbound ? load_settings(context)
+    found.settings = outbound ? load_but_secrets(context)
                               : load_sections(context, {"server", "smarthost", "probe"});
     found.ok = found.settings.has_value();
     found.secrets = outbound;

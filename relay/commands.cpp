@@ -84,15 +84,15 @@ std::optional<config::LoadResult> load(const Context& context, config::Reading r
 
 }  // namespace
 
-std::optional<config::Settings> load_settings(const Context& context) {
-    auto loaded = load(context, config::Reading::everything);
+std::optional<config::Settings> load_to_run(const Context& context) {
+    auto loaded = load(context, config::Reading::everything, true);
     if (!loaded || !loaded->ok()) return std::nullopt;
     return std::move(loaded->settings);
 }
 
-std::optional<config::Settings> load_to_run(const Context& context) {
-    auto loaded = load(context, config::Reading::everything, true);
-    if (!loaded || !loaded->ok()) return std::nullopt;
+std::optional<config::Settings> load_but_secrets(const Context& context) {
+    auto loaded = load(context, config::Reading::everything);
+    if (!loaded || !loaded->ok_but_secrets()) return std::nullopt;
     return std::move(loaded->settings);
 }
 

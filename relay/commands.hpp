@@ -45,10 +45,12 @@ CLI::App* add_command(CLI::App& parent, Context& context, const char* name, cons
 CLI::App* add_command_group(CLI::App& parent, const char* name, const char* description);
 
 // Finds and reads the configuration. When that fails it has told why on stderr, with all problems,
-// and the caller ends with ExitStatus::config.
-[[nodiscard]] std::optional<config::Settings> load_settings(const Context& context);
-// The same for `relay run`: the files that it names are loaded, too, as the server will load them.
+// and the caller ends with ExitStatus::config. The files that it names are loaded, too, as the
+// server will load them.
 [[nodiscard]] std::optional<config::Settings> load_to_run(const Context& context);
+// The same for commands that can do part of their work without the secrets that this user has no
+// right to: those are empty.
+[[nodiscard]] std::optional<config::Settings> load_but_secrets(const Context& context);
 // The same for commands that need these sections only, and no secret: nothing that the file names
 // is opened or run, and faults of other sections are told but stop nothing.
 [[nodiscard]] std::optional<config::Settings> load_sections(

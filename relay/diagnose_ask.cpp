@@ -23,6 +23,8 @@ diagnose::SmarthostAsk smarthost_ask(const delivery::SmarthostOptions& options) 
     ask.username = options.username;
     ask.password = options.password;
     ask.auth = options.auth;
+    const bool by_password = options.auth != smtp::AuthMechanism::external;
+    ask.password_missing = by_password && !options.username.empty() && options.password.empty();
     ask.helo = options.helo;
     ask.allow_plaintext_auth = on_this_host(options);
     return ask;

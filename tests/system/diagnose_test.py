@@ -60,6 +60,19 @@ class DiagnoseTest(SystemCase):
         self.assertIn("Test again", done.stdout)
         self.assertNotIn("wrong", done.stdout + done.stderr)
 
+    def test_without_its_password_a_smarthost_is_tested_up_to_the_sign_in(self):
+        server = self.fake()
+        relay = self.configured(server, password=None, password_file="/nonexistent")
+        done = relay.command("diagnose", "--json", check=False)
+        report = json.loads(done.stdout)
+        self.assertEqual("inconclusive", report["smarthosts"][0]["code"])
+        self.assertEqual(server.port, report["smarthosts"][0]["port"])
+        self.assertIn("sign-in was not tried", report["verdict"]["summary"])
+        self.assertIn("`sudo relay diagnose", json.dumps(report["fixes"]))
+        self.assertIn("/nonexistent", done.stderr)
+        self.assertEqual(1, done.returncode)
+        self.assertEqual(0, server.sign_ins)
+
     def test_a_smarthost_that_repeats_the_password_does_not_get_it_shown(self):
         for step in ("auth", "mail"):
             server = self.fake()
@@ -103,12 +116,12 @@ class DiagnoseTest(SystemCase):
         self.assertIn("--verbose shows", short)
         self.assertGreater(len(full.splitlines()), len(short.splitlines()))
 
-    def bare(self, *words, **environment):
+    def bare(self, *words, before=(), **environment):
         """Without any configuration, as in a fresh account."""
         empty = self.scratch.path / "empty"
         empty.mkdir(exist_ok=True)
-        return subprocess.run([BINARY, "diagnose", *words], cwd=empty, capture_output=True,
-                              text=True, timeout=60, check=False,
+        return subprocess.run([*before, BINARY, "diagnose", *words], cwd=empty,
+                              capture_output=True, text=True, timeout=60, check=False,
                               env={"HOME": str(empty), "PATH": os.environ["PATH"], **environment})
 
     @unittest.skipIf(os.path.exists("/etc/relay/relay.toml"), "this host has a configuration")
@@ -126,6 +139,19 @@ class DiagnoseTest(SystemCase):
         done = self.bare("--config", str(bad))
         self.assertEqual(78, done.returncode)
         self.assertIn("hots", done.stderr)
+
+    @unittest.skipIf(os.path.exists("/etc/relay/relay.toml"), "this host has a configuration")
+    def test_a_usual_configuration_that_is_not_to_be_read_stops_nothing(self):
+        usual = self.scratch.path / "xdg/relay/relay.toml"
+        usual.parent.mkdir(parents=True)
+        usual.write_text("[smarthost]\nhost = \"192.0.2.1\"\n")
+        usual.chmod(0)
+        # Who owns a file may not read it with mode 0, and root neither without these.
+        capabilities = "--bounding-set=-dac_override,-dac_read_search"
+        done = self.bare("--json", before=["setpriv", capabilities],
+                         XDG_CONFIG_HOME=str(self.scratch.path / "xdg"))
+        self.assertEqual([], json.loads(done.stdout)["smarthosts"])
+        self.assertIn("no smarthost is tested", done.stderr)
 
     def test_wrong_use_is_told_before_anything_is_measured(self):
         for words in (["--write"], ["--timeout", "soon"], ["--timeout", "10ms"],

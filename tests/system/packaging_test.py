@@ -252,7 +252,7 @@ class DebianPackageTest(SystemCase):
         for path in ("usr/share/man/man1/relay.1.gz", "usr/share/man/man5/relay.toml.5.gz",
                      "usr/share/doc/relay/copyright", "usr/share/doc/relay/examples/relay.toml",
                      "usr/share/bash-completion/completions/relay",
-                     "usr/share/doc/relay/api.md", "usr/share/doc/relay/diagnosis.md",
+                     "usr/share/doc/relay/SECURITY.md", "usr/share/doc/relay/docs/api.md",
                      "usr/lib/systemd/system/relay.socket", "usr/lib/sysusers.d/relay.conf"):
             self.assertTrue((root / path).is_file(), path)
         unit = (root / "usr/lib/systemd/system/relay.service").read_text()

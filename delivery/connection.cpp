@@ -200,7 +200,7 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::sign_in() {
 asio::awaitable<std::optional<smtp::SessionFailure>> Connection::encrypt() {
     stream_->expires_after(options_.connect_timeout + options_.connect_timeout);
     tls::Peer peer{options_.host, port_};
-    base::Result<tls::HandshakeInfo> info = co_await stream_->handshake_client(context_, peer);
+    tls::Handshake info = co_await stream_->handshake_client(context_, peer);
     if (!info) {
         stream_->close();
         co_return failure_at(smtp::Stage::tls, info.error().message);  // names host and port

@@ -71,18 +71,15 @@ std::string seen_words(const SubmissionPort& port) {
     return fmt::format("{} a moment ago{}{}", words, port.only ? "," : "", only_words(port.only));
 }
 
-// What can be told from the words of the failed handshake, and who has to act.
-void add_tls_steps(const SmarthostStages* stages, const SmarthostReport& smarthost,
-                   const SmarthostBlame& blame, Fix& fix) {
-    const auto says = [&](std::string_view words) {
-        return smarthost.explained.find(words) != std::string::npos;
-    };
-    if (stages != nullptr && stages->plain_seen) {
+// What can be told from how the handshake failed, and who has to act.
+void add_tls_steps(const SmarthostStages& stages, const SmarthostBlame& blame, Fix& fix) {
+    const tls::CertificateFaults& faults = stages.certificate;
+    if (stages.plain_seen) {
         fix.steps.emplace_back(
             "This port speaks STARTTLS: set tls = \"starttls\" (or leave tls out), or "
             "use port 465 for implicit TLS.");
     }
-    if (says("trust store") || says("self-signed") || says("CA file")) {
+    if (faults.unknown_issuer) {
         if (blame.who != Blame::path) {
             fix.steps.emplace_back(
                 "If the server is your own: ca_file = \"/path/to/its-ca.pem\" in its "
@@ -92,17 +89,17 @@ void add_tls_steps(const SmarthostStages* stages, const SmarthostReport& smartho
             "If it is a provider's: something on the path (an antivirus, a "
             "proxy) opens the TLS; have the smarthost excepted there.");
     }
-    if (says("is not for")) {
+    if (faults.wrong_name) {
         fix.steps.emplace_back("Use a host name that the certificate is for, as listed above.");
     }
-    if (says("expired on")) {
+    if (faults.expired) {
         fix.steps.emplace_back("Look at this host's clock first: `timedatectl`");
         fix.steps.emplace_back(
             "If the clock is right, only whoever runs the smarthost can renew its certificate: "
             "tell "
             "them; another port shows the same one.");
     }
-    if (says("not valid before")) {
+    if (faults.too_early) {
         fix.steps.emplace_back("Look at this host's clock: `timedatectl`");
     }
 }
@@ -186,8 +183,9 @@ void add_useless_ports(const Observations& seen, const SmarthostReport& smarthos
                                         smarthost.host, port.words));
     }
     const std::vector<std::uint16_t> untried = untried_ports(smarthost, tried);
-    const bool certificate =
-        smarthost.code == VerdictCode::smarthost_tls && about_certificate(smarthost.explained);
+    const SmarthostStages* const stages = stages_of(seen, smarthost.name);
+    const bool certificate = smarthost.code == VerdictCode::smarthost_tls && stages != nullptr &&
+                             stages->certificate.any();
     if (untried.empty() || certificate) return;
     fix.steps.push_back(
         fmt::format("{} {} of {} {} connections; whether a mail server speaks there was not seen "
@@ -438,9 +436,9 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
     const bool apart = !use_other_port(seen, smarthost).steps.empty();
     const bool named = !blame.certificate_name.empty();
     if (network_trouble(smarthost.code) && !apart && !named) add_other_port(seen, smarthost, fix);
-    if (smarthost.code == VerdictCode::smarthost_tls && blame.who != Blame::config) {
-        add_tls_steps(stages_of(seen, smarthost.name), smarthost, blame, fix);
-    }
+    const SmarthostStages* const stages = stages_of(seen, smarthost.name);
+    const bool tls_failed = stages != nullptr && smarthost.code == VerdictCode::smarthost_tls;
+    if (tls_failed && blame.who != Blame::config) add_tls_steps(*stages, blame, fix);
     add_provider_steps(smarthost, fix);
     if (smarthost.code == VerdictCode::smarthost_auth && !smarthost.reply.empty()) {
         fix.steps.emplace_back(

@@ -267,7 +267,7 @@ bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthos
 bool unexplained(const Observations& seen, const SmarthostReport& smarthost) {
     const SmarthostStages* stages = stages_of(seen, smarthost.name);
     return smarthost.code == VerdictCode::smarthost_unreachable ||
-           (stages != nullptr && handshake_hung(*stages));
+           (stages != nullptr && stages->handshake_hung);
 }
 
 // By comparison with other operators: the smarthost is not blamed for what all of them show.

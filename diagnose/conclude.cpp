@@ -193,7 +193,7 @@ Confidence confidence_of(const Observations& seen, const Report& report) {
         const bool known = blame.who == Blame::here || blame.who == Blame::config;
         return known && !blame.by_counter ? Confidence::certain : Confidence::likely;
     }
-    if (code == VerdictCode::smarthost_tls && handshake_hung(seen.smarthosts.front())) {
+    if (code == VerdictCode::smarthost_tls && seen.smarthosts.front().handshake_hung) {
         return Confidence::likely;
     }
     if (code != report.direct.code && seen.smarthosts.front().reply.transient()) {

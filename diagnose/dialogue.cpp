@@ -33,8 +33,7 @@ std::vector<std::string> lines_of(const smtp::Reply& reply) {
 
 asio::awaitable<void> shake_hands(tls::Stream& stream, const GreetingAsk& ask, Greeting& result) {
     const tls::Peer peer{ask.host, ask.port};
-    const base::Result<tls::HandshakeInfo> shaken =
-        co_await stream.handshake_client(*ask.observer, peer);
+    const tls::Handshake shaken = co_await stream.handshake_client(*ask.observer, peer);
     result.certificate = certificate_view(shaken);
 }
 
@@ -53,10 +52,11 @@ asio::awaitable<void> upgrade(tls::Stream& stream, Dialogue& dialogue, const Gre
 
 }  // namespace
 
-CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken) {
+CertificateView certificate_view(const tls::Handshake& shaken) {
     CertificateView view;
     if (!shaken.has_value()) {
         view.problem = shaken.error().message;
+        view.timed_out = shaken.error().timed_out;
         return view;
     }
     view.version = shaken->version;
@@ -65,9 +65,7 @@ CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken)
     view.names = shaken->peer_names;
     view.not_after = shaken->peer_not_after;
     view.problem = shaken->problem;
-    view.wrong_name = shaken->wrong_name;
-    view.wrong_time = shaken->wrong_time;
-    view.unknown_issuer = shaken->unknown_issuer;
+    view.faults = shaken->faults;
     return view;
 }
 

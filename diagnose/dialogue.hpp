@@ -42,14 +42,15 @@ struct CertificateView {
     std::string version;  // of TLS; "" when no handshake was made
     std::string subject, issuer, names;
     base::Time not_after{};
-    std::string problem;  // what verification found wrong, or why the handshake failed
-    bool wrong_name = false, wrong_time = false, unknown_issuer = false;
+    std::string problem;     // what verification found wrong, or why the handshake failed
+    bool timed_out = false;  // the handshake came to no end
+    tls::CertificateFaults faults;
     [[nodiscard]] bool shown() const { return !version.empty(); }
     [[nodiscard]] std::string text() const;  // for Evidence::certificate
 };
 
 // Of a handshake that was made or that failed.
-[[nodiscard]] CertificateView certificate_view(const base::Result<tls::HandshakeInfo>& shaken);
+[[nodiscard]] CertificateView certificate_view(const tls::Handshake& shaken);
 
 // What a mail server said until QUIT. Nothing of MAIL or RCPT is sent.
 struct Greeting {

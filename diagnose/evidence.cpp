@@ -60,7 +60,7 @@ Identity judge_identity(const Greeting& greeting, const ProbeTarget& expected) {
     if (looked && expected.starttls && !greeting.starttls_offered) return Identity::stripped;
     if (greeting.ehlo.permanent() || greeting.ehlo.transient()) return Identity::refusing;
     // A date or an issuer may be this host's own fault: its clock, its trust store.
-    if (greeting.certificate.wrong_name) return Identity::certificate;
+    if (greeting.certificate.faults.wrong_name) return Identity::certificate;
     return Identity::genuine;
 }
 
@@ -68,7 +68,7 @@ void judge_issuers(std::vector<PortEvidence>& evidence) {
     std::map<std::string, std::set<std::string>> operators;  // by issuer
     const auto unknown = [](const PortEvidence& item) {
         return item.role == ProbeRole::direct && item.identity == Identity::genuine &&
-               item.greeting && item.greeting->certificate.unknown_issuer;
+               item.greeting && item.greeting->certificate.faults.unknown_issuer;
     };
     for (const PortEvidence& item : evidence) {
         if (unknown(item)) {

@@ -205,7 +205,7 @@ void find_own_faults(const Observations& seen, Report& report) {
     }
     std::set<std::string> stale;
     for (const PortEvidence& item : seen.ports) {
-        if (item.greeting && item.greeting->certificate.wrong_time) {
+        if (item.greeting && item.greeting->certificate.faults.wrong_time()) {
             stale.insert(item.operator_name);
         }
     }

@@ -14,7 +14,7 @@ bool hung(const PortEvidence& item) {
     constexpr int round_trips = 12;
     if (!item.greeting || item.greeting->certificate.shown()) return false;
     if (item.greeting->banner.code == 0) return false;
-    const bool silent = item.greeting->certificate.problem.find("timed out") != std::string::npos;
+    const bool silent = item.greeting->certificate.timed_out;
     return silent && item.talk >= least && item.talk > round_trips * item.took;
 }
 

@@ -67,8 +67,8 @@ Others others_on(const Observations& seen, std::uint16_t port, net::Family famil
         }
         const CertificateView& certificate = item.greeting->certificate;
         if (!certificate.shown()) continue;
-        const bool issuer = seen.trust_store && certificate.unknown_issuer;
-        const bool replaced = certificate.wrong_name || issuer;
+        const bool issuer = seen.trust_store && certificate.faults.unknown_issuer;
+        const bool replaced = certificate.faults.wrong_name || issuer;
         (replaced ? others.other_certificate : others.true_certificate).insert(item.operator_name);
     }
     // One family that answers is an answer.
@@ -323,7 +323,7 @@ void blame_starttls(const Observations& seen, const SmarthostStages& stages,
 std::set<std::string> out_of_date(const Observations& seen) {
     std::set<std::string> operators;
     for (const PortEvidence& item : seen.ports) {
-        if (item.greeting && item.greeting->certificate.wrong_time) {
+        if (item.greeting && item.greeting->certificate.faults.wrong_time()) {
             operators.insert(item.operator_name);
         }
     }
@@ -331,15 +331,15 @@ std::set<std::string> out_of_date(const Observations& seen) {
 }
 
 // This host can judge no certificate: it trusts nobody, or has the wrong date.
-bool blame_judge(const Observations& seen, const std::string& problem, SmarthostBlame& blame) {
-    const auto says = [&](std::string_view words) { return problem.find(words) != problem.npos; };
-    if (!seen.trust_store && says("trust store")) {
+bool blame_judge(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
+    const tls::CertificateFaults& faults = stages.certificate;
+    if (!seen.trust_store && faults.unknown_issuer && !stages.own_issuers) {
         blame.lacking = "no trust store on this host";
         blame.words = "This host has no trust store, so that it can verify nobody.";
         blame.remedy =
             "Install the authorities that the world trusts: `apt-get install "
             "ca-certificates`";
-    } else if ((says("expired on") || says("not valid before")) && out_of_date(seen).size() >= 2) {
+    } else if (faults.wrong_time() && out_of_date(seen).size() >= 2) {
         blame.lacking = "the clock of this host";
         blame.words = fmt::format(
             "The certificates of {} are outside their dates as well: this host's clock is wrong.",
@@ -355,25 +355,20 @@ bool blame_judge(const Observations& seen, const std::string& problem, Smarthost
 
 // The first name that the certificate is for, where its only fault is that it is for another one;
 // "" where that is none to connect to.
-std::string name_on_certificate(const std::string& problem) {
-    constexpr std::string_view but = " but for ";
-    const std::size_t at = problem.rfind(but);
-    if (problem.find("is not for") == problem.npos || at == problem.npos) return {};
-    std::string name = problem.substr(at + but.size());
-    name.resize(std::min(name.size(), name.find_first_of(", ;")));
-    while (name.ends_with('.')) name.pop_back();
+std::string name_on_certificate(const tls::CertificateFaults& faults) {
+    const bool more = faults.wrong_time() || faults.unknown_issuer || faults.other;
+    const std::string& name = faults.made_for;
     const bool plain =
         name.find('.') != name.npos &&
         name.find_first_not_of(
             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == name.npos;
-    const bool alone = problem.find(';') == problem.npos;
-    return plain && alone && !is_address(name) ? name : std::string{};
+    return plain && !more && !is_address(name) ? name : std::string{};
 }
 
 // An address is configured, and certificates are for names.
 bool blame_address(const SmarthostStages& stages, SmarthostBlame& blame) {
     if (!is_address(stages.host)) return false;
-    blame.certificate_name = name_on_certificate(stages.problem);
+    blame.certificate_name = name_on_certificate(stages.certificate);
     if (blame.certificate_name.empty()) return false;
     blame.who = Blame::config;
     blame.lacking = "host of smarthost " + stages.name;
@@ -383,7 +378,7 @@ bool blame_address(const SmarthostStages& stages, SmarthostBlame& blame) {
 }
 
 void blame_tls(const Observations& seen, const SmarthostStages& stages, SmarthostBlame& blame) {
-    if (blame_judge(seen, stages.problem, blame)) return;
+    if (blame_judge(seen, stages, blame)) return;
     const Others others = others_on(seen, stages, blame.port);
     if (!others.other_certificate.empty()) {
         blame.who = Blame::path;
@@ -421,18 +416,6 @@ void blame_handshake(const Observations& seen, const SmarthostStages& stages,
 
 }  // namespace
 
-bool handshake_hung(const SmarthostStages& stages) {
-    return smarthost_code(stages) == VerdictCode::smarthost_tls &&
-           stages.problem.find("timed out") != std::string::npos;
-}
-
-bool about_certificate(const std::string& problem) {
-    constexpr std::array words{"trust store",      "CA file",    "self-signed", "expired on",
-                               "not valid before", "is not for", "fingerprint"};
-    return std::any_of(words.begin(), words.end(),
-                       [&](const char* word) { return problem.find(word) != std::string::npos; });
-}
-
 void expose_mute_ports(Observations& seen) {
     if (slow_from_afar(seen)) return;
     for (SmarthostStages& stages : seen.smarthosts) {
@@ -461,9 +444,9 @@ SmarthostBlame blame_for(const Observations& seen, std::size_t smarthost) {
             blame_starttls(seen, stages, blame);
             break;
         case VerdictCode::smarthost_tls:
-            if (about_certificate(stages.problem)) {
+            if (stages.certificate.any()) {
                 blame_tls(seen, stages, blame);
-            } else if (handshake_hung(stages)) {
+            } else if (stages.handshake_hung) {
                 blame_handshake(seen, stages, blame);
             }
             break;

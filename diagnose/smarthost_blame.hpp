@@ -46,10 +46,4 @@ struct SmarthostBlame {
 // the same port: its evidence is made to say so.
 void expose_mute_ports(Observations& seen);
 
-// TLS began and did not come to an end in the time: no words of the server's say why.
-[[nodiscard]] bool handshake_hung(const SmarthostStages& stages);
-
-// Whether a failed handshake's words speak of the certificate, and not of the protocol.
-[[nodiscard]] bool about_certificate(const std::string& problem);
-
 }  // namespace diagnose

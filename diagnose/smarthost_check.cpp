@@ -37,10 +37,6 @@ constexpr base::Duration connect_patience{2000}, handshake_patience{4000};
 constexpr base::Duration implicit_patience{2000};  // of a look whether a mute port wants TLS
 
 // Of a handshake on a fresh connection. After STARTTLS clear text is an attack or a broken proxy.
-bool names_clear_text(const std::string& problem) {
-    return problem.find("does not speak TLS") != std::string::npos;
-}
-
 // A recipient that no smarthost keeps itself (RFC 2606), asked about where nothing else is known.
 constexpr const char* outsider = "postmaster@example.com";
 
@@ -57,6 +53,7 @@ class Walk {
         found_.host = ask.host;
         found_.provider = ask.provider.empty() ? speaker_of_host(ask.host) : ask.provider;
         for (const SmarthostAsk::Port& port : ask.ports) found_.configured.push_back(port.port);
+        found_.own_issuers = !ask.verification.ca_file.empty();
         found_.signing_in = !ask.username.empty() || !ask.password.empty();
         found_.sender = ask.sender;
         if (found_.sender.empty() && ask.username.find('@') != std::string::npos) {
@@ -190,8 +187,7 @@ class Walk {
         if (!dialled.has_value() || !context.has_value()) co_return;
         const tls::Peer peer{ask_.host, port};
         dialled->expires_after(limit);
-        const base::Result<tls::HandshakeInfo> shaken =
-            co_await dialled->handshake_client(*context, peer);
+        const tls::Handshake shaken = co_await dialled->handshake_client(*context, peer);
         found_.implicit_seen = shaken.has_value();
         dialled->close();
     }
@@ -216,8 +212,7 @@ class Walk {
         const bool asks_why = port.tls == smtp::ClientTls::starttls;
         wait_for(left() - (asks_why ? std::min(left() / 2, implicit_patience) : base::Duration{}));
         if (port.tls == smtp::ClientTls::implicit) {
-            const bool encrypted = co_await encrypt();
-            found_.plain_seen = !encrypted && names_clear_text(found_.problem);
+            const bool encrypted = co_await encrypt(port.tls);
             if (!encrypted) co_return;
         }
         smtp::ClientOptions options;
@@ -265,7 +260,7 @@ class Walk {
             if (!written) continue;
             if (std::holds_alternative<smtp::event::StartTls>(event)) {
                 row("greeting", "ok").banner = base::printable(first_line_);
-                const bool encrypted = co_await encrypt();
+                const bool encrypted = co_await encrypt(smtp::ClientTls::starttls);
                 if (!encrypted) co_return false;
                 session.tls_established(stream_->channel_binding());
                 continue;
@@ -297,7 +292,7 @@ class Walk {
         session.receive(bytes);
     }
 
-    asio::awaitable<bool> encrypt() {
+    asio::awaitable<bool> encrypt(smtp::ClientTls kind) {
         const base::Result<tls::ClientContext> context =
             tls::ClientContext::load(ask_.verification);
         if (!context.has_value()) {
@@ -305,10 +300,13 @@ class Walk {
             co_return false;
         }
         const tls::Peer peer{ask_.host, found_.port};
-        const base::Result<tls::HandshakeInfo> shaken =
-            co_await stream_->handshake_client(*context, peer);
+        const tls::Handshake shaken = co_await stream_->handshake_client(*context, peer);
         if (!shaken.has_value()) {
-            fail(smtp::Stage::tls, shaken.error().message);
+            const tls::HandshakeFailure& failure = shaken.error();
+            found_.certificate = failure.faults;
+            found_.handshake_hung = failure.timed_out;
+            found_.plain_seen = kind == smtp::ClientTls::implicit && failure.clear_text;
+            fail(smtp::Stage::tls, failure.message);
             co_return false;
         }
         found_.tls = shaken->version;

@@ -27,6 +27,9 @@ struct SmarthostStages {
     std::string problem;                              // in words when no reply explains it
     net::DnsStatus name_status = net::DnsStatus::ok;  // what looking its name up came to
     std::string tls, auth;
+    tls::CertificateFaults certificate;  // why the handshake failed, if they are the reason
+    bool own_issuers = false;            // ca_file is set
+    bool handshake_hung = false;  // it began and came to no end: no words of the server's say why
     bool verified = true;         // its certificate was, or its key: not with verify = false alone
     bool unfinished = false;      // it was given too little time for its silence to mean anything
     base::Duration given{};       // the time of the whole diagnosis

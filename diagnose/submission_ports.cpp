@@ -17,7 +17,7 @@ namespace {
 bool shown_by_several(const Observations& seen, const std::string& issuer) {
     std::set<std::string> operators;
     for (const PortEvidence& item : seen.ports) {
-        const bool its = item.greeting && item.greeting->certificate.unknown_issuer &&
+        const bool its = item.greeting && item.greeting->certificate.faults.unknown_issuer &&
                          item.greeting->certificate.issuer == issuer;
         if (its) operators.insert(item.operator_name);
     }
@@ -28,9 +28,9 @@ bool shown_by_several(const Observations& seen, const std::string& issuer) {
 bool excused(const Observations& seen, const Greeting& greeting) {
     const CertificateView& certificate = greeting.certificate;
     const bool refuses = greeting.banner.code >= 400 || greeting.ehlo.code >= 400;
-    const bool own_store = certificate.unknown_issuer &&
+    const bool own_store = certificate.faults.unknown_issuer &&
                            (!seen.trust_store || !shown_by_several(seen, certificate.issuer));
-    return refuses || certificate.wrong_time || own_store || large_packets_lost(seen);
+    return refuses || certificate.faults.wrong_time() || own_store || large_packets_lost(seen);
 }
 
 bool asked_of(const PortEvidence& item, std::uint16_t number, net::Family family) {

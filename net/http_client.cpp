@@ -152,9 +152,8 @@ asio::awaitable<base::Result<HttpResponse>> http_request(asio::any_io_executor e
         const base::Result<tls::ClientContext> trust = trust_of(request);
         if (!trust.has_value()) co_return trust.error();
         const tls::Peer peer{url.host, url.port};
-        const base::Result<tls::HandshakeInfo> shaken =
-            co_await stream.handshake_client(*trust, peer);
-        if (!shaken.has_value()) co_return shaken.error();
+        const tls::Handshake shaken = co_await stream.handshake_client(*trust, peer);
+        if (!shaken.has_value()) co_return base::error(shaken.error().message);
     }
     const std::string text = request_text(request, url);
     const base::Result<> written = co_await stream.write(text);

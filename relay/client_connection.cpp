@@ -153,11 +153,11 @@ asio::awaitable<bool> ClientConnection::encrypt() {
         co_return false;
     }
     stream_.expires_after(services_->idle_timeout);
-    const base::Result<tls::HandshakeInfo> info =
-        co_await stream_.handshake_server(*services_->tls);
+    const tls::Handshake info = co_await stream_.handshake_server(*services_->tls);
     if (!info) {
-        const bool proxied = info.error().message.find("it said PROXY ") != std::string::npos;
-        log_end(info.error().message + (proxied ? "; " + smtp::misplaced_proxy_header() : ""));
+        const tls::HandshakeFailure& failure = info.error();
+        log_end(failure.message +
+                (failure.proxy_header ? "; " + smtp::misplaced_proxy_header() : ""));
         co_return false;
     }
     session_.tls_established(stream_.channel_binding());

@@ -103,7 +103,7 @@ SinkSession::Step SinkSession::converse() {
 SinkSession::Step SinkSession::encrypt() {
     stream_.expires_after(handshake_limit);
     const tls::ServerContext server = *sink_.tls_;
-    base::Result<tls::HandshakeInfo> info = co_await stream_.handshake_server(server);
+    tls::Handshake info = co_await stream_.handshake_server(server);
     if (info.has_error()) {
         sink_.say(fmt::format("{} failed at the TLS handshake: {}", stream_.remote_address(),
                               info.error().message));

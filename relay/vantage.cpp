@@ -230,8 +230,7 @@ asio::awaitable<void> Vantage::State::serve(std::shared_ptr<State> self,
     const std::string peer = stream.remote_address();
     stream.expires_after(request_limit);
     if (options.certificate) {
-        const base::Result<tls::HandshakeInfo> shaken =
-            co_await stream.handshake_server(*options.certificate);
+        const tls::Handshake shaken = co_await stream.handshake_server(*options.certificate);
         if (!shaken.has_value()) co_return;
     }
     Parser parser;

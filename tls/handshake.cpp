@@ -10,6 +10,9 @@
 #include "tls/stream_state.hpp"
 
 namespace tls {
+
+namespace asio = boost::asio;
+
 namespace {
 
 using SharedState = std::shared_ptr<Stream::State>;
@@ -39,16 +42,20 @@ std::string clear_text(std::string_view text) {
         first_line(text));
 }
 
+// The PROXY protocol, version 1 or 2: no client of anything else begins so.
+bool begins_proxy_header(std::string_view text) {
+    constexpr std::string_view binary{"\r\n\r\n\0", 5};
+    return text.starts_with(binary) || text.starts_with("PROXY ");
+}
+
 // What a client said in the place of TLS. Its line may hold a password, as that of AUTH does, and
 // so may any word that is no verb of a protocol: only a verb gets into a message.
 std::string clear_text_of_client(std::string_view text) {
     constexpr std::array<std::string_view, 18> verbs{
         "EHLO", "HELO", "LHLO", "AUTH",  "MAIL", "RCPT", "DATA",    "BDAT",    "QUIT",
         "NOOP", "RSET", "HELP", "PROXY", "GET",  "POST", "CONNECT", "OPTIONS", "STARTTLS"};
-    // Version 2 of the PROXY protocol begins so; no client of anything else does.
-    constexpr std::string_view binary_proxy{"\r\n\r\n\0", 5};
     const std::string_view said =
-        text.starts_with(binary_proxy) ? "PROXY" : text.substr(0, text.find_first_of(" \t\r\n"));
+        begins_proxy_header(text) ? "PROXY" : text.substr(0, text.find_first_of(" \t\r\n"));
     const std::string word = base::to_upper(said);
     const bool known = std::find(verbs.begin(), verbs.end(), word) != verbs.end();
     return fmt::format(
@@ -71,33 +78,50 @@ HandshakeInfo describe(SSL* ssl) {
     return info;
 }
 
+HandshakeFailure failure(std::string message) {
+    HandshakeFailure made;
+    made.message = std::move(message);
+    return made;
+}
+
+HandshakeFailure in_clear_text(const Session& session, std::string_view text) {
+    HandshakeFailure made = failure(session.client ? clear_text(text) : clear_text_of_client(text));
+    made.clear_text = true;
+    made.proxy_header = begins_proxy_header(text);
+    return made;
+}
+
 // Why the handshake failed, best explanation first.
-std::string explain(Stream::State& state, const base::Error& error) {
+HandshakeFailure explain(Stream::State& state, const base::Error& error) {
     const Session& session = *state.session;
     if (session.client) {
-        std::string problems = session.client->verification.problems();
-        if (!problems.empty()) return problems;
+        const Verification& verification = session.client->verification;
+        HandshakeFailure made = failure(verification.problems());
+        made.faults = verification.faults();
+        if (!made.message.empty()) return made;
     }
     if (!looks_like_tls(session.first_bytes)) {
-        const std::string text = session.first_bytes + peek(state.socket);
-        return session.client ? clear_text(text) : clear_text_of_client(text);
+        return in_clear_text(session, session.first_bytes + peek(state.socket));
     }
     switch (state.reason) {
         case CloseReason::end_of_file:
-            return "the peer closed the connection during the handshake";
+            return failure("the peer closed the connection during the handshake");
         case CloseReason::reset:
-            return "the peer reset the connection during the handshake";
+            return failure("the peer reset the connection during the handshake");
         default:
-            return error.message;
+            HandshakeFailure made = failure(error.message);
+            made.timed_out = state.reason == CloseReason::timeout;
+            return made;
     }
 }
 
-base::Error failed_with(const Stream::State& state, std::string_view why) {
-    if (state.session && state.session->client) {
-        return base::error(
-            fmt::format("TLS with {} failed: {}", state.session->client->cache_key, why));
-    }
-    return base::error(fmt::format("the TLS handshake failed: {}", why));
+// Names with whom.
+HandshakeFailure failed_with(const Stream::State& state, HandshakeFailure why) {
+    why.message =
+        state.session && state.session->client
+            ? fmt::format("TLS with {} failed: {}", state.session->client->cache_key, why.message)
+            : fmt::format("the TLS handshake failed: {}", why.message);
+    return why;
 }
 
 Step handshake_step(Stream::State& state) {
@@ -116,22 +140,23 @@ bool acceptable(Session& session) {
     return false;
 }
 
-Awaitable<HandshakeInfo> shake_hands(SharedState shared) {
+asio::awaitable<Handshake> shake_hands(SharedState shared) {
     Operation operation{std::move(shared)};
     Stream::State& state = operation.state();
     for (;;) {
         Step step = operation.check();
         if (step.progress == Progress::done) step = handshake_step(state);
         if (step.progress == Progress::failed) {
-            const std::string why = explain(state, step.error);
-            co_return failed_with(state, why);
+            co_return failed_with(state, explain(state, step.error));
         }
         if (step.progress == Progress::done) break;
         co_await operation.wait(step.progress);
     }
     if (!acceptable(*state.session)) {
-        const std::string why = state.session->client->verification.problems();
-        co_return failed_with(state, why);
+        const Verification& verification = state.session->client->verification;
+        HandshakeFailure why = failure(verification.problems());
+        why.faults = verification.faults();
+        co_return failed_with(state, std::move(why));
     }
     state.session->established = true;
     state.session->first_bytes = {};
@@ -139,14 +164,12 @@ Awaitable<HandshakeInfo> shake_hands(SharedState shared) {
     if (state.session->client) {
         const Verification& verification = state.session->client->verification;
         info.problem = verification.problems();
-        info.wrong_name = verification.found(Verification::Kind::name);
-        info.wrong_time = verification.found(Verification::Kind::time);
-        info.unknown_issuer = verification.found(Verification::Kind::trust);
+        info.faults = verification.faults();
     }
     co_return info;
 }
 
-Awaitable<HandshakeInfo> fail_at_once(base::Error error) { co_return error; }
+asio::awaitable<Handshake> fail_at_once(HandshakeFailure failure) { co_return failure; }
 
 // The session with its SSL object over the socket.
 std::unique_ptr<Session> new_session(Socket& socket, SSL_CTX* context) {
@@ -161,61 +184,63 @@ std::unique_ptr<Session> new_session(Socket& socket, SSL_CTX* context) {
 
 // A server that talks before our ClientHello either does not speak TLS on this port or was made to
 // say more than its answer to STARTTLS by somebody in between (RFC 3207 section 4.2).
-std::string early_bytes(Stream::State& state) {
+std::optional<HandshakeFailure> early_bytes(Stream::State& state) {
     const std::string waiting = peek(state.socket);
-    if (waiting.empty()) return {};
-    if (!state.used) return clear_text(waiting);
-    return fmt::format(
+    if (waiting.empty()) return std::nullopt;
+    if (!state.used) return in_clear_text(*state.session, waiting);
+    return failure(fmt::format(
         "the peer sent more in clear text after agreeing to start TLS, which is an attack or a "
         "broken proxy: \"{}\"",
-        first_line(waiting));
+        first_line(waiting)));
 }
 
-base::Result<> prepare_client(Stream::State& state, ClientContext context, const Peer& peer) {
+std::optional<HandshakeFailure> prepare_client(Stream::State& state, ClientContext context,
+                                               const Peer& peer) {
     SSL_CTX* native = context.native();
     state.session = new_session(state.socket, native);
-    if (!state.session) return base::error("no memory for a TLS session");
+    if (!state.session) return failure("no memory for a TLS session");
     Session& session = *state.session;
     session.client = std::make_unique<ClientSession>(std::move(context), peer.host, peer.port);
     SSL* ssl = session.ssl.get();
     SSL_set_app_data(ssl, session.client.get());
     SSL_set_connect_state(ssl);
     const base::Result<> prepared = session.client->verification.prepare(ssl);
-    if (!prepared) return prepared;
-    const std::string early = early_bytes(state);
-    if (!early.empty()) return base::error(early);
+    if (!prepared) return failure(prepared.error().message);
+    if (std::optional<HandshakeFailure> early = early_bytes(state)) return early;
     ClientContext::State& shared = session.client->context.state();
     const SessionPtr known = shared.sessions.take(session.client->cache_key);
     if (known) SSL_set_session(ssl, known.get());
-    return {};
+    return std::nullopt;
 }
 
-base::Result<> check_open(const Stream::State& state) {
-    if (!state.socket.is_open()) return base::error("the connection is closed");
-    if (state.session) return base::error("the connection is encrypted already");
-    return {};
+std::optional<HandshakeFailure> check_open(const Stream::State& state) {
+    if (!state.socket.is_open()) return failure("the connection is closed");
+    if (state.session) return failure("the connection is encrypted already");
+    return std::nullopt;
 }
 
 }  // namespace
 
-Awaitable<HandshakeInfo> Stream::handshake_client(ClientContext context, Peer peer) {
-    const base::Result<> open = check_open(*state_);
-    if (!open) return fail_at_once(open.error());
-    const base::Result<> prepared = prepare_client(*state_, std::move(context), peer);
-    if (!prepared) {
+asio::awaitable<Handshake> Stream::handshake_client(ClientContext context, Peer peer) {
+    if (auto shut = check_open(*state_)) return fail_at_once(*std::move(shut));
+    if (auto unfit = prepare_client(*state_, std::move(context), peer)) {
         state_->reason = CloseReason::other;
-        return fail_at_once(failed_with(*state_, prepared.error().message));
+        return fail_at_once(failed_with(*state_, *std::move(unfit)));
     }
     return shake_hands(state_);
 }
 
-Awaitable<HandshakeInfo> Stream::handshake_server(ServerContext context) {
-    const base::Result<> open = check_open(*state_);
-    if (!open) return fail_at_once(open.error());
+asio::awaitable<Handshake> Stream::handshake_server(ServerContext context) {
+    if (auto shut = check_open(*state_)) return fail_at_once(*std::move(shut));
     state_->session = new_session(state_->socket, context.native());
-    if (!state_->session) return fail_at_once(base::error("no memory for a TLS session"));
+    if (!state_->session) return fail_at_once(failure("no memory for a TLS session"));
     SSL_set_accept_state(state_->session->ssl.get());
     return shake_hands(state_);
+}
+
+void throw_exception_from_error(const HandshakeFailure& failure,
+                                const boost::source_location& where) {
+    base::throw_exception_from_error(failure, where);
 }
 
 }  // namespace tls

@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "tls/context.hpp"
+#include "tls/handshake.hpp"
 
 namespace tls {
 
@@ -20,19 +21,6 @@ using Awaitable = boost::asio::awaitable<base::Result<T>>;
 using Socket = boost::asio::generic::stream_protocol::socket;  // TCP or unix
 
 enum class CloseReason { none, end_of_file, timeout, reset, other };
-
-// What a finished handshake agreed on, for logs and diagnosis.
-struct HandshakeInfo {
-    std::string version;  // "TLSv1.3"
-    std::string cipher;
-    bool resumed = false;
-    std::string peer_subject, peer_issuer;
-    std::string peer_fingerprint;  // SPKI sha256, base64
-    std::string peer_names;        // what the certificate is for: "a.example, b.example and 3 more"
-    base::Time peer_not_after{};
-    std::string problem;  // what verification found wrong; only with ClientOptions::observe
-    bool wrong_name = false, wrong_time = false, unknown_issuer = false;  // kinds of that
-};
 
 // Which server a client wants to reach: checked against the certificate, sent as SNI, and the key
 // of the session cache.
@@ -65,8 +53,9 @@ class Stream {
     [[nodiscard]] Awaitable<> write(std::string_view bytes);  // all of them; bytes outlive the call
 
     // Both fail if plaintext was received but not read: the caller checks its own buffer too.
-    [[nodiscard]] Awaitable<HandshakeInfo> handshake_server(ServerContext context);
-    [[nodiscard]] Awaitable<HandshakeInfo> handshake_client(ClientContext context, Peer peer);
+    [[nodiscard]] boost::asio::awaitable<Handshake> handshake_server(ServerContext context);
+    [[nodiscard]] boost::asio::awaitable<Handshake> handshake_client(ClientContext context,
+                                                                     Peer peer);
 
     // Sends close_notify (without which a session cannot be resumed) and closes. Never waits.
     void close();

@@ -64,9 +64,7 @@ std::string text_of_name(const GENERAL_NAME* name) {
     return base::printable({data, size}, 100);
 }
 
-}  // namespace
-
-std::string names_of(const X509& certificate) {
+std::vector<std::string> alternative_names(const X509& certificate) {
     const NamesPtr alternatives{static_cast<GENERAL_NAMES*>(
         X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr))};
     std::vector<std::string> names;
@@ -75,6 +73,13 @@ std::string names_of(const X509& certificate) {
         std::string name = text_of_name(sk_GENERAL_NAME_value(alternatives.get(), i));
         if (!name.empty()) names.push_back(std::move(name));
     }
+    return names;
+}
+
+}  // namespace
+
+std::string names_of(const X509& certificate) {
+    std::vector<std::string> names = alternative_names(certificate);
     if (names.empty()) return subject_of(&certificate);
     constexpr std::size_t most = 5;
     if (names.size() <= most) return base::join(names, ", ");
@@ -129,9 +134,29 @@ std::string Verification::problems() const {
     return base::join(texts, "; ");
 }
 
-bool Verification::found(Kind kind) const {
-    return std::any_of(problems_.begin(), problems_.end(),
-                       [&](const Problem& problem) { return problem.kind == kind; });
+CertificateFaults Verification::faults() const {
+    CertificateFaults faults;
+    for (const Problem& problem : problems_) {
+        switch (problem.kind) {
+            case Kind::trust:
+                faults.unknown_issuer = true;
+                break;
+            case Kind::time:
+                (problem.code == X509_V_ERR_CERT_HAS_EXPIRED ? faults.expired : faults.too_early) =
+                    true;
+                break;
+            case Kind::name:
+                faults.wrong_name = true;
+                faults.made_for = made_for_;
+                break;
+            case Kind::purpose:
+            case Kind::pin:
+            case Kind::other:
+                faults.other = true;
+                break;
+        }
+    }
+    return faults;
 }
 
 void Verification::add(Kind kind, int code, std::string text) {
@@ -197,6 +222,9 @@ void Verification::add_fault(X509_STORE_CTX* store) {
                                    which(store), day(time_of(X509_get0_notBefore(current)))));
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
+            if (const auto names = alternative_names(*leaf); !names.empty()) {
+                made_for_ = names.front();
+            }
             return add(
                 Kind::name, code,
                 fmt::format("the certificate is not for {} but for {}", host_, names_of(*leaf)));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "tls/handshake.hpp"
 #include "tls/openssl.hpp"
 #include "tls/options.hpp"
 #include "tls/pins.hpp"
@@ -30,7 +31,7 @@ class Verification {
 
     // All that is wrong, joined; "" while nothing is.
     [[nodiscard]] std::string problems() const;
-    [[nodiscard]] bool found(Kind kind) const;
+    [[nodiscard]] CertificateFaults faults() const;
 
     // Called for each fault OpenSSL finds in the chain.
     void add_fault(X509_STORE_CTX* store);
@@ -51,6 +52,7 @@ class Verification {
     const std::vector<KeyDigest>& pins_;
     std::string host_;
     std::vector<Problem> problems_;
+    std::string made_for_;  // the first name of a certificate for another one
 };
 
 // The names and addresses a certificate is for: "a.example, b.example and 3 more".

@@ -89,14 +89,15 @@ TEST_CASE("only another's certificate makes an interception", "[diagnose]") {
     const auto code = [](auto change) { return conclude(with_certificates(change)).verdict.code; };
     CHECK(code([](CertificateView&) {}) == VerdictCode::ok_direct);
     CHECK(code([](CertificateView& shown) {
-              shown.unknown_issuer = true;
+              shown.faults.unknown_issuer = true;
               shown.problem = "its issuer is not in the system's trust store";
           }) == VerdictCode::ok_direct);
-    CHECK(code([](CertificateView& shown) { shown.wrong_time = true; }) == VerdictCode::ok_direct);
-    CHECK(code([](CertificateView& shown) { shown.wrong_name = true; }) ==
+    CHECK(code([](CertificateView& shown) { shown.faults.expired = true; }) ==
+          VerdictCode::ok_direct);
+    CHECK(code([](CertificateView& shown) { shown.faults.wrong_name = true; }) ==
           VerdictCode::outbound_25_intercepted);
     CHECK(code([](CertificateView& shown) {
-              shown.unknown_issuer = true;
+              shown.faults.unknown_issuer = true;
               shown.issuer = "CN=Inspection authority";
           }) == VerdictCode::outbound_25_intercepted);
 }
@@ -112,7 +113,7 @@ TEST_CASE("without a trust store no issuer is judged, and the report says what t
 
 TEST_CASE("clocks are looked at when unrelated certificates are out of date", "[diagnose]") {
     const Report report =
-        conclude(with_certificates([](CertificateView& shown) { shown.wrong_time = true; }));
+        conclude(with_certificates([](CertificateView& shown) { shown.faults.expired = true; }));
     CHECK(finds(report, "timedatectl"));
 }
 
@@ -248,6 +249,7 @@ TEST_CASE("a certificate's fault is mended by no other port", "[diagnose]") {
     seen::add_smarthost(
         all, smtp::Stage::tls, 0, "",
         "TLS with smtp.example.com:587 failed: the certificate expired on 2026-01-01");
+    all.smarthosts.front().certificate.expired = true;
     all.smarthost_ports = {
         {"smtp.example.com", "smtp.example.com", {{587, "open"}, {465, "open"}}}};
     const std::string advice = advice_of(conclude(all));

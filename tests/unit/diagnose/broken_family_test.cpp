@@ -33,6 +33,7 @@ void shake_hands(Observations& all) {
         } else {
             item.greeting->banner.code = 220;
             item.greeting->certificate.problem = "TLS handshake: timed out after 8 s";
+            item.greeting->certificate.timed_out = true;
         }
     }
 }
@@ -136,6 +137,7 @@ TEST_CASE("a smarthost is not blamed for a handshake that hangs over IPv6 as all
     add_ipv6(all, "open");
     shake_hands(all);
     seen::add_smarthost(all, smtp::Stage::tls, 0, "", "TLS handshake: timed out after 12 s");
+    all.smarthosts.front().handshake_hung = true;
     all.smarthosts.front().evidence = {connected_to(v6 ? "2001:db8::25" : "192.0.2.25")};
     const Report report = conclude(all);
     CHECK(report.verdict.code == VerdictCode::smarthost_tls);

@@ -126,10 +126,12 @@ TEST_CASE("handshakes that hang at unrelated operators are a matter of packet si
         item.greeting->starttls.code = 220;
         item.greeting->banner.code = 220;
         item.greeting->certificate.problem = "TLS handshake: timed out after 8 s";
+        item.greeting->certificate.timed_out = true;
         item.talk = std::chrono::seconds{8};
     }
     if (with_smarthost) {
         seen::add_smarthost(all, smtp::Stage::tls, 0, "", "TLS handshake: timed out after 12 s");
+        all.smarthosts.front().handshake_hung = true;
     }
     const Report report = conclude(all);
     CHECK(report.direct.code == VerdictCode::inconclusive);
@@ -227,11 +229,13 @@ TEST_CASE("a host that can judge no certificate blames no server", "[diagnose]")
         if (!clock || item.port != 587) continue;
         item.greeting = Greeting{};
         item.greeting->certificate.version = "TLSv1.3";
-        item.greeting->certificate.wrong_time = true;
+        item.greeting->certificate.faults.expired = true;
     }
     seen::add_smarthost(all, smtp::Stage::tls, 0, "",
                         clock ? "the certificate of smtp.example.com expired on 2026-01-01"
                               : "the issuer is not in the system's trust store");
+    all.smarthosts.front().certificate.expired = clock;
+    all.smarthosts.front().certificate.unknown_issuer = !clock;
     const Report report = conclude(all);
     CHECK(report.verdict.code == VerdictCode::smarthost_tls);
     CHECK(report.cause.kind == CauseKind::config);
@@ -405,6 +409,7 @@ TEST_CASE("a port that is mute for everybody is not the smarthost's fault", "[di
         if (others_greet) item.greeting->banner.code = 220;
     }
     seen::add_smarthost(all, smtp::Stage::tls, 0, "", "TLS failed: timed out after 13s");
+    all.smarthosts.front().handshake_hung = true;
     const Report report = conclude(all);
     REQUIRE(report.verdict.code == VerdictCode::smarthost_tls);
     CHECK(report.verdict.confidence == Confidence::likely);

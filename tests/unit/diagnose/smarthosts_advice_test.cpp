@@ -202,6 +202,8 @@ TEST_CASE("an address as host is the configuration's fault, and the name is offe
                         "for smtp.example.com, mail.example.com");
     SmarthostStages& stages = all.smarthosts.front();
     stages.name = stages.host = "192.0.2.7";
+    stages.certificate.wrong_name = true;
+    stages.certificate.made_for = "smtp.example.com";
     const Report report = conclude(all);
     CHECK(report.cause.kind == CauseKind::config);
     CHECK_THAT(report.verdict.summary,
@@ -217,7 +219,7 @@ TEST_CASE("an address as host is the configuration's fault, and the name is offe
     stages.name = stages.host = "smtp.other.example";
     CHECK(conclude(all).cause.kind == CauseKind::remote);
     stages.name = stages.host = "192.0.2.7";
-    stages.problem = "the certificate is not for 192.0.2.7 but for *.example.com";
+    stages.certificate.made_for = "*.example.com";
     CHECK(conclude(all).cause.kind == CauseKind::remote);
 }
 

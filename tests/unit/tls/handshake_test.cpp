@@ -13,15 +13,20 @@ namespace {
 
 const tls::Peer mx{"mx.example", 587};
 
-std::string refusal(const tls::ServerContext& server, const tls::ClientContext& client,
-                    const tls::Peer& peer = mx) {
+tls::HandshakeFailure failure(const tls::ServerContext& server, const tls::ClientContext& client,
+                              const tls::Peer& peer = mx) {
     asio::io_context loop;
     Pair pair{loop};
     Handshakes results = shake(loop, pair, server, client, peer);
     REQUIRE(results.client.has_value());
     REQUIRE(results.server.has_value());
     CHECK_FALSE(pair.client.encrypted());
-    return results.client->has_error() ? results.client->error().message : "no error";
+    return results.client->has_error() ? results.client->error() : tls::HandshakeFailure{};
+}
+
+std::string refusal(const tls::ServerContext& server, const tls::ClientContext& client,
+                    const tls::Peer& peer = mx) {
+    return failure(server, client, peer).message;
 }
 
 tls::HandshakeInfo success(const tls::ServerContext& server, const tls::ClientContext& client,
@@ -222,6 +227,25 @@ TEST_CASE("everything wrong with a certificate is told at once", "[tls]") {
     const tls::ServerContext server = server_context(tls::make_self_signed(options).value());
     CHECK_THAT(refusal(server, client_context()),
                Contains("self-signed") && Contains("expired on") && Contains("not for mx.example"));
+}
+
+TEST_CASE("what is wrong with a certificate is told to code as well", "[tls]") {
+    tls::CertificateOptions options = lasting(-100, -48);
+    options.names = {"a.example", "b.example"};
+    const tls::ServerContext server = server_context(tls::make_self_signed(options).value());
+    const tls::CertificateFaults faults = failure(server, client_context()).faults;
+    CHECK(faults.wrong_name);
+    CHECK(faults.made_for == "a.example");
+    CHECK(faults.expired);
+    CHECK_FALSE(faults.too_early);
+    CHECK(faults.unknown_issuer);
+    CHECK_FALSE(faults.other);
+    const tls::CertificateFaults early =
+        failure(server_for(lasting(48, 100)), client_context()).faults;
+    CHECK(early.too_early);
+    CHECK_FALSE(early.expired);
+    CHECK_FALSE(early.wrong_name);
+    CHECK_FALSE(early.unknown_issuer);
 }
 
 TEST_CASE("a pin must match, whatever else is verified", "[tls]") {

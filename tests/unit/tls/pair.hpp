@@ -112,7 +112,7 @@ void run_until(asio::io_context& loop, Condition condition) {
 }
 
 struct Handshakes {
-    std::optional<base::Result<tls::HandshakeInfo>> client, server;
+    std::optional<tls::Handshake> client, server;
 };
 
 inline asio::awaitable<void> shake_client(tls::Stream& stream, tls::ClientContext context,

@@ -171,6 +171,7 @@ TEST_CASE("a handshake with a silent peer times out", "[tls]") {
     run_until(loop, [&] { return results.client.has_value(); });
     CHECK(results.client->error().message ==
           "TLS with mx.example:587 failed: timed out after 50ms");
+    CHECK(results.client->error().timed_out);
     CHECK(pair.client.close_reason() == tls::CloseReason::timeout);
 }
 
@@ -302,6 +303,9 @@ TEST_CASE("a peer that answers in clear text is named as such", "[tls]") {
     REQUIRE(results.client->has_error());
     CHECK_THAT(results.client->error().message,
                Contains("does not speak TLS here") && Contains("\"220 mail.example ESMTP\""));
+    CHECK(results.client->error().clear_text);
+    CHECK_FALSE(results.client->error().proxy_header);
+    CHECK_FALSE(results.client->error().faults.any());
 }
 
 TEST_CASE("plaintext behind the answer to STARTTLS stops the client", "[tls]") {

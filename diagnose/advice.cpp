@@ -40,10 +40,6 @@ void add_family_words(net::Family shut, std::vector<Fix>& fixes, std::size_t fir
         v4 ? "IPv6" : "IPv4"));
 }
 
-bool network_trouble(VerdictCode code) {
-    return code == VerdictCode::no_network || code == VerdictCode::dns_broken;
-}
-
 void add(std::vector<Fix>& fixes, Fix fix) {
     if (!fix.title.empty() && !fix.steps.empty()) fixes.push_back(std::move(fix));
 }
@@ -103,7 +99,7 @@ std::vector<Fix> advise_on_network(const Observations& seen, const Report& repor
     std::vector<Fix> fixes;
     const bool lost = report.direct.code == VerdictCode::no_network;
     const Fix host = lost ? no_network_fix(seen) : dns_fix(seen);
-    const bool first = network_trouble(report.verdict.code);
+    const bool first = host_wide(report.verdict.code);
     if (first) add(fixes, host);
     add_reached(seen, report, fixes);
     if (!first) add(fixes, host);
@@ -259,9 +255,8 @@ std::vector<Fix>::iterator place_of(const BrokenFamily& broken, const Report& re
 }  // namespace
 
 std::vector<Fix> advise(const Observations& seen, const Report& report) {
-    std::vector<Fix> fixes = network_trouble(report.direct.code)
-                                 ? advise_on_network(seen, report)
-                                 : MailAdvice{seen, report}.in_order();
+    std::vector<Fix> fixes = host_wide(report.direct.code) ? advise_on_network(seen, report)
+                                                           : MailAdvice{seen, report}.in_order();
     if (report.direct.code != VerdictCode::no_network) {
         const std::optional<BrokenFamily> broken = broken_family(seen);
         if (broken) fixes.insert(place_of(*broken, report, fixes), broken_fix(seen, *broken));

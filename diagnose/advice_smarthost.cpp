@@ -111,13 +111,6 @@ std::string list_of(std::vector<std::string> words, std::string_view last) {
     return fmt::format("{} {} {}", base::join(words, ", "), last, end);
 }
 
-const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
-    for (const SmarthostStages& stages : seen.smarthosts) {
-        if (stages.name == smarthost) return &stages;
-    }
-    return nullptr;
-}
-
 // A stranger's certificate would bring a stranger's name: only the user knows whose it is, so that
 // this is no block for --write.
 void name_the_host(const SmarthostStages& stages, const SmarthostBlame& blame, Fix& fix) {
@@ -205,7 +198,7 @@ const LocalSigns* signs_of(const Observations& seen, const std::string& smarthos
     return &seen.local;
 }
 
-bool network_trouble(VerdictCode code) {
+bool port_in_doubt(VerdictCode code) {
     return code == VerdictCode::smarthost_unreachable || code == VerdictCode::smarthost_tls ||
            code == VerdictCode::smarthost_no_starttls || code == VerdictCode::inconclusive;
 }
@@ -435,7 +428,7 @@ Fix fix_smarthost(const Observations& seen, const Report& report,
     }
     const bool apart = !use_other_port(seen, smarthost).steps.empty();
     const bool named = !blame.certificate_name.empty();
-    if (network_trouble(smarthost.code) && !apart && !named) add_other_port(seen, smarthost, fix);
+    if (port_in_doubt(smarthost.code) && !apart && !named) add_other_port(seen, smarthost, fix);
     const SmarthostStages* const stages = stages_of(seen, smarthost.name);
     const bool tls_failed = stages != nullptr && smarthost.code == VerdictCode::smarthost_tls;
     if (tls_failed && blame.who != Blame::config) add_tls_steps(*stages, blame, fix);

@@ -250,13 +250,6 @@ Cause router_cause(const Observations& seen, const SmarthostBlame& blame) {
     return cause;
 }
 
-const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
-    for (const SmarthostStages& stages : seen.smarthosts) {
-        if (stages.name == smarthost) return &stages;
-    }
-    return nullptr;
-}
-
 // STARTTLS is set for a port of implicit TLS, or the other way round.
 bool wrong_kind_of_tls(const Observations& seen, const SmarthostReport& smarthost) {
     const SmarthostStages* stages = stages_of(seen, smarthost.name);

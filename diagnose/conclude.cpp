@@ -32,10 +32,6 @@ void decide_whether_mail_leaves(const Observations& seen, Report& report) {
     }
 }
 
-bool host_wide(VerdictCode code) {
-    return code == VerdictCode::no_network || code == VerdictCode::dns_broken;
-}
-
 VerdictCode headline_code(const Observations& seen, const Report& report) {
     const VerdictCode direct = report.direct.code;
     if (report.mail_leaves || report.smarthosts.empty() || seen.about_direct) return direct;

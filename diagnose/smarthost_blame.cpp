@@ -416,6 +416,13 @@ void blame_handshake(const Observations& seen, const SmarthostStages& stages,
 
 }  // namespace
 
+const SmarthostStages* stages_of(const Observations& seen, const std::string& smarthost) {
+    for (const SmarthostStages& stages : seen.smarthosts) {
+        if (stages.name == smarthost) return &stages;
+    }
+    return nullptr;
+}
+
 void expose_mute_ports(Observations& seen) {
     if (slow_from_afar(seen)) return;
     for (SmarthostStages& stages : seen.smarthosts) {

@@ -42,6 +42,10 @@ struct SmarthostBlame {
 // The same of the smarthost with this name.
 [[nodiscard]] SmarthostBlame blame_for(const Observations& seen, const std::string& smarthost);
 
+// How far the smarthost with this name was gone through; nullptr for none.
+[[nodiscard]] const SmarthostStages* stages_of(const Observations& seen,
+                                               const std::string& smarthost);
+
 // A smarthost that has not greeted yet may be slow. Not where unrelated operators are as mute on
 // the same port: its evidence is made to say so.
 void expose_mute_ports(Observations& seen);

@@ -36,6 +36,11 @@ enum class VerdictCode : std::uint8_t {
 // "outbound-25-dropped"
 [[nodiscard]] std::string_view verdict_name(VerdictCode code);
 
+// It keeps all mail from leaving, whatever is said of single ports and servers.
+[[nodiscard]] constexpr bool host_wide(VerdictCode code) {
+    return code == VerdictCode::no_network || code == VerdictCode::dns_broken;
+}
+
 // Never better than the evidence: certain rests on proof of the very thing, likely on a quorum or
 // on a mark that fits, unclear on evidence that disagrees or is missing.
 enum class Confidence : std::uint8_t { certain, likely, unclear };

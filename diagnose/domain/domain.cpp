@@ -155,9 +155,9 @@ Report make_report(DomainRun& run) {
     }
     blame(run, report);
     // Silence about two large domains as well is this host's, whether it ended in time or not.
-    const bool host_wide =
+    const bool here =
         !mx_answered(run) && blame_name_servers(run.trust, run.context.ask.domain, report);
-    if (host_wide) report.direct.code = VerdictCode::inconclusive;
+    if (here) report.direct.code = VerdictCode::inconclusive;
     drop_repetitions(report);
     report.host.hostname = run.context.ask.hostname;
     report.host.public_addresses = run.context.ask.public_addresses;

@@ -333,10 +333,9 @@ void find_recipient_cause(const Report* here, const std::vector<RecipientAttempt
     const bool connected = count(attempts, is_open) > 0;
     const bool asked = !attempts.empty();
     const bool nowhere = asked && !connected && all_private(attempts);
-    const bool host_wide =
-        seen_here == VerdictCode::no_network || seen_here == VerdictCode::dns_broken;
     const bool shut = asked && !connected && !nowhere && stops_mail(seen_here);
-    if (here != nullptr && ((host_wide && !connected) || shut || (intercepted && connected))) {
+    if (here != nullptr &&
+        ((host_wide(seen_here) && !connected) || shut || (intercepted && connected))) {
         take_from(*here, seen_here, report);
         return;
     }

@@ -68,55 +68,72 @@ bool about_port_25(VerdictCode code) {
            code != VerdictCode::smtp_hopeless;
 }
 
-std::string headline(const Observations& seen, const Report& report, VerdictCode code) {
-    if (code != report.direct.code) {
-        const std::string words = smarthost_words(report.smarthosts.front());
-        const SmarthostBlame blame = blame_for(seen, std::size_t{0});
-        const bool said =
-            blame.who == Blame::here || blame.who == Blame::path || blame.who == Blame::config;
-        return said ? words + " " + blame.words : words;
+std::string smarthost_headline(const Observations& seen, const Report& report) {
+    const std::string words = smarthost_words(report.smarthosts.front());
+    const SmarthostBlame blame = blame_for(seen, std::size_t{0});
+    const bool said =
+        blame.who == Blame::here || blame.who == Blame::path || blame.who == Blame::config;
+    return said ? words + " " + blame.words : words;
+}
+
+// Who keeps all connections from this host, where that is seen. This order is also that of the
+// cause and of the advice.
+std::string nothing_connects_words(const Observations& seen) {
+    if (seen.rule_for_all)
+        return "Nothing connects anywhere: a rule of this host stops everything.";
+    if (!seen.portal.empty()) {
+        return "Nothing connects but a captive portal: this network wants a sign-in first.";
     }
-    std::string text = direct_words(seen, code);
-    if (const std::optional<net::Family> family = closed_family(report.direct)) {
-        text = one_family_words(*family, closed_code(report.direct));
+    if (proxy_only(seen, VerdictCode::no_network)) {
+        return "Nothing connects directly: this network seems to let out only its web proxy (" +
+               seen.proxy + "), which carries no mail.";
+    }
+    if (const auto box = refuses_all(seen)) {
+        return fmt::format("Nothing connects anywhere: every connection is refused, by {}.", *box);
+    }
+    return direct_words(seen, VerdictCode::no_network);
+}
+
+std::string inconclusive_words(const Observations& seen) {
+    if (large_packets_lost(seen)) {
+        return "Port 25 is open, but no TLS handshake comes to an end: small packets pass on this "
+               "path, large ones do not.";
+    }
+    if (slow_from_afar(seen)) {
+        return "Port 25 connects to the mail servers themselves, but none had greeted when the "
+               "time was over: they are slow, or something holds their words back.";
+    }
+    return direct_words(seen, VerdictCode::inconclusive);
+}
+
+// Of port 25, over both families or apart.
+std::string port_25_words(const Observations& seen, const DirectReport& direct) {
+    const VerdictCode code = direct.code;
+    if (code == VerdictCode::inconclusive) return inconclusive_words(seen);
+    if (code == VerdictCode::no_network) return nothing_connects_words(seen);
+    if (about_port_25(code) && closed_in_two_ways(direct)) {
+        return two_ways_words(*direct.ipv4, *direct.ipv6);
+    }
+    if (const std::optional<net::Family> family = closed_family(direct)) {
+        return one_family_words(*family, closed_code(direct));
     }
     const std::optional<BrokenFamily> broken = broken_family(seen);
-    if (code == VerdictCode::ok_direct && broken && !closed_family(report.direct)) {
-        text = fmt::format("Outbound port 25 is open over {} only. {}",
-                           broken->family == net::Family::ipv4 ? "IPv6" : "IPv4",
+    const bool v4 = broken && broken->family == net::Family::ipv4;
+    if (code == VerdictCode::ok_direct && broken) {
+        return fmt::format("Outbound port 25 is open over {} only. {}", v4 ? "IPv6" : "IPv4",
                            broken_words(*broken));
     }
     if (code == VerdictCode::smtp_hopeless && broken && broken->dead) {
-        const bool v4 = broken->family == net::Family::ipv4;
-        text = fmt::format("Every mail port is blocked over {}; over {} nothing answers at all.",
+        return fmt::format("Every mail port is blocked over {}; over {} nothing answers at all.",
                            v4 ? "IPv6" : "IPv4", v4 ? "IPv4" : "IPv6");
     }
-    // This order is also that of the cause and of the advice.
-    if (code == VerdictCode::no_network && seen.rule_for_all) {
-        text = "Nothing connects anywhere: a rule of this host stops everything.";
-    } else if (code == VerdictCode::no_network && !seen.portal.empty()) {
-        text = "Nothing connects but a captive portal: this network wants a sign-in first.";
-    } else if (proxy_only(seen, code)) {
-        text = "Nothing connects directly: this network seems to let out only its web proxy (" +
-               seen.proxy + "), which carries no mail.";
-    } else if (const auto box = refuses_all(seen); code == VerdictCode::no_network && box) {
-        text = fmt::format("Nothing connects anywhere: every connection is refused, by {}.", *box);
-    }
-    if (code == report.direct.code && about_port_25(code) && closed_in_two_ways(report.direct)) {
-        text = two_ways_words(*report.direct.ipv4, *report.direct.ipv6);
-    }
+    return direct_words(seen, code);
+}
+
+std::string headline(const Observations& seen, const Report& report, VerdictCode code) {
+    if (code != report.direct.code) return smarthost_headline(seen, report);
+    std::string text = port_25_words(seen, report.direct);
     if (code == VerdictCode::outbound_25_intercepted) text += " " + how_intercepted(seen);
-    if (code == VerdictCode::inconclusive && code == report.direct.code && slow_from_afar(seen)) {
-        text =
-            "Port 25 connects to the mail servers themselves, but none had greeted when the time "
-            "was over: they are slow, or something holds their words back.";
-    }
-    if (code == VerdictCode::inconclusive && code == report.direct.code &&
-        large_packets_lost(seen)) {
-        text =
-            "Port 25 is open, but no TLS handshake comes to an end: small packets pass on this "
-            "path, large ones do not.";
-    }
     const bool nothing_known = code == VerdictCode::inconclusive && !report.smarthosts.empty() &&
                                report.smarthosts.front().code == code;
     if (nothing_known) text += " " + smarthost_words(report.smarthosts.front());

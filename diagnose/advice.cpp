@@ -48,12 +48,6 @@ void add_all(std::vector<Fix>& fixes, const std::vector<Fix>& more) {
     for (const Fix& fix : more) add(fixes, fix);
 }
 
-// The headline is about the first smarthost, and these are not.
-bool about_the_second(const std::vector<Fix>& theirs, const Report& report) {
-    return !theirs.empty() && !report.smarthosts.empty() &&
-           theirs.front().title.find(report.smarthosts.front().name) == std::string::npos;
-}
-
 // Their faults are their own, whatever else does not work here.
 void add_reached(const Observations& seen, const Report& report, std::vector<Fix>& fixes) {
     const SmarthostFixes theirs = fix_smarthosts(
@@ -170,7 +164,8 @@ class MailAdvice {
         const Fix own = own_rule();
         const SmarthostFixes theirs =
             fix_smarthosts(seen_, report_, [](std::size_t) { return true; });
-        const bool ports_first = !about_the_second(theirs.ports, report_);
+        // The headline is about the first smarthost.
+        const bool ports_first = theirs.ports.empty() || theirs.about_first;
         if (ports_first) add_all(fixes_, theirs.ports);
         if (about_25) add(fixes_, own);
         before_smarthosts_ = fixes_.size();

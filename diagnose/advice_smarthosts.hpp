@@ -11,6 +11,7 @@ namespace diagnose {
 // else, and each is a way of its own beside the rest.
 struct SmarthostFixes {
     std::vector<Fix> ports, rest;
+    bool about_first = false;  // the first of the ports is of the report's first smarthost
 };
 
 // Of those chosen, by their place in the report. What several of them need is said once.

@@ -11,6 +11,7 @@
 #include "diagnose/advice_port.hpp"
 #include "diagnose/port_families.hpp"
 #include "diagnose/provider_catalogue.hpp"
+#include "diagnose/sample_block.hpp"
 #include "diagnose/smarthost_blame.hpp"
 #include "diagnose/submission_ports.hpp"
 #include "smtp/tls_ports.hpp"
@@ -18,7 +19,6 @@
 namespace diagnose {
 namespace {
 
-constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com";
 constexpr std::string_view prove_it = "Prove it without sending: `relay check --online`";
 
 // What a block of the configuration says, and what its port is known to do.
@@ -31,11 +31,11 @@ struct Block {
 std::string text_of(const Block& block) {
     return fmt::format(
         "[smarthost]\nhost = \"{}\"{}\nport = {}            # {}; {}\nusername = \"{}\"\n"
-        "password_file = \"/etc/relay/password\"\n",
+        "password_file = \"{}\"\n",
         block.host.empty() ? sample_host : std::string_view{block.host},
-        block.host.empty() ? "  # your provider's submission server" : "", block.port,
+        block.host.empty() ? sample_hint : std::string_view{}, block.port,
         smtp::implicit_tls(block.port) ? "implicit TLS" : "STARTTLS", block.seen,
-        block.user.empty() ? sample_user : std::string_view{block.user});
+        block.user.empty() ? sample_user : std::string_view{block.user}, sample_password_file);
 }
 
 // The configured smarthost on another port of its. Its sign-in stays as it is configured: the

@@ -118,8 +118,7 @@ SmarthostFixes fix_smarthosts(const Observations& seen, const Report& report,
         add(std::move(own), rest);
     }
     SmarthostFixes fixes;
-    fixes.about_first =
-        !ports.empty() && has(ports.front().names, report.smarthosts.front().name);
+    fixes.about_first = !ports.empty() && has(ports.front().names, report.smarthosts.front().name);
     for (const NamedFix& port : ports) fixes.ports.push_back(finished(port));
     for (NamedFix& one : rest) {
         drop_said(ports, one.fix);

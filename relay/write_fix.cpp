@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "config/edit.hpp"
 #include "config/system_defaults.hpp"
+#include "diagnose/sample_block.hpp"
 #include "relay/commands.hpp"
 
 namespace relay {
@@ -19,9 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a block says where a report knows no smarthost, or nobody's account there.
-constexpr std::string_view sample_host = "smtp.example.com", sample_user = "app@example.com",
-                           sample_file = "/etc/relay/password";
+constexpr std::string_view sample_host = diagnose::sample_host, sample_user = diagnose::sample_user,
+                           sample_file = diagnose::sample_password_file;
 
 bool has_sample(const std::string& config, std::string_view sample) {
     return config.find(fmt::format("\"{}\"", sample)) != std::string::npos;
@@ -111,7 +111,7 @@ base::Result<std::string> fill_block(std::string config, const BlockAnswers& ans
         }
         config.replace(at, quoted.size(), fmt::format("\"{}\"", answer));
     }
-    const std::string_view hint = "  # your provider's submission server";
+    const std::string_view hint = diagnose::sample_hint;
     if (const std::size_t at = config.find(hint); at != std::string::npos) {
         config.erase(at, hint.size());
     }

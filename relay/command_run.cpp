@@ -9,6 +9,7 @@ namespace relay {
 namespace {
 
 ExitStatus run(const Context& context) {
+    keep_reloads_waiting();  // a password_command may take its time
     std::optional<config::Settings> settings = load_to_run(context);
     if (!settings) {
         // Whoever has a file wants to hear of its faults alone.

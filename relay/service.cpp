@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <boost/asio/bind_executor.hpp>
@@ -59,6 +60,16 @@ void log_remarks(const config::Settings& settings) {
         base::log_warning("configuration", {{"remark", remark.text()}});
     }
 }
+
+void mask_reloads(int how) {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGHUP);
+    ::pthread_sigmask(how, &signals, nullptr);
+}
+
+// Comes with the signal that was kept waiting, so its handler must be in place.
+void let_reloads_through() { mask_reloads(SIG_UNBLOCK); }
 
 // The running parts, in the order in which they depend on each other.
 class Service {
@@ -130,6 +141,8 @@ bool uses_tls(const config::Settings& settings) {
 }
 
 base::Result<> Service::start() {
+    signals_.add(SIGHUP);
+    let_reloads_through();
     started_ = clock_.now();
     started_uptime_ = base::uptime();
     descriptor_limit_ = raise_descriptor_limit();
@@ -139,6 +152,9 @@ base::Result<> Service::start() {
     if (base::Result<> delivering = start_delivery(); !delivering) return delivering;
     if (base::Result<> listening = start_listener(); !listening) return listening;
     if (base::Result<> serving = start_admin(); !serving) return serving;
+    // Until now they end relay at once, which has nothing under way.
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
     asio::co_spawn(loop_, handle_signals(), log_bug);
     asio::co_spawn(loop_, probe_now_and_then(), log_bug);
     asio::co_spawn(loop_, sample_rates(), log_bug);
@@ -363,9 +379,6 @@ asio::awaitable<int> Service::next_signal() {
 }
 
 asio::awaitable<void> Service::handle_signals() {
-    signals_.add(SIGTERM);
-    signals_.add(SIGINT);
-    signals_.add(SIGHUP);
     for (;;) {
         const int number = co_await next_signal();
         if (number == 0) co_return;
@@ -458,6 +471,8 @@ void Service::run() {
 }
 
 }  // namespace
+
+void keep_reloads_waiting() { mask_reloads(SIG_BLOCK); }
 
 base::Result<> run_service(config::Settings settings) {
     std::signal(SIGPIPE, SIG_IGN);

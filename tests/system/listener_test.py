@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import re
 import select
 import socket
@@ -11,6 +12,7 @@ import unittest
 
 from support import gateway
 from support.case import SystemCase, message
+from support.fake_smarthost import PASSWORD
 from support.raw_client import RawClient, dot_stuffed
 from support.waiting import wait_until
 
@@ -59,6 +61,60 @@ class StopTest(SystemCase):
             self.assertEqual(0, relay.process.wait(60))
         self.assertLess(time.monotonic() - began, 8, "the grace is ten seconds")
         self.assertEqual(0, relay.stop())
+
+
+class EarlyReloadTest(SystemCase):
+    """A reload that is asked for before relay is ready is done once it is."""
+
+    def being_read(self, fifo):
+        """The far end of a fifo that relay has come to read."""
+        def opened():
+            with contextlib.suppress(OSError):  # nobody reads
+                return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        return wait_until(opened, f"somebody to read {fifo}")
+
+    def reload_while_read(self, relay, path, content):
+        """SIGHUP while the start waits for that file, which is an ordinary one from then on."""
+        os.mkfifo(path, 0o600)
+        relay.spawn()
+        descriptor = self.being_read(path)
+        relay.reload()
+        path.unlink()
+        path.write_bytes(content)
+        path.chmod(0o600)
+        os.write(descriptor, content)
+        os.close(descriptor)
+        relay.wait_for_log("relay is ready(.|\n)*configuration reloaded")
+        self.assertEqual(0, relay.stop())
+
+    def test_while_the_configuration_is_read(self):
+        secret = self.scratch.path / "secret"
+        smarthost = {**self.smarthost(self.fake()), "password_file": str(secret)}
+        del smarthost["password"]
+        self.reload_while_read(self.relay(smarthost, start=False), secret,
+                               PASSWORD.encode())
+
+    def test_while_the_parts_of_relay_start(self):
+        users = self.scratch.path / "users"
+        relay = self.relay(self.smarthost(self.fake()), start=False,
+                           server={"users_file": str(users), "auth": "required"})
+        self.reload_while_read(relay, users, b"# nobody yet\n")
+
+    def test_at_the_word_that_relay_is_ready(self):
+        path = self.scratch.path / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            notified.bind(str(path))
+            notified.settimeout(30)
+            relay = self.relay(self.smarthost(self.fake()), start=False)
+            relay.environment = {**os.environ, "NOTIFY_SOCKET": str(path)}
+            for _ in range(10):
+                relay.spawn()
+                self.assertEqual(b"READY=1", notified.recv(100))
+                relay.reload()
+                self.assertEqual(b"RELOADING=1", notified.recv(100))
+                self.assertEqual(b"READY=1", notified.recv(100))
+                self.assertEqual(0, relay.stop())
+                self.assertEqual(b"STOPPING=1", notified.recv(100))
 
 
 class RefusalsTest(SystemCase):

@@ -70,6 +70,7 @@ class Relay:
         self.process = None
         self.port = None
         self.open_files = None  # (soft, hard) limit of the process
+        self.environment = None  # the test's own
         self.configure(smarthosts, **settings)
 
     def configure(self, smarthosts, **settings):
@@ -88,7 +89,7 @@ class Relay:
             command = ["prlimit", f"--nofile={soft}:{hard}", *command]
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL)
+                                            stdin=subprocess.DEVNULL, env=self.environment)
 
     def start(self):
         offset = self.log_file.stat().st_size if self.log_file.exists() else 0

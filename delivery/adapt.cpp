@@ -1,9 +1,5 @@
 #include "delivery/adapt.hpp"
 
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +8,7 @@
 #include "base/text.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/body_rewriter.hpp"
+#include "net/run_on.hpp"
 #include "smtp/downgrade.hpp"
 
 namespace delivery {
@@ -82,11 +79,9 @@ asio::awaitable<base::Result<>> rewrite_in_file(BodySource& body, const smtp::Do
     using Progress = BodyRewriter::Progress;
     adapted.turn = co_await turns.take();
     BodyRewriter rewriter{body, plan};
-    const asio::any_io_executor home = co_await asio::this_coro::executor;
+    const auto step = [&rewriter] { return rewriter.step(); };
     for (;;) {
-        co_await asio::post(asio::bind_executor(files, asio::use_awaitable));
-        const base::Result<Progress> progress = rewriter.step();
-        co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
+        const base::Result<Progress> progress = co_await net::run_on(files, step);
         if (!progress) co_return progress.error();
         if (*progress == Progress::more) continue;
         if (*progress == Progress::gave_up) {

@@ -5,11 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <exception>
 #include <string>
 #include <utility>
-
-#include "base/log.hpp"
 
 namespace delivery {
 namespace {
@@ -33,15 +30,7 @@ BodyRewriter::~BodyRewriter() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-base::Result<BodyRewriter::Progress> BodyRewriter::step() {
-    // An exception would go on on this thread in coroutines that are at home on another.
-    try {
-        return studied_ ? rewrite() : study();
-    } catch (const std::exception& problem) {
-        base::log_error("content cannot be rewritten", {{"problem", problem.what()}});
-        return base::error("its content cannot be rewritten: an internal error of relay");
-    }
-}
+base::Result<BodyRewriter::Progress> BodyRewriter::step() { return studied_ ? rewrite() : study(); }
 
 base::Result<BodyRewriter::Progress> BodyRewriter::study() {
     base::Result<std::string> piece = body_.read_now(offset_, piece_size);

@@ -21,7 +21,7 @@ class BodyRewriter {
     BodyRewriter& operator=(const BodyRewriter&) = delete;
 
     enum class Progress : std::uint8_t { more, done, gave_up };  // as smtp::DowngradeRun gives up
-    [[nodiscard]] base::Result<Progress> step();                 // blocks; never throws
+    [[nodiscard]] base::Result<Progress> step();                 // blocks
     // What was written, once it is done.
     [[nodiscard]] BodySource result(boost::asio::any_io_executor files);
 

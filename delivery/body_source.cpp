@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <utility>
+
+#include "net/run_on.hpp"
 
 namespace delivery {
 namespace asio = boost::asio;
@@ -60,11 +58,8 @@ asio::awaitable<base::Result<std::string>> BodySource::head(std::size_t limit) {
 asio::awaitable<base::Result<std::string>> BodySource::read_elsewhere(std::uint64_t offset,
                                                                       std::size_t limit,
                                                                       std::string old) {
-    const asio::any_io_executor home = co_await asio::this_coro::executor;
-    co_await asio::post(asio::bind_executor(files_, asio::use_awaitable));
-    base::Result<std::string> piece = read_now(offset, limit, std::move(old));
-    co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
-    co_return piece;
+    const auto read = [&] { return read_now(offset, limit, std::move(old)); };
+    co_return co_await net::run_on(files_, read);
 }
 
 base::Result<std::string> BodySource::read_now(std::uint64_t offset, std::size_t limit,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bug.hpp"
 #include "base/log.hpp"
 #include "delivery/attempt.hpp"
 #include "delivery/bounce.hpp"
@@ -23,16 +24,6 @@ namespace {
 
 constexpr std::size_t largest_returned_header = 64 * 1024;
 constexpr std::size_t largest_returned_body = 64 * 1024;
-
-std::string words_of(const std::exception_ptr& problem) {
-    try {
-        std::rethrow_exception(problem);
-    } catch (const std::exception& known) {
-        return known.what();
-    } catch (...) {
-        return "an unknown exception";
-    }
-}
 
 // log_attempt() told what the attempt said; this is the last that is heard of the message.
 void log_given_up(const Job& job, const Decision& decision) {
@@ -131,7 +122,7 @@ void Engine::record_decision(const std::shared_ptr<Job>& job) {
 // is given up, for the report that would tell is what cannot be made.
 void Engine::record_broken(const std::shared_ptr<Job>& job, const std::exception_ptr& problem) {
     base::log_error("an internal error while a delivery was recorded",
-                    {{"id", job->message().id}, {"problem", words_of(problem)}});
+                    {{"id", job->message().id}, {"problem", base::words_of(problem)}});
     if (job->outcomes.empty()) return recover(job);
     for (RecipientOutcome& each : job->outcomes) {
         if (each.result.outcome != smtp::Outcome::failed) continue;

@@ -5,7 +5,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -20,12 +19,15 @@
 #include <utility>
 
 #include "admin/server.hpp"
+#include "base/at_end.hpp"
+#include "base/bug.hpp"
 #include "base/log.hpp"
 #include "base/units.hpp"
 #include "base/uptime.hpp"
 #include "delivery/engine.hpp"
 #include "diagnose/startup_probe.hpp"
 #include "net/resolver.hpp"
+#include "net/run_on.hpp"
 #include "relay/cli.hpp"
 #include "relay/descriptors.hpp"
 #include "relay/diagnose_ask.hpp"
@@ -96,7 +98,7 @@ class Service {
     asio::awaitable<void> stop();
     asio::awaitable<void> reload_while_wanted();
     asio::awaitable<void> reload();
-    base::Result<> take_over(config::Settings fresh);
+    base::Result<> take_over(config::LoadResult loaded);
     asio::awaitable<void> sample_rates();
     [[nodiscard]] RecentRates::Totals totals() const;
     void give_memory_back();
@@ -401,8 +403,8 @@ asio::awaitable<void> Service::handle_signals() {
 // A signal that comes during a reload asks for another behind it.
 asio::awaitable<void> Service::reload_while_wanted() {
     reloading_ = true;
+    const base::AtEnd ended{[this] { reloading_ = false; }};
     while (ready_ && std::exchange(reload_wanted_, false)) co_await reload();
-    reloading_ = false;
 }
 
 asio::awaitable<void> Service::reload() {
@@ -410,16 +412,11 @@ asio::awaitable<void> Service::reload() {
     // A password_command may take its time, and a file on a lost server: neither mail nor a stop
     // waits for them.
     const std::filesystem::path file = settings_.file;
-    co_await asio::post(asio::bind_executor(loading_.get_executor(), asio::use_awaitable));
-    config::LoadResult loaded = config::load_file(file);
-    co_await asio::post(asio::bind_executor(loop_.get_executor(), asio::use_awaitable));
+    const auto load = [&file] { return base::Result<config::LoadResult>{config::load_file(file)}; };
+    base::Result<config::LoadResult> loaded = co_await net::run_on(loading_.get_executor(), load);
     if (!ready_) co_return;  // relay stops
-    for (const config::Problem& problem : loaded.problems) {
-        base::log_error("configuration fault", {{"problem", problem.text()}});
-    }
-    const base::Result<> done =
-        loaded.ok() ? take_over(std::move(loaded.settings)) : base::error("the file has faults");
-    notify_systemd("READY=1");
+    const base::AtEnd told{[] { notify_systemd("READY=1"); }};
+    const base::Result<> done = loaded ? take_over(std::move(*loaded)) : loaded.error();
     if (done) {
         base::log_info("configuration reloaded", {{"config", settings_.file.string()}});
     } else {
@@ -429,7 +426,12 @@ asio::awaitable<void> Service::reload() {
 }
 
 // All of the new settings or, with the error, none.
-base::Result<> Service::take_over(config::Settings fresh) {
+base::Result<> Service::take_over(config::LoadResult loaded) {
+    for (const config::Problem& problem : loaded.problems) {
+        base::log_error("configuration fault", {{"problem", problem.text()}});
+    }
+    if (!loaded.ok()) return base::error("the file has faults");
+    config::Settings& fresh = loaded.settings;
     base::Result<std::shared_ptr<const ConnectionServices>> services = connection_services(fresh);
     if (!services) return services.error();
     if (base::Result<> opened = base::open_log(fresh.log); !opened) return opened;

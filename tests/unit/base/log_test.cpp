@@ -8,9 +8,11 @@
 #include <fstream>
 #include <functional>
 #include <sstream>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "base/bug.hpp"
 #include "base/message_id.hpp"
 #include "tests/support/catch.hpp"
 
@@ -172,4 +174,17 @@ TEST_CASE("gathered lines are written when their time comes, and before a warnin
         CHECK(file.text().ends_with("three\n"));
     }
     base::gather_log(nullptr);
+}
+
+TEST_CASE("what an exception says stands in the log", "[base]") {
+    const LogFile file;
+    file.open(base::LogLevel::info, base::LogFormat::text);
+    const auto ended = base::bug_logger("a part ended by an internal error");
+    ended(nullptr);  // it ended well
+    CHECK(file.text().empty());
+    ended(std::make_exception_ptr(std::runtime_error{"no such thing"}));
+    ended(std::make_exception_ptr(7));
+    CHECK(file.text().find("a part ended by an internal error problem=\"no such thing\"\n") !=
+          std::string::npos);
+    CHECK(file.text().find("problem=\"an unknown exception\"\n") != std::string::npos);
 }

@@ -2,7 +2,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -19,6 +18,7 @@
 #include <sstream>
 
 #include "relay/cli.hpp"
+#include "relay/run_alone.hpp"
 
 namespace relay {
 
@@ -73,15 +73,7 @@ class OnlineChannel final : public ControlChannel {
     explicit OnlineChannel(std::string path) : path_(std::move(path)) {}
 
     Result<admin::ApiResponse> call(admin::ApiRequest request) override {
-        asio::io_context context;
-        std::optional<Result<admin::ApiResponse>> result;
-        asio::co_spawn(context, exchange(path_, std::move(request)),
-                       [&](std::exception_ptr, Result<admin::ApiResponse> answer) {
-                           result = std::move(answer);
-                       });
-        context.run();
-        if (!result) return base::error(path_ + ": the server did not answer");
-        return *std::move(result);
+        return run_alone(exchange(path_, std::move(request)));
     }
     bool online() const override { return true; }
 

@@ -1,8 +1,9 @@
 #include "relay/submission.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <optional>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <functional>
+#include <memory>
 
 #include "admin/access.hpp"
 #include "base/message_id.hpp"
@@ -10,6 +11,7 @@
 #include "delivery/connection.hpp"
 #include "net/cidr.hpp"
 #include "net/resolver.hpp"
+#include "relay/run_alone.hpp"
 #include "smtp/proxy_header.hpp"
 #include "tls/context.hpp"
 
@@ -139,16 +141,8 @@ Result<std::vector<smtp::Reply>> submit_mail(const SubmissionTarget& target,
     std::string header;
     if (target.proxied) header = smtp::proxy_line(at_unix ? "127.0.0.1" : target.host);
 
-    asio::io_context loop;
-    std::optional<Result<Replies>> reply;
-    asio::co_spawn(
-        loop, submit(options, *context, std::move(header), std::move(transaction), std::move(body)),
-        [&](std::exception_ptr, Result<Replies> answer) {
-            reply = std::move(answer);
-            loop.stop();
-        });
-    loop.run();
-    return reply ? *std::move(reply) : base::error("the connection ended without a reply");
+    return run_alone(
+        submit(options, *context, std::move(header), std::move(transaction), std::move(body)));
 }
 
 std::string queued_id(const smtp::Reply& reply) {

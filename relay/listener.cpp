@@ -1,5 +1,6 @@
 #include "relay/listener.hpp"
 
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,6 +47,10 @@ Caller caller_at(std::string address) {
     return caller;
 }
 
+std::string_view setting_of(bool implicit_tls) {
+    return implicit_tls ? "server.tls_listen" : "server.listen";
+}
+
 void log_bug(const std::exception_ptr& problem) {
     if (problem) base::log_error("a client connection ended by an internal error");
 }
@@ -65,25 +70,27 @@ Listener::Listener(asio::any_io_executor executor, ListenerOptions options,
 
 base::Result<> Listener::start() {
     both_from_systemd_ = holds_systemd(options_.listen) && holds_systemd(options_.tls_listen);
-    for (const std::string& address : options_.listen) {
-        base::Result<> opened = open(address, false);
-        if (!opened) return opened;
-    }
-    for (const std::string& address : options_.tls_listen) {
-        base::Result<> opened = open(address, true);
-        if (!opened) return opened;
-    }
-    if (acceptors_.empty())
-        return base::error("none of the addresses in server.listen exists on this host");
-    return {};
+    if (base::Result<> opened = open_all(options_.listen, false); !opened) return opened;
+    return open_all(options_.tls_listen, true);
 }
 
-base::Result<> Listener::open(const std::string& address, bool implicit_tls) {
+base::Result<> Listener::open_all(const std::vector<std::string>& addresses, bool implicit_tls) {
+    const std::size_t before = acceptors_.size();
+    for (const std::string& address : addresses) {
+        base::Result<> opened = open(address, implicit_tls, addresses.size() > 1);
+        if (!opened) return opened;
+    }
+    if (addresses.empty() || acceptors_.size() > before) return {};
+    return base::error(
+        fmt::format("none of the addresses in {} exists on this host", setting_of(implicit_tls)));
+}
+
+base::Result<> Listener::open(const std::string& address, bool implicit_tls, bool has_others) {
     SystemdSockets wanted = SystemdSockets::all;
     if (both_from_systemd_) wanted = implicit_tls ? SystemdSockets::tls : SystemdSockets::plain;
     base::Result<std::vector<ListenSocket>, ListenError> sockets =
-        open_listen_sockets(address, implicit_tls ? "server.tls_listen" : "server.listen", wanted);
-    if (!sockets && sockets.error().absent && options_.listen.size() > 1) {
+        open_listen_sockets(address, setting_of(implicit_tls), wanted);
+    if (!sockets && sockets.error().absent && has_others) {
         base::log_warning("address skipped", {{"problem", sockets.error().message}});
         return {};
     }

@@ -29,7 +29,8 @@ class Listener {
              std::shared_ptr<const ConnectionServices> services, ListenerCounters& counters);
 
     // Binds every address; an address that this host does not have is skipped with a warning as
-    // long as another one is left. The error names the address and what stands in the way.
+    // long as another one of its list is left. The error names the address and what stands in the
+    // way.
     [[nodiscard]] base::Result<> start();
     // New settings for new connections. Addresses stay as they are bound.
     void reload(ListenerOptions options, std::shared_ptr<const ConnectionServices> services);
@@ -49,7 +50,10 @@ class Listener {
     };
     using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
-    [[nodiscard]] base::Result<> open(const std::string& address, bool implicit_tls);
+    [[nodiscard]] base::Result<> open_all(const std::vector<std::string>& addresses,
+                                          bool implicit_tls);
+    [[nodiscard]] base::Result<> open(const std::string& address, bool implicit_tls,
+                                      bool has_others);
     boost::asio::awaitable<void> accept_loop(std::shared_ptr<Acceptor> acceptor, bool implicit_tls);
     void take(tls::Socket socket, bool implicit_tls);
     boost::asio::awaitable<void> introduce(std::shared_ptr<Introduction> introduction);

@@ -117,6 +117,40 @@ class EarlyReloadTest(SystemCase):
                 self.assertEqual(b"STOPPING=1", notified.recv(100))
 
 
+class AbsentAddressTest(SystemCase):
+    """An address that this host does not have is passed over for others of its own list."""
+
+    here, absent = "127.0.0.1:0", "192.0.2.1:0"
+
+    def with_addresses(self, listen, tls_listen):
+        server = {"listen": listen, "tls_listen": tls_listen, "certificate": self.certificate,
+                  "private_key": self.key, "allow_clients": ["127.0.0.0/8", "192.0.2.0/24"]}
+        return self.relay(self.smarthost(self.fake()), server=server, start=False)
+
+    def test_it_is_passed_over_where_its_list_has_another(self):
+        for listen, tls_listen in (([self.here], [self.here, self.absent]),
+                                   ([self.absent, self.here], [self.here]),
+                                   ([self.absent, self.here], [self.here, self.absent])):
+            with self.subTest(listen=listen, tls_listen=tls_listen):
+                relay = self.with_addresses(listen, tls_listen).start()
+                skipped = (listen + tls_listen).count(self.absent)
+                self.assertEqual(skipped, relay.log().count("address skipped"))
+                self.assertEqual(2, len(relay.status()["listener"]["addresses"]))
+                self.assertEqual(0, relay.stop())
+
+    def test_nothing_starts_where_none_of_a_list_is_left(self):
+        for listen, tls_listen, problem in (
+                ([self.here, self.here], [self.absent], "cannot listen on 192.0.2.1"),
+                ([self.absent], [self.here, self.here], "cannot listen on 192.0.2.1"),
+                ([self.here], [self.absent] * 2, "none of the addresses in server.tls_listen "),
+                ([self.absent] * 2, [self.here], "none of the addresses in server.listen ")):
+            with self.subTest(listen=listen, tls_listen=tls_listen):
+                relay = self.with_addresses(listen, tls_listen)
+                relay.spawn()
+                self.assertNotEqual(0, relay._ended(20))
+                self.assertRegex(relay.log(), problem)
+
+
 class RefusalsTest(SystemCase):
     def test_what_is_refused_is_in_the_log_and_counted(self):
         relay = self.relay(self.smarthost(self.fake()), server={"max_message_size": "1KiB",

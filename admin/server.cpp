@@ -10,7 +10,7 @@
 
 #include "admin/http_session.hpp"
 #include "admin/listen.hpp"
-#include "base/log.hpp"
+#include "base/bug.hpp"
 
 namespace admin {
 
@@ -20,15 +20,6 @@ std::string endpoint_text(const tcp::endpoint& endpoint) {
     const std::string address = endpoint.address().to_string();
     const std::string host = endpoint.address().is_v6() ? "[" + address + "]" : address;
     return host + ":" + std::to_string(endpoint.port());
-}
-
-void log_broken_session(std::exception_ptr failure) {
-    if (!failure) return;
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& exception) {
-        base::log_error("admin session broke", {{"reason", exception.what()}});
-    }
 }
 
 void start_session(const SharedPointer& shared, asio::generic::stream_protocol::socket socket,
@@ -47,7 +38,7 @@ void start_session(const SharedPointer& shared, asio::generic::stream_protocol::
                                  {{"limit", most}});
     }
     asio::co_spawn(shared->executor, run_session(shared, std::move(socket), std::move(listen)),
-                   log_broken_session);
+                   base::bug_logger("admin session broke"));
 }
 
 // After an error such as "too many open files": let others finish before the next try.
@@ -95,10 +86,6 @@ asio::awaitable<void> accept_control(SharedPointer shared) {
     }
 }
 
-void log_broken_listener(std::exception_ptr failure) {
-    if (failure) base::log_error("the admin listener broke; restart relay to get it back");
-}
-
 }  // namespace
 
 struct Server::State : Shared {
@@ -126,10 +113,11 @@ base::Result<std::unique_ptr<Server>> Server::start(asio::any_io_executor execut
         state->control = std::move(*acceptor);
         state->control_path = std::move(control_socket);
     }
+    const auto ended = base::bug_logger("the admin listener broke; restart relay to get it back");
     for (std::size_t i = 0; i < state->tcp_listeners.size(); ++i) {
-        asio::co_spawn(executor, accept_tcp(state, i), log_broken_listener);
+        asio::co_spawn(executor, accept_tcp(state, i), ended);
     }
-    if (state->control) asio::co_spawn(executor, accept_control(state), log_broken_listener);
+    if (state->control) asio::co_spawn(executor, accept_control(state), ended);
     return server;
 }
 

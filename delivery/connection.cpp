@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <utility>
 
+#include "base/bug.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
@@ -46,6 +46,12 @@ asio::awaitable<void> dial_for(asio::any_io_executor executor, net::Resolver& re
     using Shared = base::Result<tls::Stream, net::DialError>;
     auto shared = std::make_shared<Shared>(std::move(dialled));
     (*done)(std::move(shared));
+}
+
+std::shared_ptr<base::Result<tls::Stream, net::DialError>> broken_dial() {
+    net::DialError error;
+    error.message = "an internal error of relay";
+    return std::make_shared<base::Result<tls::Stream, net::DialError>>(std::move(error));
 }
 
 // Credentials go out only on a verified connection, or on this host.
@@ -125,8 +131,11 @@ asio::awaitable<Connection::Dialled> Connection::dial(net::DialTarget target) {
     auto start = [this, target = std::move(target)](std::function<void(Dialled)> done) {
         auto shared = std::make_shared<std::function<void(Dialled)>>(std::move(done));
         dialling_ = shared;
-        asio::co_spawn(executor_, dial_for(executor_, resolver_, target, std::move(shared)),
-                       asio::detached);
+        asio::co_spawn(executor_, dial_for(executor_, resolver_, target, shared),
+                       [shared](const std::exception_ptr& problem) {
+                           base::log_bug("a smarthost was not dialled: an internal error", problem);
+                           if (problem) (*shared)(broken_dial());
+                       });
     };
     co_return co_await net::await_callback<Dialled>(std::move(start));
 }

@@ -7,6 +7,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/bug.hpp"
 #include "base/log.hpp"
 #include "delivery/adapt.hpp"
 #include "delivery/attempt.hpp"
@@ -137,12 +138,7 @@ bool Pool::wake(std::uint64_t turn) {
     ++connections_;
     ++opening_;
     asio::co_spawn(surroundings_.executor, run(shared_from_this()),
-                   [](const std::exception_ptr& problem) {
-                       // Every failure of the network is a value: an exception is a bug, and ends
-                       // this connection only.
-                       if (problem)
-                           base::log_error("a delivery connection ended by an internal error");
-                   });
+                   base::bug_logger("a delivery connection ended by an internal error"));
     return true;
 }
 

@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "admin/json.hpp"
+#include "base/bug.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "delivery/attempt.hpp"
@@ -162,6 +162,7 @@ std::vector<SignIn> sign_in_everywhere(std::vector<delivery::SmarthostOptions> s
     for (std::size_t i = 0; i < all.results.size(); ++i) {
         all.results[i].name = all.smarthosts[i].name;
         asio::co_spawn(all.loop, sign_in(all, i), [&all, i](const std::exception_ptr& bug) {
+            base::log_bug("a sign-in ended by an internal error", bug);
             if (bug) all.results[i].text = "the sign-in ended by an internal error of relay";
             if (bug) all.open[i] = nullptr;
             // The resolver keeps watching resolv.conf: the loop ends when the work does.

@@ -8,6 +8,7 @@
 #include <exception>
 #include <memory>
 
+#include "base/bug.hpp"
 #include "relay/progress_lines.hpp"
 
 namespace relay {
@@ -67,6 +68,7 @@ base::Result<diagnose::Report> run_diagnosis(const Diagnosis& diagnosis, bool li
     bool broken = false;
     asio::co_spawn(loop, diagnosis(loop.get_executor(), resolver, progress),
                    [&](const std::exception_ptr& problem, diagnose::Report result) {
+                       base::log_bug("the diagnosis ended by an internal error", problem);
                        broken = problem != nullptr;
                        report = std::move(result);
                        // The resolver keeps watching resolv.conf: the loop ends when the work does.

@@ -5,6 +5,7 @@
 #include <exception>
 #include <optional>
 
+#include "base/bug.hpp"
 #include "diagnose/report_words.hpp"
 #include "net/resolver.hpp"
 
@@ -42,6 +43,7 @@ void DiagnosisRunner::run(diagnose::OutboundAsk ask, std::function<void(diagnose
     asio::co_spawn(*loop_,
                    diagnose::diagnose_outbound(loop_->get_executor(), *resolver, std::move(ask)),
                    [&](const std::exception_ptr& problem, diagnose::Report result) {
+                       base::log_bug("a diagnosis ended by an internal error", problem);
                        if (!problem) report = std::move(result);
                        loop_->stop();
                    });

@@ -12,6 +12,7 @@
 #include <exception>
 #include <utility>
 
+#include "base/bug.hpp"
 #include "base/log.hpp"
 #include "relay/client_share.hpp"
 #include "relay/gateway.hpp"
@@ -51,9 +52,7 @@ std::string_view setting_of(bool implicit_tls) {
     return implicit_tls ? "server.tls_listen" : "server.listen";
 }
 
-void log_bug(const std::exception_ptr& problem) {
-    if (problem) base::log_error("a client connection ended by an internal error");
-}
+constexpr const char* client_broken = "a client connection ended by an internal error";
 
 }  // namespace
 
@@ -106,7 +105,8 @@ base::Result<> Listener::open(const std::string& address, bool implicit_tls, boo
         const char* plain = services_->tls ? "starttls or none" : "none";
         base::log_info("listening",
                        {{"address", socket.address}, {"tls", implicit_tls ? "implicit" : plain}});
-        asio::co_spawn(executor_, accept_loop(std::move(acceptor), implicit_tls), log_bug);
+        asio::co_spawn(executor_, accept_loop(std::move(acceptor), implicit_tls),
+                       base::bug_logger("an address takes no more connections: an internal error"));
     }
     return {};
 }
@@ -155,7 +155,11 @@ void Listener::take(tls::Socket socket, bool implicit_tls) {
     if (full()) return refuse(std::move(stream), peer, too_many());
     auto introduction = std::make_shared<Introduction>(std::move(stream), implicit_tls);
     introductions_.insert(introduction);
-    asio::co_spawn(executor_, introduce(std::move(introduction)), log_bug);
+    asio::co_spawn(executor_, introduce(introduction),
+                   [this, introduction](const std::exception_ptr& problem) {
+                       base::log_bug(client_broken, problem);
+                       introductions_.erase(introduction);
+                   });
 }
 
 bool Listener::is_proxy(const std::string& peer) const {
@@ -215,7 +219,8 @@ void Listener::refuse(tls::Stream stream, const std::string& client, const Refus
     refusals_.warning(
         refusal.reason, "connection refused",
         {{"client", client}, {"reply", refusal.reply.one_line()}, {"reason", refusal.reason}});
-    asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply), log_bug);
+    asio::co_spawn(executor_, turn_away(std::move(stream), refusal.reply),
+                   base::bug_logger(client_broken));
 }
 
 const Listener::Refusal& Listener::too_many() const {
@@ -238,7 +243,7 @@ void Listener::admit(tls::Stream stream, Caller caller, bool implicit_tls) {
                                                          services_, implicit_tls);
     connections_.insert(connection);
     ++counters_.connections;
-    asio::co_spawn(executor_, serve(std::move(connection)), log_bug);
+    asio::co_spawn(executor_, serve(std::move(connection)), base::bug_logger(client_broken));
 }
 
 bool Listener::full() const {
@@ -286,7 +291,7 @@ asio::awaitable<void> Listener::serve(std::shared_ptr<ClientConnection> connecti
         problem = std::current_exception();
     }
     ended(connection);
-    log_bug(problem);
+    base::log_bug(client_broken, problem);
 }
 
 void Listener::ended(const std::shared_ptr<ClientConnection>& connection) {

@@ -53,10 +53,6 @@ constexpr std::uint64_t most_incoming_memory = 256 * 1024 * 1024;
 // Fewer connections leave too little behind to look for.
 constexpr std::uint64_t crowd = 64;
 
-void log_bug(const std::exception_ptr& problem) {
-    if (problem) base::log_error("a part of the service ended by an internal error");
-}
-
 void log_remarks(const config::Settings& settings) {
     for (const config::Problem& remark : settings.warnings) {
         base::log_warning("configuration", {{"remark", remark.text()}});
@@ -96,7 +92,7 @@ class Service {
     asio::awaitable<void> handle_signals();
     asio::awaitable<int> next_signal();
     asio::awaitable<void> stop();
-    asio::awaitable<void> reload_while_wanted();
+    void begin_reload();
     asio::awaitable<void> reload();
     base::Result<> take_over(config::LoadResult loaded);
     asio::awaitable<void> sample_rates();
@@ -157,9 +153,12 @@ base::Result<> Service::start() {
     // Until now they end relay at once, which has nothing under way.
     signals_.add(SIGTERM);
     signals_.add(SIGINT);
-    asio::co_spawn(loop_, handle_signals(), log_bug);
-    asio::co_spawn(loop_, probe_now_and_then(), log_bug);
-    asio::co_spawn(loop_, sample_rates(), log_bug);
+    asio::co_spawn(loop_, handle_signals(),
+                   base::bug_logger("signals are heard no more: an internal error"));
+    asio::co_spawn(loop_, probe_now_and_then(),
+                   base::bug_logger("port 25 is probed no more: an internal error"));
+    asio::co_spawn(loop_, sample_rates(),
+                   base::bug_logger("rates are measured no more: an internal error"));
     engine_->start();
     ready_ = true;
     notify_systemd("READY=1");
@@ -386,9 +385,12 @@ asio::awaitable<void> Service::handle_signals() {
         if (number == 0) co_return;
         if (number != SIGHUP) break;
         reload_wanted_ = true;
-        if (!reloading_) asio::co_spawn(loop_, reload_while_wanted(), log_bug);
+        begin_reload();
     }
-    asio::co_spawn(loop_, stop(), log_bug);
+    asio::co_spawn(loop_, stop(), [this](const std::exception_ptr& problem) {
+        base::log_bug("the stop met an internal error", problem);
+        loop_.stop();
+    });
     for (;;) {
         const int number = co_await next_signal();
         if (number == 0) co_return;
@@ -401,10 +403,14 @@ asio::awaitable<void> Service::handle_signals() {
 }
 
 // A signal that comes during a reload asks for another behind it.
-asio::awaitable<void> Service::reload_while_wanted() {
+void Service::begin_reload() {
+    if (!ready_ || reloading_ || !std::exchange(reload_wanted_, false)) return;
     reloading_ = true;
-    const base::AtEnd ended{[this] { reloading_ = false; }};
-    while (ready_ && std::exchange(reload_wanted_, false)) co_await reload();
+    asio::co_spawn(loop_, reload(), [this](const std::exception_ptr& problem) {
+        base::log_bug("a reload ended by an internal error", problem);
+        reloading_ = false;
+        begin_reload();
+    });
 }
 
 asio::awaitable<void> Service::reload() {
@@ -459,7 +465,6 @@ asio::awaitable<void> Service::stop() {
     co_await listener_->stop(listener_grace);
     co_await engine_->stop(delivery_grace);
     admin_->stop();
-    loop_.stop();
 }
 
 void Service::run() {

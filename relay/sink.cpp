@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/bug.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "relay/listen_socket.hpp"
@@ -169,7 +170,9 @@ base::Result<> Sink::announce() const {
 
 void Sink::start() {
     for (const auto& door : doors_) {
-        asio::co_spawn(executor_, accept(door), [](std::exception_ptr) {});
+        asio::co_spawn(executor_, accept(door),
+                       base::bug_logger(
+                           "an address of the sink takes no more connections: an internal error"));
     }
 }
 
@@ -195,7 +198,7 @@ void Sink::admit(asio::generic::stream_protocol::socket socket, bool implicit_tl
         std::make_shared<SinkSession>(*this, tls::Stream{std::move(socket)}, implicit_tls);
     sessions_.emplace(session.get(), session);
     asio::co_spawn(executor_, session->run(), [this, session](std::exception_ptr failure) {
-        if (failure) say("a session ended by a fault of the sink");
+        base::log_bug("a session ended by a fault of the sink", failure);
         session_ended(session.get());
     });
 }

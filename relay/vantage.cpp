@@ -18,6 +18,7 @@
 #include <chrono>
 #include <set>
 
+#include "base/bug.hpp"
 #include "base/errno_name.hpp"
 #include "base/text.hpp"
 #include "diagnose/connect.hpp"
@@ -198,7 +199,7 @@ asio::awaitable<void> Vantage::State::accept(std::shared_ptr<State> self,
         auto stream = std::make_shared<tls::Stream>(std::move(socket));
         streams.insert(stream);
         asio::co_spawn(executor, serve(self, stream), [self, stream](std::exception_ptr broken) {
-            if (broken) self->say("a request ended by a fault of the vantage");
+            base::log_bug("a request ended by a fault of the vantage", broken);
             stream->close();
             self->streams.erase(stream);
         });
@@ -294,6 +295,7 @@ asio::awaitable<Answer> Vantage::State::probe(std::string text, std::vector<std:
                        look_at_port(executor, address, ports[i], options.connect_timeout,
                                     options.banner_timeout),
                        [gathered, i](std::exception_ptr broken, PortView view) {
+                           base::log_bug("a port was not looked at: an internal error", broken);
                            if (!broken) gathered->views[i] = std::move(view);
                            if (--gathered->left == 0) gathered->all_done.cancel();
                        });
@@ -337,7 +339,10 @@ std::vector<std::string> Vantage::addresses() const {
 
 void Vantage::start() {
     for (const auto& door : state_->doors) {
-        asio::co_spawn(state_->executor, state_->accept(state_, door), [](std::exception_ptr) {});
+        asio::co_spawn(
+            state_->executor, state_->accept(state_, door),
+            base::bug_logger(
+                "an address of the vantage takes no more connections: an internal error"));
     }
 }
 

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -16,6 +14,8 @@
 
 #include "admin/peer_user.hpp"
 #include "admin/routes.hpp"
+#include "base/at_end.hpp"
+#include "net/await.hpp"
 
 // The one file that knows Beast's HTTP: it takes long to compile.
 
@@ -75,20 +75,12 @@ void fill_header(http::response<Body>& message, const ApiResponse& response, std
     message.content_length(length);
 }
 
-// The API's callback as something to wait for. The answer goes through the executor, also when
-// the callback is called at once: a coroutine may not go on inside what started the wait.
+// The API's callback as something to wait for.
 asio::awaitable<ApiResponse> ask(SharedPointer shared, ApiRequest request) {
-    auto initiate = [shared](auto handler, ApiRequest what) {
-        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
-        auto answer = [shared, kept](ApiResponse response) {
-            asio::post(shared->executor, [kept, response = std::move(response)]() mutable {
-                std::move (*kept)(std::move(response));
-            });
-        };
-        shared->api->handle(std::move(what), std::move(answer));
+    auto handle = [api = shared->api, request = std::move(request)](auto answer) mutable {
+        api->handle(std::move(request), std::move(answer));
     };
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(ApiResponse)>(
-        std::move(initiate), asio::use_awaitable, std::move(request));
+    return net::await_callback<ApiResponse>(std::move(handle));
 }
 
 // One connection, request after request.
@@ -268,9 +260,8 @@ asio::awaitable<ApiResponse> Session::answer(ApiRequest request) {
         co_return busy;
     }
     ++shared_->strangers_waiting;
-    ApiResponse response = co_await ask(shared_, std::move(request));
-    --shared_->strangers_waiting;
-    co_return response;
+    const base::AtEnd answered{[shared = shared_] { --shared->strangers_waiting; }};
+    co_return co_await ask(shared_, std::move(request));
 }
 
 asio::awaitable<bool> Session::read_body(Parser& parser) {

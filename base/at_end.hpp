@@ -5,7 +5,8 @@
 
 namespace base {
 
-// Does the work when its scope ends, also when an exception ends it. The work must not throw.
+// Does the work when its scope ends, also when an exception ends it. The work must not throw; in
+// a coroutine what it touches outlives the loop, which may go while the coroutine waits.
 template <std::invocable Work>
 class [[nodiscard]] AtEnd {
  public:

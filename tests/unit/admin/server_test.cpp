@@ -295,3 +295,20 @@ TEST_CASE("stopping ends idle and busy connections alike", "[admin]") {
     served.loop.run_for(std::chrono::seconds{5});
     CHECK(served.loop.stopped());  // nothing is left to run: every coroutine has ended
 }
+
+TEST_CASE("an internal error ends the request that meets it, and no other", "[admin]") {
+    admin::ServerLimits limits;
+    limits.connections = 1;
+    Served served{Served::loopback(), limits};
+    served.server.reset();
+    bool broken = true;
+    served.services.ready = [&broken] {
+        if (broken) throw std::runtime_error{"a fault of the test"};
+        return true;
+    };
+    served.api = admin::Api{served.services};
+    served.start(Served::loopback(), limits);
+    CHECK(served.ask("GET /readyz").empty());
+    broken = false;
+    CHECK_THAT(served.ask("GET /readyz"), Catch::StartsWith("HTTP/1.1 200 "));  // not 503 "busy"
+}

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -51,6 +52,18 @@ TEST_CASE("a callback may come from another thread while the loop has nothing el
     };
     CHECK(run(start) == "from afar");
     worker.join();
+}
+
+TEST_CASE("an exception of the call that starts the wait comes to its coroutine", "[net]") {
+    asio::io_context loop;
+    std::string seen;
+    const auto start = [](Done) { throw std::runtime_error{"a bug"}; };
+    asio::co_spawn(loop, record(start, seen), [&seen](const std::exception_ptr& problem) {
+        CHECK_THROWS_WITH(std::rethrow_exception(problem), "a bug");
+        seen = "ended";
+    });
+    CHECK_NOTHROW(loop.run());
+    CHECK(seen == "ended");
 }
 
 TEST_CASE("a callback that is dropped ends its coroutine", "[net]") {

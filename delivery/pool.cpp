@@ -36,6 +36,13 @@ smtp::RecipientResult broken_result(bool dot_marked) {
     return result;
 }
 
+smtp::SessionFailure broken_session() {
+    smtp::SessionFailure failure;
+    failure.stage = smtp::Stage::connect;
+    failure.problem = "an internal error of relay ended the connection";
+    return failure;
+}
+
 // For the log alone: what an attempt's problem says may go into a report.
 std::string file_of(const Job& job) {
     return job.leased.body ? job.leased.body->file.string() : "";
@@ -72,7 +79,13 @@ class Pool::Membership {
     Membership(Pool& pool, Connection& connection) : pool_(pool), connection_(connection) {
         pool_.members_.push_back(this);
     }
-    ~Membership() { leave(); }
+    ~Membership() {
+        opened();
+        asks_for_work();
+        std::erase(pool_.members_, this);
+        std::erase(pool_.idle_, this);
+        --pool_.connections_;
+    }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
 
@@ -100,19 +113,11 @@ class Pool::Membership {
     void asks_for_work() {
         if (std::exchange(woken_, false)) --pool_.woken_;
     }
-    void leave() {
-        if (!std::exchange(member_, false)) return;
-        opened();
-        asks_for_work();
-        std::erase(pool_.members_, this);
-        std::erase(pool_.idle_, this);
-        --pool_.connections_;
-    }
 
  private:
     Pool& pool_;
     Connection& connection_;
-    bool member_ = true, opening_ = true, woken_ = false;
+    bool opening_ = true, woken_ = false;
     std::optional<base::MessageId> serving_;
     std::chrono::steady_clock::time_point since_;
 };
@@ -138,7 +143,7 @@ bool Pool::wake(std::uint64_t turn) {
     ++connections_;
     ++opening_;
     asio::co_spawn(surroundings_.executor, run(shared_from_this()),
-                   base::bug_logger("a delivery connection ended by an internal error"));
+                   base::bug_logger("the end of a delivery connection met an internal error"));
     return true;
 }
 
@@ -155,20 +160,33 @@ void Pool::cancel() {
 }
 
 asio::awaitable<void> Pool::run(std::shared_ptr<Pool> self) {
-    Connection connection{self->surroundings_.executor, *self->surroundings_.resolver,
-                          self->options_, self->context_};
-    Membership member{*self, connection};
-    bool opened = false;
-    if (!self->retired_) opened = co_await self->open(connection);
-    if (opened) {
-        // Still counted as opening: the work that it is about to ask for is its own.
-        self->dispatcher_.connection_opened();
-        member.opened();
-        co_await self->work(member);
-        co_await connection.quit();
+    bool failed = false;
+    try {
+        const bool opened = co_await self->use_connection();
+        failed = !opened && !self->retired_;
+    } catch (...) {
+        // Every failure of the network is a value: an exception is a bug. It counts as trouble, or
+        // the next connection would run into the same at once.
+        base::log_bug("a delivery connection ended by an internal error", std::current_exception());
+        failed = !self->retired_;
+        if (failed) self->note_failure(broken_session());
     }
-    member.leave();
-    self->dispatcher_.connection_ended(*self, !opened && !self->retired_);
+    self->dispatcher_.connection_ended(*self, failed);
+}
+
+// False when it could not be opened.
+asio::awaitable<bool> Pool::use_connection() {
+    Connection connection{surroundings_.executor, *surroundings_.resolver, options_, context_};
+    Membership member{*this, connection};
+    if (retired_) co_return false;
+    const bool opened = co_await open(connection);
+    if (!opened) co_return false;
+    // Still counted as opening: the work that it is about to ask for is its own.
+    dispatcher_.connection_opened();
+    member.opened();
+    co_await work(member);
+    co_await connection.quit();
+    co_return true;
 }
 
 asio::awaitable<bool> Pool::open(Connection& connection) {
@@ -308,13 +326,14 @@ asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
     job->outcomes.clear();
     job->attempted = true;
     job->broken = job->dot_marked = job->own_trouble = false;
-    if (job->suspect) co_await mark_begun(job->message().id);
-    member.serves(job->message().id);
     try {
+        if (job->suspect) co_await mark_begun(job->message().id);
+        member.serves(job->message().id);
         co_await attempt(connection, *job);
-    } catch (const std::exception& problem) {
-        base::log_error("a delivery ended by an internal error",
-                        {{"id", job->message().id}, {"problem", problem.what()}});
+    } catch (...) {
+        base::log_error(
+            "a delivery ended by an internal error",
+            {{"id", job->message().id}, {"problem", base::words_of(std::current_exception())}});
         job->broken = true;
         fill_up(job->message(), broken_result(job->dot_marked), job->outcomes);
         connection.abandon();

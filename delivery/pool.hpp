@@ -91,6 +91,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     class Membership;
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
+    boost::asio::awaitable<bool> use_connection();
     boost::asio::awaitable<bool> open(Connection& connection);
     boost::asio::awaitable<void> work(Membership& member);
     boost::asio::awaitable<void> serve(Membership& member, JobPtr job);

@@ -70,6 +70,7 @@ void Bed::start() {
     surroundings.clock = &clock;
     surroundings.uptime = [this] { return clock.now().time_since_epoch() - set_by_; };
     surroundings.ids = &ids;
+    surroundings.explain = explain;
     auto made = delivery::Engine::create(options, std::move(surroundings));
     if (!made) FAIL(made.error().message);
     engine = std::move(*made);

@@ -58,6 +58,8 @@ class Bed {
         return engine->status().smarthosts.at(index);
     }
 
+    // As Surroundings::explain.
+    std::function<std::string(const smtp::Reply&, smtp::Stage, const std::string&)> explain;
     bool international = false;  // what is submitted comes with SMTPUTF8
 
     asio::io_context loop{1};

@@ -1,3 +1,4 @@
+#include <stdexcept>
 #include "bed.hpp"
 
 using namespace delivery_test;
@@ -164,6 +165,38 @@ TEST_CASE("an exception in a delivery gives the message back, and the third hold
     const base::MessageId next = bed.submit();  // the pool lives on
     bed.run_until([&] { return bed.state(next) == MessageState::delivered; });
     CHECK(bed.smarthost().connections == 1);
+}
+
+TEST_CASE("an exception while a connection is opened lets its mail go on elsewhere", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost first{bed.loop}, second{bed.loop};
+    bed.use(first, "first");
+    bed.use(second, "second").priority = 10;
+    first.on("connect", hang_up("554 5.7.1 no"));
+    bed.explain = [](const auto&, auto, const auto&) -> std::string {
+        throw std::runtime_error{"a fault of the test"};
+    };
+    bed.start();
+    const base::MessageId id = bed.submit();
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
+    CHECK(second.taken().size() == 1);
+    CHECK(first.connections() == 1);  // it rests, as after other trouble
+    CHECK(bed.smarthost(0).connections == 0);
+}
+
+TEST_CASE("an exception before a delivery begins gives the message back", "[delivery]") {
+    Bed bed;
+    ScriptedSmarthost host{bed.loop};
+    bed.use(host);
+    const base::MessageId id = bed.leave();
+    bed.spool->crashed = bed.spool->throws_at_begin = true;
+    bed.clock.advance(1s);  // what comes now is newer
+    bed.start();
+    bed.run_until([&] { return bed.show(id).attempts.size() == 1; });
+    CHECK(bed.state(id) == MessageState::queued);
+    bed.spool->throws_at_begin = false;
+    bed.advance(1h);
+    bed.run_until([&] { return bed.state(id) == MessageState::delivered; });
 }
 
 TEST_CASE("connections that still say QUIT count against the limit", "[delivery]") {

@@ -13,6 +13,8 @@ class FaultySpool final : public spool::Spool {
     explicit FaultySpool(std::unique_ptr<spool::Spool> real) : real_(std::move(real)) {}
 
     bool throws_at_dot = false;
+    bool throws_at_begin = false;
+    bool crashed = false;     // says that it was not closed
     int failing_loads = 0;    // so many load_body() fail
     int failing_records = 0;  // so many record() fail
 
@@ -44,9 +46,10 @@ class FaultySpool final : public spool::Spool {
         real_->mark_dot(id);
     }
     void mark_begun(spool::MessageId id, spool::Done<> done) override {
+        if (throws_at_begin) throw std::runtime_error{"a fault of the test"};
         real_->mark_begun(id, std::move(done));
     }
-    bool after_crash() const override { return real_->after_crash(); }
+    bool after_crash() const override { return crashed || real_->after_crash(); }
     void pull_in(base::Time now, base::Time latest) override { real_->pull_in(now, latest); }
     void move_received(base::Time from, base::Time to, base::Duration by) override {
         real_->move_received(from, to, by);

@@ -42,7 +42,8 @@ bool same_result(const smtp::RecipientResult& a, const smtp::RecipientResult& b)
 }  // namespace
 
 bool Job::tried(const Pool* pool) const {
-    return std::find(tried_pools.begin(), tried_pools.end(), pool) != tried_pools.end();
+    return std::any_of(tried_pools.begin(), tried_pools.end(),
+                       [pool](const auto& each) { return each.get() == pool; });
 }
 
 std::string describe_failure(const smtp::SessionFailure& failure) {

@@ -175,7 +175,7 @@ void Engine::finished(JobPtr job) {
     const bool trouble = !job->broken && !job->own_trouble && all(*job, is_trouble);
     const bool lacking = std::any_of(job->outcomes.begin(), job->outcomes.end(), lacks_smtputf8);
     if (pool != nullptr && (lacking || trouble) && !job->tried(pool)) {
-        job->tried_pools.push_back(pool);
+        job->tried_pools.push_back(pool->shared_from_this());
     }
     spare_smtputf8(*job);
     const bool all_lack = all(*job, lacks_smtputf8);

@@ -40,8 +40,9 @@ struct Job {
 
     spool::Leased leased;
     base::Duration age_when_leased, leased_at;
-    std::vector<const Pool*>
-        tried_pools;  // fail-over: they had connection trouble for this message
+    // Fail-over: they had connection trouble for this message. Held, or one of those that a reload
+    // makes could come to lie where one of them was, and count as tried.
+    std::vector<std::shared_ptr<const Pool>> tried_pools;
     std::vector<spool::Attempt> passed_over;  // what is to be told of them
     Round round;              // of the attempt so far; the present connection is for the others
     bool suspect = false;     // was in the spool when relay ended without closing it

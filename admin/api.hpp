@@ -61,8 +61,9 @@ struct ApiRequest {
 struct ApiResponse {
     unsigned status = 200;
     std::string content_type = "application/json";
-    std::string body;     // small answers
-    std::string file;     // or a file to stream instead (a large raw message)
+    std::string body;  // small answers
+    std::string file;  // or a file to stream instead (a large raw message)
+    std::uint64_t file_size = 0;
     bool events = false;  // or events without end, about what /api/v1/status tells
     std::vector<std::pair<std::string, std::string>> headers;
 };

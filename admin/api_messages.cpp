@@ -39,6 +39,7 @@ ApiResponse raw_response(base::MessageId id, const spool::Body& body) {
         response.body = *body.bytes;
     } else {
         response.file = body.file.string();
+        response.file_size = body.size;
     }
     return response;
 }

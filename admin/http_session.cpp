@@ -15,6 +15,7 @@
 #include "admin/peer_user.hpp"
 #include "admin/routes.hpp"
 #include "base/at_end.hpp"
+#include "delivery/body_source.hpp"
 #include "net/await.hpp"
 
 // The one file that knows Beast's HTTP: it takes long to compile.
@@ -106,11 +107,14 @@ class Session : public std::enable_shared_from_this<Session> {
     asio::awaitable<bool> read_body(Parser& parser);
     asio::awaitable<ApiResponse> answer(ApiRequest request);
     asio::awaitable<bool> respond(ApiResponse response, bool keep_alive);
+    asio::awaitable<bool> respond_with_file(const ApiResponse& response, bool keep_alive);
+    asio::awaitable<bool> send(std::string_view piece);
     asio::awaitable<void> send_events();
     asio::awaitable<bool> send_event(std::string text);
     void begin_telling();
     void watch();
     asio::awaitable<void> finish();
+    asio::awaitable<bool> write_header(http::response<http::empty_body>& header);
     template <class Body>
     asio::awaitable<bool> write(http::response<Body>& message);
     std::optional<ApiResponse> refuse(const Request& request);
@@ -280,6 +284,13 @@ asio::awaitable<bool> Session::read_body(Parser& parser) {
     co_return false;
 }
 
+asio::awaitable<bool> Session::write_header(http::response<http::empty_body>& header) {
+    http::response_serializer<http::empty_body> serializer{header};
+    begin_step();
+    const auto [error, count] = co_await http::async_write_header(stream_, serializer, as_result);
+    co_return !error;
+}
+
 template <class Body>
 asio::awaitable<bool> Session::write(http::response<Body>& message) {
     http::response_serializer<Body> serializer{message};
@@ -298,18 +309,41 @@ asio::awaitable<bool> Session::write(http::response<Body>& message) {
     co_return message.keep_alive();
 }
 
-asio::awaitable<bool> Session::respond(ApiResponse response, bool keep_alive) {
-    if (!response.file.empty()) {
-        http::response<http::file_body> message;
-        beast::error_code error;
-        message.body().open(response.file.c_str(), beast::file_mode::read, error);
-        if (!error) {
-            fill_header(message, response, message.body().size(), version_, keep_alive);
-            co_return co_await write(message);
-        }
+asio::awaitable<bool> Session::respond_with_file(const ApiResponse& response, bool keep_alive) {
+    spool::Body content;
+    content.file = response.file;
+    content.size = response.file_size;
+    delivery::BodySource source{shared_->files, std::move(content)};
+    base::Result<std::string_view> piece = co_await source.next();
+    if (!piece) {
         // Delivered or deleted since the spool named it.
-        response = error_response(404, "not_found", "the message's content is gone");
+        ApiResponse gone = error_response(404, "not_found", "the message's content is gone");
+        co_return co_await respond(std::move(gone), keep_alive);
     }
+    http::response<http::empty_body> header;
+    fill_header(header, response, response.file_size, version_, keep_alive);
+    bool going = co_await write_header(header);
+    while (going && !head_ && piece && !piece->empty()) {
+        going = co_await send(*piece);
+        if (going) piece = co_await source.next();
+    }
+    co_return going&& piece&& keep_alive;
+}
+
+// The time limit is for what the peer takes at a time, not for all of it.
+asio::awaitable<bool> Session::send(std::string_view piece) {
+    while (!piece.empty()) {
+        begin_step();
+        const auto buffer = asio::buffer(piece.data(), piece.size());
+        const auto [error, count] = co_await stream_.async_write_some(buffer, as_result);
+        if (error) co_return false;
+        piece.remove_prefix(count);
+    }
+    co_return true;
+}
+
+asio::awaitable<bool> Session::respond(ApiResponse response, bool keep_alive) {
+    if (!response.file.empty()) co_return co_await respond_with_file(response, keep_alive);
     http::response<http::string_body> message;
     fill_header(message, response, response.body.size(), version_, keep_alive);
     message.body() = std::move(response.body);
@@ -340,11 +374,9 @@ asio::awaitable<void> Session::send_events() {
     kind.content_type = "text/event-stream";
     fill_header(header, kind, 0, version_, false);
     header.content_length(boost::none);
-    http::response_serializer<http::empty_body> serializer{header};
     if (!head_) begin_telling();
-    begin_step();
-    const auto [error, count] = co_await http::async_write_header(stream_, serializer, as_result);
-    if (error || head_) co_return;
+    const bool begun = co_await write_header(header);
+    if (!begun || head_) co_return;
     watch();
     bool going = true;
     std::string last;

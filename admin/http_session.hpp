@@ -34,8 +34,10 @@ inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 // Owned by the Server.
 struct Shared {
-    Shared(asio::any_io_executor io, Api& the_api, ServerLimits the_limits, base::Secret the_token)
+    Shared(asio::any_io_executor io, asio::any_io_executor of_files, Api& the_api,
+           ServerLimits the_limits, base::Secret the_token)
         : executor(std::move(io)),
+          files(std::move(of_files)),
           api(&the_api),
           limits(the_limits),
           token(std::move(the_token)),
@@ -46,7 +48,7 @@ struct Shared {
         tcp::acceptor acceptor;
     };
 
-    asio::any_io_executor executor;
+    asio::any_io_executor executor, files;
     Api* api;
     ServerLimits limits;
     base::Secret token;

@@ -97,10 +97,11 @@ Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() { stop(); }
 
 base::Result<std::unique_ptr<Server>> Server::start(asio::any_io_executor executor,
+                                                    asio::any_io_executor files,
                                                     const Options& options,
                                                     std::string control_socket, Api& api,
                                                     ServerLimits limits) {
-    auto state = std::make_shared<State>(executor, api, limits, options.token);
+    auto state = std::make_shared<State>(executor, std::move(files), api, limits, options.token);
     std::unique_ptr<Server> server{new Server(state)};
     for (const std::string& address : options.listen) {
         auto acceptor = listen_tcp(executor, address, !options.token.empty());

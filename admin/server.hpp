@@ -25,14 +25,15 @@ struct ServerLimits {
 };
 
 // HTTP/1.1 for the API over TCP and over a unix socket that only its owner can open. Everything
-// runs on the executor, which is one thread's; so are the calls.
+// runs on the executor, which is one thread's; so are the calls. Files of the spool are read on
+// `files`, for a disk may keep one waiting.
 class Server {
  public:
     // control_socket "" means none. The error names the address or path and what to do. api must
     // live until stop() or destruction.
     [[nodiscard]] static base::Result<std::unique_ptr<Server>> start(
-        boost::asio::any_io_executor executor, const Options& options, std::string control_socket,
-        Api& api, ServerLimits limits = {});
+        boost::asio::any_io_executor executor, boost::asio::any_io_executor files,
+        const Options& options, std::string control_socket, Api& api, ServerLimits limits = {});
     ~Server();  // stop()s
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

@@ -299,8 +299,8 @@ base::Result<> Service::start_admin() {
     const std::string socket = (settings_.spool.directory / "control.sock").string();
     admin::ServerLimits limits;
     limits.connections = descriptors(settings_).admin;
-    base::Result<std::unique_ptr<admin::Server>> server =
-        admin::Server::start(loop_.get_executor(), settings_.admin, socket, *api_, limits);
+    base::Result<std::unique_ptr<admin::Server>> server = admin::Server::start(
+        loop_.get_executor(), files_.get_executor(), settings_.admin, socket, *api_, limits);
     if (!server) return server.error();
     admin_ = std::move(*server);
     for (const std::string& address : admin_->addresses())

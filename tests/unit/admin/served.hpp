@@ -37,7 +37,11 @@ struct Served : Bed {
         return options;
     }
     void start(admin::Options options, admin::ServerLimits limits) {
-        auto started = admin::Server::start(loop.get_executor(), options, control(), api, limits);
+        start(std::move(options), limits, loop.get_executor());
+    }
+    void start(admin::Options options, admin::ServerLimits limits, asio::any_io_executor files) {
+        auto started =
+            admin::Server::start(loop.get_executor(), files, options, control(), api, limits);
         if (!started) throw std::runtime_error(started.error().message);
         server = std::move(*started);
     }

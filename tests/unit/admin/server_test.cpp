@@ -231,7 +231,8 @@ TEST_CASE("the control socket is its owner's only, and replaces only a dead one"
     admin::Options none;
     none.listen.clear();
     const auto executor = served.loop.get_executor();
-    const auto second = admin::Server::start(executor, none, served.control(), served.api);
+    const auto second =
+        admin::Server::start(executor, executor, none, served.control(), served.api);
     REQUIRE_FALSE(second.has_value());
     CHECK_THAT(second.error().message, Catch::Contains("another relay answers"));
 
@@ -240,12 +241,12 @@ TEST_CASE("the control socket is its owner's only, and replaces only a dead one"
         local::acceptor dead{served.loop, local::endpoint{stale}};
     }
     REQUIRE(std::filesystem::exists(stale));
-    const auto third = admin::Server::start(executor, none, stale, served.api);
+    const auto third = admin::Server::start(executor, executor, none, stale, served.api);
     CHECK(third.has_value());
 
     const std::string file = (served.directory / "file").string();
     std::ofstream{file} << "keep me";
-    const auto fourth = admin::Server::start(executor, none, file, served.api);
+    const auto fourth = admin::Server::start(executor, executor, none, file, served.api);
     REQUIRE_FALSE(fourth.has_value());
     CHECK_THAT(fourth.error().message, Catch::Contains("not a socket"));
     CHECK(std::filesystem::file_size(file) == 7);
@@ -272,7 +273,8 @@ TEST_CASE("addresses that cannot or must not be listened on are refused", "[admi
     CAPTURE(c.address);
     admin::Options options;
     options.listen = {c.address == "taken" ? served.host() : c.address};
-    const auto refused = admin::Server::start(served.loop.get_executor(), options, "", served.api);
+    const auto executor = served.loop.get_executor();
+    const auto refused = admin::Server::start(executor, executor, options, "", served.api);
     REQUIRE_FALSE(refused.has_value());
     CHECK_THAT(refused.error().message, Catch::Contains(c.words));
 }
@@ -311,4 +313,27 @@ TEST_CASE("an internal error ends the request that meets it, and no other", "[ad
     CHECK(served.ask("GET /readyz").empty());
     broken = false;
     CHECK_THAT(served.ask("GET /readyz"), Catch::StartsWith("HTTP/1.1 200 "));  // not 503 "busy"
+}
+
+TEST_CASE("a disk that keeps a large message waiting keeps no other request waiting", "[admin]") {
+    asio::io_context files;  // declared first: what waits there goes last
+    Served served;
+    Bed::Mail mail;
+    mail.content = std::string(1'000'000, 'x') + "\r\n";
+    const std::string id = served.add(mail);
+    served.server.reset();
+    served.start(Served::loopback(), {}, files.get_executor());
+    Client reader;
+    reader.connect(served);
+    reader.say("GET /api/v1/messages/" + id + "/raw HTTP/1.1\r\nHost: " + served.host() +
+               "\r\nConnection: close\r\n\r\n");
+    // The spool answers one after the other, so this comes behind.
+    CHECK_THAT(served.ask("GET /api/v1/stats"), Catch::StartsWith("HTTP/1.1 200 "));
+    CHECK_FALSE(reader.has_answer());
+    served.run_until([&] {
+        files.restart();
+        files.poll();
+        return reader.is_closed();
+    });
+    CHECK((body_of(reader.answer()) == mail.content));
 }

@@ -28,7 +28,8 @@ class Running {
         admin::Options none;
         none.listen.clear();
         const std::string path = control_socket_path(bed.directory / "spool").string();
-        auto started = admin::Server::start(bed.loop.get_executor(), none, path, api_);
+        const auto executor = bed.loop.get_executor();
+        auto started = admin::Server::start(executor, executor, none, path, api_);
         if (!started) throw std::runtime_error(started.error().message);
         server_ = std::move(*started);
         bed_.loop.restart();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "base/this_host.hpp"
 #include "config/secrets.hpp"
 #include "config/sections.hpp"
 #include "config/syntax.hpp"
@@ -77,7 +78,7 @@ void check_peer_is_known(TableReader& reader, const SmarthostOptions& options) {
     if (options.verification.verify || !options.verification.fingerprints.empty()) return;
     if (!reader.sound("verify") || !reader.sound("fingerprint") || !reader.sound("host")) return;
     const bool credentials = reader.given("username") || !options.password.empty();
-    if (credentials && !is_local_peer(options.host)) {
+    if (credentials && !base::is_this_host(options.host)) {
         reader.fault("verify",
                      "false would give the password to whoever answers in the smarthost's place: "
                      "name the server's ca_file, or its fingerprint (relay check --online shows "
@@ -153,7 +154,7 @@ void check_encryption(TableReader& reader, const SmarthostOptions& options) {
         reader.warn("tls",
                     "port 465 is TLS from the first byte almost everywhere: \"auto\" knows that");
     }
-    if (options.tls != TlsMode::none || is_local_peer(options.host)) return;
+    if (options.tls != TlsMode::none || base::is_this_host(options.host)) return;
     if (reader.given("username") || !options.password.empty()) {
         reader.fault("tls",
                      "\"none\" would send the password unencrypted: remove tls, or username and "

@@ -10,6 +10,7 @@
 
 #include "base/base64.hpp"
 #include "base/text.hpp"
+#include "base/this_host.hpp"
 #include "config/codecs.hpp"
 #include "config/url.hpp"
 
@@ -58,13 +59,6 @@ bool is_mapped(const std::array<unsigned char, 16>& bytes) {
     const bool zeros =
         std::all_of(bytes.begin(), bytes.begin() + 10, [](auto b) { return b == 0; });
     return zeros && bytes[10] == 0xFF && bytes[11] == 0xFF;
-}
-
-bool is_loopback_ip(std::string_view text) {
-    if (is_ipv4(text)) return text.starts_with("127.");
-    if (!is_ipv6(text)) return false;
-    const auto bytes = ipv6_bytes(text);
-    return (is_mapped(bytes) && bytes[12] == 127) || bytes == ipv6_bytes("::1");
 }
 
 // RFC 5321 section 4.1.2: a dot-string or a quoted string, UTF-8 allowed (RFC 6531).
@@ -143,13 +137,8 @@ bool is_ipv6(std::string_view text) {
            ::inet_pton(AF_INET6, std::string{text}.c_str(), &address) == 1;
 }
 
-bool is_local_peer(std::string_view host) {
-    return host.starts_with(unix_prefix) || base::equals_ignoring_case(host, "localhost") ||
-           is_loopback_ip(host);
-}
-
 bool Endpoint::local() const {
-    return kind == Kind::unix_socket || (kind == Kind::tcp && is_local_peer(host));
+    return kind == Kind::unix_socket || (kind == Kind::tcp && base::is_this_host(host));
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -193,7 +182,7 @@ std::optional<Block> parse_block(std::string_view text) {
         block.ipv6 = false;  // ::ffff:0:0/96 is IPv4 in other clothes
         block.prefix -= 96;
     }
-    block.loopback = is_loopback_ip(address) && block.prefix >= (block.ipv6 ? 128U : 8U);
+    block.loopback = base::is_loopback_address(address) && block.prefix >= (block.ipv6 ? 128U : 8U);
     return block;
 }
 

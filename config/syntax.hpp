@@ -16,8 +16,6 @@ namespace config {
 [[nodiscard]] bool is_host_name(std::string_view text);
 [[nodiscard]] bool is_ipv4(std::string_view text);
 [[nodiscard]] bool is_ipv6(std::string_view text);
-// localhost, 127.0.0.0/8, ::1 and a unix socket: what does not leave this host.
-[[nodiscard]] bool is_local_peer(std::string_view host);
 
 // Digits only, from 0 to 65535.
 [[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text);

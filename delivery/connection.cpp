@@ -9,10 +9,9 @@
 
 #include "base/bug.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
+#include "base/this_host.hpp"
 #include "base/units.hpp"
 #include "net/await.hpp"
-#include "net/cidr.hpp"
 #include "smtp/tls_ports.hpp"
 
 namespace delivery {
@@ -29,12 +28,6 @@ smtp::SessionFailure failure_at(smtp::Stage stage, std::string problem) {
     failure.stage = stage;
     failure.problem = std::move(problem);
     return failure;
-}
-
-bool on_this_host(const SmarthostOptions& options) {
-    return options.host.starts_with("unix:") ||
-           base::equals_ignoring_case(options.host, "localhost") ||
-           net::is_loopback_address(options.host);
 }
 
 using DialDone = std::function<void(std::shared_ptr<base::Result<tls::Stream, net::DialError>>)>;
@@ -58,7 +51,7 @@ std::shared_ptr<base::Result<tls::Stream, net::DialError>> broken_dial() {
 bool gives_secrets_away(const SmarthostOptions& options) {
     const bool known = options.verification.verify || !options.verification.fingerprints.empty();
     const bool secrets = !options.username.empty() || !options.password.empty();
-    return secrets && !known && !on_this_host(options);
+    return secrets && !known && !base::is_this_host(options.host);
 }
 
 }  // namespace
@@ -163,7 +156,7 @@ asio::awaitable<std::optional<smtp::SessionFailure>> Connection::open_port(std::
     options.password = options_.password;
     options.host = options_.host;
     options.port = port;
-    options.allow_plaintext_auth = on_this_host(options_);
+    options.allow_plaintext_auth = base::is_this_host(options_.host);
     session_.emplace(std::move(options));
 
     if (!header_.empty()) {

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/this_host.hpp"
+
 namespace net {
 namespace {
 
@@ -106,9 +108,6 @@ bool any_contains(const std::vector<Cidr>& blocks, std::string_view address) {
                        [&](const Cidr& block) { return block.contains(address); });
 }
 
-bool is_loopback_address(std::string_view address) {
-    static const std::vector<Cidr> loopback{*Cidr::parse("127.0.0.0/8"), *Cidr::parse("::1")};
-    return any_contains(loopback, address);
-}
+bool is_loopback_address(std::string_view address) { return base::is_loopback_address(address); }
 
 }  // namespace net

@@ -1,16 +1,10 @@
 #include "relay/diagnose_ask.hpp"
 
+#include "base/this_host.hpp"
 #include "config/system_defaults.hpp"
-#include "net/cidr.hpp"
 
 namespace relay {
 namespace {
-
-// Credentials may go in clear only where nobody else can listen.
-bool on_this_host(const delivery::SmarthostOptions& options) {
-    return options.host.starts_with("unix:") || options.host == "localhost" ||
-           net::is_loopback_address(options.host);
-}
 
 diagnose::SmarthostAsk smarthost_ask(const delivery::SmarthostOptions& options) {
     diagnose::SmarthostAsk ask;
@@ -26,7 +20,7 @@ diagnose::SmarthostAsk smarthost_ask(const delivery::SmarthostOptions& options) 
     const bool by_password = options.auth != smtp::AuthMechanism::external;
     ask.password_missing = by_password && !options.username.empty() && options.password.empty();
     ask.helo = options.helo;
-    ask.allow_plaintext_auth = on_this_host(options);
+    ask.allow_plaintext_auth = base::is_this_host(options.host);
     return ask;
 }
 

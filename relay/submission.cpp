@@ -8,8 +8,8 @@
 #include "admin/access.hpp"
 #include "base/message_id.hpp"
 #include "base/text.hpp"
+#include "base/this_host.hpp"
 #include "delivery/connection.hpp"
-#include "net/cidr.hpp"
 #include "net/resolver.hpp"
 #include "relay/run_alone.hpp"
 #include "smtp/proxy_header.hpp"
@@ -28,18 +28,13 @@ using Replies = std::vector<smtp::Reply>;
 // to the message itself has the time it needs.
 constexpr std::chrono::seconds reply_limit{30};
 
-bool on_this_host(const SubmissionTarget& target) {
-    return target.host.starts_with("unix:") || target.host == "localhost" ||
-           net::is_loopback_address(target.host);
-}
-
 // Credentials never leave this host without TLS; the local listener needs none.
 delivery::TlsMode tls_mode(const SubmissionTarget& target) {
     const bool implicit =
         target.implicit_tls || delivery::tls_for_port(delivery::TlsMode::automatic, target.port) ==
                                    smtp::ClientTls::implicit;
     if (implicit) return delivery::TlsMode::implicit;
-    if (on_this_host(target) || target.username.empty()) return delivery::TlsMode::none;
+    if (base::is_this_host(target.host) || target.username.empty()) return delivery::TlsMode::none;
     return delivery::TlsMode::automatic;
 }
 
@@ -50,7 +45,7 @@ delivery::SmarthostOptions connection_options(const SubmissionTarget& target) {
     options.ports = {target.port};
     options.tls = tls_mode(target);
     // Its certificate is for the name under which others know it.
-    options.verification.verify = !on_this_host(target);
+    options.verification.verify = !base::is_this_host(target.host);
     options.command_timeout = reply_limit;
     options.username = target.username;
     options.password = target.password;

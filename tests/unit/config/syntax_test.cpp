@@ -143,19 +143,6 @@ TEST_CASE("key pins in the spellings of OpenSSL, curl and browsers", "[config]")
                                                                      {"", ""}})));
 }
 
-TEST_CASE("what stays on this host", "[config]") {
-    for (const char* local : {"localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1",
-                              "::ffff:127.0.0.1", "unix:/run/x"}) {
-        CAPTURE(local);
-        CHECK(config::is_local_peer(local));
-    }
-    for (const char* remote : {"0.0.0.0", "::", "128.0.0.1", "localhost.example.com", "12.7.0.1",
-                               "::2", "127.example.com", "mail"}) {
-        CAPTURE(remote);
-        CHECK_FALSE(config::is_local_peer(remote));
-    }
-}
-
 TEST_CASE("blocks of addresses", "[config]") {
     struct BlockCase {
         std::string_view text;

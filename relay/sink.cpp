@@ -45,6 +45,9 @@ class SinkCredentials final : public smtp::CredentialStore {
     [[nodiscard]] std::optional<smtp::ScramSecret> find(std::string_view user) const override {
         return user == user_ ? secret_ : std::nullopt;
     }
+    [[nodiscard]] smtp::ScramSecret decoy(std::string_view user) const override {
+        return smtp::Decoys{}.make(user);
+    }
 
  private:
     std::string user_;

@@ -10,7 +10,6 @@
 
 #include "base/replace_file.hpp"
 #include "base/text.hpp"
-#include "smtp/password_hash.hpp"
 
 namespace relay {
 namespace {
@@ -71,16 +70,17 @@ base::Result<UsersFile> UsersFile::parse(std::string_view text, const std::strin
                 "no blank with a hash behind it follows the name; `relay user NAME` makes the "
                 "line");
         }
-        std::optional<smtp::ScramSecret> secret = smtp::parse_password_hash(line->hash);
+        base::Result<smtp::ScramSecret> secret = smtp::parse_password_hash(line->hash);
         if (!secret) {
-            return fault(
-                "no SCRAM-SHA-256 hash follows the name; `relay user NAME` makes the line");
+            return fault(fmt::format("what follows the name {}; `relay user NAME` makes the line",
+                                     secret.error().message));
         }
         if (!users.users_.emplace(line->name, std::move(*secret)).second) {
             return fault(fmt::format("user \"{}\" stands twice in this file",
                                      base::printable(line->name, 64)));
         }
     }
+    for (const auto& [user, secret] : users.users_) users.decoys_.learn(secret);
     return users;
 }
 
@@ -95,6 +95,8 @@ std::optional<smtp::ScramSecret> UsersFile::find(std::string_view user) const {
     if (found == users_.end()) return std::nullopt;
     return found->second;
 }
+
+smtp::ScramSecret UsersFile::decoy(std::string_view user) const { return decoys_.make(user); }
 
 base::Result<bool> set_user(const std::filesystem::path& path, std::string_view name,
                             std::string_view hash) {

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "smtp/credentials.hpp"
+#include "smtp/password_hash.hpp"
 
 namespace relay {
 
@@ -20,10 +21,12 @@ class UsersFile : public smtp::CredentialStore {
                                                        const std::string& name);
 
     [[nodiscard]] std::optional<smtp::ScramSecret> find(std::string_view user) const override;
+    [[nodiscard]] smtp::ScramSecret decoy(std::string_view user) const override;
     [[nodiscard]] std::size_t size() const { return users_.size(); }
 
  private:
     std::map<std::string, smtp::ScramSecret, std::less<>> users_;
+    smtp::Decoys decoys_;
 };
 
 // Whether a name can stand in a users file: no blank, no control character, no '#' in front.

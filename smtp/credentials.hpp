@@ -19,6 +19,8 @@ class CredentialStore {
  public:
     virtual ~CredentialStore() = default;
     [[nodiscard]] virtual std::optional<ScramSecret> find(std::string_view user) const = 0;
+    // What a password is checked against when there is no such user; Decoys makes it.
+    [[nodiscard]] virtual ScramSecret decoy(std::string_view user) const = 0;
 };
 
 }  // namespace smtp

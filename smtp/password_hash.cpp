@@ -8,7 +8,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <mutex>
 #include <stdexcept>
@@ -24,7 +24,6 @@ namespace {
 constexpr std::string_view scheme = "{SCRAM-SHA-256}";
 constexpr std::size_t salt_length = 16;
 constexpr std::size_t key_length = SHA256_DIGEST_LENGTH;
-constexpr unsigned most_iterations = 10'000'000;        // more would stop the server for seconds
 constexpr unsigned most_client_iterations = 1'000'000;  // a server names it: 0.3 s at most
 
 const unsigned char* octets(std::string_view bytes) {
@@ -177,10 +176,11 @@ std::string format_password_hash(const ScramSecret& secret) {
                        base::base64_encode(secret.server_key));
 }
 
-std::optional<ScramSecret> parse_password_hash(std::string_view text) {
-    if (!base::starts_with_ignoring_case(text, scheme)) return std::nullopt;
+base::Result<ScramSecret> parse_password_hash(std::string_view text) {
+    const base::Error unknown = base::error("is no SCRAM-SHA-256 hash");
+    if (!base::starts_with_ignoring_case(text, scheme)) return unknown;
     const auto parts = base::split(text.substr(scheme.size()), ',');
-    if (parts.size() != 4) return std::nullopt;
+    if (parts.size() != 4) return unknown;
     ScramSecret secret;
     const char* const digits_end = parts[0].data() + parts[0].size();
     const auto [end, error] = std::from_chars(parts[0].data(), digits_end, secret.iterations);
@@ -188,11 +188,17 @@ std::optional<ScramSecret> parse_password_hash(std::string_view text) {
     const auto stored_key = base::base64_decode(parts[2]);
     const auto server_key = base::base64_decode(parts[3]);
     if (error != std::errc{} || end != digits_end || !salt || !stored_key || !server_key) {
-        return std::nullopt;
+        return unknown;
     }
-    if (secret.iterations < 1 || secret.iterations > most_iterations || salt->empty() ||
-        stored_key->size() != key_length || server_key->size() != key_length) {
-        return std::nullopt;
+    if (secret.iterations < 1 || salt->empty() || stored_key->size() != key_length ||
+        server_key->size() != key_length) {
+        return unknown;
+    }
+    if (secret.iterations > most_scram_iterations) {
+        return base::error(
+            fmt::format("has {} iterations, and everything would wait while a sign-in computes "
+                        "them: {} at most",
+                        secret.iterations, most_scram_iterations));
     }
     secret.salt = *salt;
     secret.stored_key = *stored_key;
@@ -217,10 +223,19 @@ bool check_password(const ScramSecret& secret, std::string_view password) {
     return true;
 }
 
-ScramSecret decoy_secret(std::string_view user) {
+void Decoys::learn(const ScramSecret& known) {
+    shapes_.push_back({known.iterations, std::min(known.salt.size(), key_length)});
+    key_ = base::Secret{hmac(key_.reveal(), known.salt + known.stored_key)};
+}
+
+ScramSecret Decoys::make(std::string_view user) const {
+    const std::string choice = hmac(key_.reveal(), fmt::format("shape {}", user));
+    const std::size_t number = octets(choice)[0] | std::size_t{octets(choice)[1]} << 8U;
+    const Shape shape = shapes_.empty() ? Shape{least_scram_iterations, salt_length}
+                                        : shapes_[number % shapes_.size()];
     ScramSecret secret;
-    secret.iterations = least_scram_iterations;
-    secret.salt = hmac(process_key(), user).substr(0, salt_length);
+    secret.iterations = shape.iterations;
+    secret.salt = hmac(key_.reveal(), fmt::format("salt {}", user)).substr(0, shape.salt_length);
     secret.stored_key = random_bytes(key_length);
     secret.server_key = random_bytes(key_length);
     return secret;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
@@ -11,6 +12,8 @@
 namespace smtp {
 
 inline constexpr unsigned least_scram_iterations = 4096;  // RFC 7677 section 4
+// Of a users file. Whoever may try to sign in makes the server compute so many, 50 ms for these.
+inline constexpr unsigned most_scram_iterations = 250'000;
 
 // A new salt each time. The password is prepared as SCRAM wants it (RFC 5802 section 2.2).
 [[nodiscard]] ScramSecret make_scram_secret(const base::Secret& password,
@@ -18,7 +21,8 @@ inline constexpr unsigned least_scram_iterations = 4096;  // RFC 7677 section 4
 
 // What stands in a users file: "{SCRAM-SHA-256}4096,SALT,STOREDKEY,SERVERKEY" in base64.
 [[nodiscard]] std::string format_password_hash(const ScramSecret& secret);
-[[nodiscard]] std::optional<ScramSecret> parse_password_hash(std::string_view text);
+// The error says what is wrong with it and repeats no part of it.
+[[nodiscard]] base::Result<ScramSecret> parse_password_hash(std::string_view text);
 // Makes and formats one; the error says what is wrong with the password, never the password.
 [[nodiscard]] base::Result<std::string> hash_password(const base::Secret& password);
 
@@ -33,8 +37,23 @@ inline constexpr unsigned least_scram_iterations = 4096;  // RFC 7677 section 4
 // own.
 [[nodiscard]] bool check_password(const ScramSecret& secret, std::string_view password);
 
-// Something to check a password against when there is no such user, so that the time it takes does
-// not tell. The same user gets the same salt.
-[[nodiscard]] ScramSecret decoy_secret(std::string_view user);
+// Something to check a password against when there is no such user, so that neither SCRAM's first
+// answer nor the time it takes tells. Each name keeps its salt while the known secrets stay, over
+// restarts too, and has the iterations and the length of salt of one of them: where they differ,
+// they do so among unknown names as among known ones.
+class Decoys {
+ public:
+    Decoys() = default;
+    void learn(const ScramSecret& known);
+    [[nodiscard]] ScramSecret make(std::string_view user) const;
+
+ private:
+    struct Shape {
+        unsigned iterations;
+        std::size_t salt_length;
+    };
+    std::vector<Shape> shapes_;
+    base::Secret key_;  // a digest over all that is known
+};
 
 }  // namespace smtp

@@ -24,7 +24,7 @@ class PasswordServer : public SaslServer {
         if (accept_any_) return {Status::accepted, {}};
         if (credentials_ == nullptr) return {Status::unavailable, {}};
         const std::optional<ScramSecret> found = credentials_->find(user_);
-        const ScramSecret secret = found ? *found : decoy_secret(user_);
+        const ScramSecret secret = found ? *found : credentials_->decoy(user_);
         const bool right = check_password(secret, password);
         return {right && found ? Status::accepted : Status::refused, {}};
     }

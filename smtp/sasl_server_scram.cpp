@@ -71,7 +71,7 @@ class ScramServer final : public SaslServer {
         const std::string name = user();
         const std::optional<ScramSecret> found = credentials_->find(name);
         known_ = found.has_value();
-        secret_ = found ? *found : decoy_secret(name);
+        secret_ = found ? *found : credentials_->decoy(name);
     }
 
     [[nodiscard]] std::string property(Gsasl_property wanted) const {

@@ -4,8 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string>
 
 #include "smtp/password_hash.hpp"
@@ -53,15 +57,47 @@ TEST_CASE("a faulty users file is refused with its line", "[users]") {
     const Case c = GENERATE(values<Case>({
         {"app", "users:1: no blank with a hash behind it follows the name"},
         {"# x\napp:secret\n", "users:2: no blank with a hash behind it"},
-        {"# x\napp secret\n", "users:2: no SCRAM-SHA-256 hash follows the name"},
-        {"app:secret x\n", "users:1: no SCRAM-SHA-256 hash follows the name"},
+        {"# x\napp secret\n", "users:2: what follows the name is no SCRAM-SHA-256 hash"},
+        {"app:secret x\n", "users:1: what follows the name is no SCRAM-SHA-256 hash"},
         {"a " + hash("x") + "\nb " + hash("x") + "\na " + hash("y"),
          "users:3: user \"a\" stands twice"},
+        {"a " + hash("x") + "\nb {SCRAM-SHA-256}600000" + hash("x").substr(19),
+         "users:2: what follows the name has 600000 iterations"},
     }));
     const auto users = UsersFile::parse(c.text, "users");
     REQUIRE(users.has_error());
     CHECK(users.error().message.starts_with(c.message));
     CHECK(users.error().message.find("secret") == std::string::npos);
+}
+
+TEST_CASE("who is unknown looks like who is known, after a restart too", "[users]") {
+    const auto line = [](const char* name, unsigned iterations) {
+        return fmt::format(
+            "{} {}\n", name,
+            smtp::format_password_hash(smtp::make_scram_secret(base::Secret{"x"}, iterations)));
+    };
+    const std::string text = line("a", 10'000) + line("b", 10'000) + line("c", 20'000);
+    const auto users = UsersFile::parse(text, "users");
+    const auto restarted = UsersFile::parse(text, "users");
+    REQUIRE(users.has_value());
+    std::map<unsigned, int> seen;
+    std::set<std::string> salts;
+    for (int i = 0; i < 300; ++i) {
+        const std::string name = fmt::format("stranger{}", i);
+        const smtp::ScramSecret decoy = users->decoy(name);
+        CHECK(restarted->decoy(name).salt == decoy.salt);
+        CHECK(restarted->decoy(name).iterations == decoy.iterations);
+        CHECK(decoy.salt.size() == users->find("a")->salt.size());
+        salts.insert(decoy.salt);
+        ++seen[decoy.iterations];
+    }
+    CHECK(salts.size() == 300);
+    CHECK(seen.size() == 2);  // as in the file, two to one
+    CHECK(seen[10'000] > 150);
+    CHECK(seen[20'000] > 50);
+    const auto others = UsersFile::parse(line("a", 10'000), "users");
+    CHECK(others->decoy("stranger0").salt != users->decoy("stranger0").salt);
+    CHECK(UsersFile{}.decoy("stranger0").iterations == smtp::least_scram_iterations);
 }
 
 TEST_CASE("a users file that cannot be read says why", "[users]") {

@@ -16,6 +16,9 @@ class Users final : public smtp::CredentialStore {
         const auto found = users_.find(user);
         return found == users_.end() ? std::nullopt : std::optional{found->second};
     }
+    [[nodiscard]] smtp::ScramSecret decoy(std::string_view user) const override {
+        return smtp::Decoys{}.make(user);
+    }
 
  private:
     std::map<std::string, smtp::ScramSecret, std::less<>> users_;

@@ -22,6 +22,9 @@ class Users final : public smtp::CredentialStore {
         if (found == secrets_.end()) return std::nullopt;
         return found->second;
     }
+    [[nodiscard]] smtp::ScramSecret decoy(std::string_view user) const override {
+        return smtp::Decoys{}.make(user);
+    }
 
  private:
     std::map<std::string, smtp::ScramSecret> secrets_;

@@ -286,8 +286,10 @@ TEST_CASE("damaged password hashes are refused", "[smtp]") {
         GENERATE_COPY(""s, "secret"s, good.substr(1), good.substr(0, good.size() - 5), good + ",x",
                       "{SCRAM-SHA-256}0,AAAA," + good.substr(good.find(',') + 1),
                       "{SCRAM-SHA-256}0" + good.substr(good.find(',')),
-                      "{SCRAM-SHA-256}10000001" + good.substr(good.find(',')),
+                      "{SCRAM-SHA-256}250001" + good.substr(good.find(',')),
                       "{SCRAM-SHA-256}x" + good.substr(good.find(',')));
     CAPTURE(bad);
     CHECK_FALSE(smtp::parse_password_hash(bad).has_value());
+    CHECK(smtp::parse_password_hash("{SCRAM-SHA-256}250000" + good.substr(good.find(',')))
+              .has_value());
 }

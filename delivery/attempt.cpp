@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "base/text.hpp"
 
 namespace delivery {
 namespace {
@@ -78,10 +77,7 @@ std::vector<std::size_t> recipients_left(const Job& job) {
 }
 
 bool too_many_recipients(const smtp::RecipientResult& result) {
-    const smtp::Reply& reply = result.reply;
-    if (result.stage != smtp::Stage::rcpt || (reply.code != 452 && reply.code != 552)) return false;
-    return reply.enhanced.ends_with(".5.3") ||
-           base::to_lower(reply.one_line()).find("too many recipients") != std::string::npos;
+    return result.stage == smtp::Stage::rcpt && smtp::too_many_recipients(result.reply);
 }
 
 std::vector<RecipientOutcome> same_for_all(const spool::Message& message,

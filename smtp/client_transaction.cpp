@@ -92,14 +92,6 @@ void write_rcpt(const Recipient& recipient, const Extensions& server, bool smtpu
     out += "\r\n";
 }
 
-// RFC 5321 section 4.5.3.1.10: a 552 that means "too many recipients" is to be read as 452. Any
-// other 552 to RCPT (a full mailbox) is meant as it says.
-bool too_many_recipients(const Reply& reply) {
-    if (reply.code != 552) return false;
-    const std::string text = base::to_lower(reply.text);
-    return reply.enhanced == "5.5.3" || text.find("too many") != std::string::npos;
-}
-
 // RFC 4954 section 6: 530 may answer any command. It says nothing about the message, nor do the
 // other replies of a sign-in where one is not under way.
 bool asks_for_sign_in(const Reply& reply) {
@@ -108,6 +100,8 @@ bool asks_for_sign_in(const Reply& reply) {
 
 Outcome refusal(const Reply& reply, Stage where) {
     if (asks_for_sign_in(reply)) return Outcome::deferred;
+    // RFC 5321 section 4.5.3.1.10: such a 552 is to be read as 452. Any other (a full mailbox) is
+    // meant as it says.
     if (where == Stage::rcpt && too_many_recipients(reply)) return Outcome::deferred;
     return reply.permanent() ? Outcome::failed : Outcome::deferred;
 }

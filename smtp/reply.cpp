@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/text.hpp"
+
 namespace smtp {
 namespace {
 
@@ -93,6 +95,16 @@ std::string Reply::serialize() const {
     std::string wire;
     append_to(wire);
     return wire;
+}
+
+bool too_many_recipients(const Reply& reply) {
+    if (reply.code != 452 && reply.code != 552) return false;
+    if (reply.enhanced.ends_with(".5.3")) return true;
+    const std::string text = base::to_lower(reply.text);
+    if (text.find("too many recipients") != std::string::npos) return true;
+    // Without a status the words may differ; with another one it is something else that is too
+    // many, as messages in a mailbox are (5.2.2).
+    return reply.enhanced.empty() && text.find("too many") != std::string::npos;
 }
 
 }  // namespace smtp

@@ -23,6 +23,10 @@ struct Reply {
     friend bool operator==(const Reply&, const Reply&) = default;
 };
 
+// Whether a reply to RCPT says that the transaction takes no more of them (RFC 5321 section
+// 4.5.3.1.10: 452, and 552 from older servers).
+[[nodiscard]] bool too_many_recipients(const Reply& reply);
+
 // Takes apart what a server sends, split anywhere. Lines longer than a limit, too
 // many lines or a first character that is no digit end in failed().
 class ReplyParser {

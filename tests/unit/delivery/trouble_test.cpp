@@ -219,8 +219,7 @@ TEST_CASE("recipients beyond a limit that the smarthost did not announce follow 
           "[delivery]") {
     Bed bed;
     ScriptedSmarthost host{bed.loop};
-    const std::string refusal =
-        GENERATE("452 4.5.3 Too many recipients", "552 too many recipients");
+    const std::string refusal = GENERATE("452 4.5.3 Too many recipients", "552 too many addresses");
     CAPTURE(refusal);
     std::size_t in_transaction = 0;
     host.on("MAIL", [&](const auto&) {

@@ -49,3 +49,24 @@ TEST_CASE("replies and NOTIFY have a one-line form", "[smtp]") {
     CHECK(smtp::Notify{true, false, false, false}.text() == "NEVER");
     CHECK(smtp::Notify{false, true, true, true}.text() == "SUCCESS,FAILURE,DELAY");
 }
+
+TEST_CASE("a reply says that the transaction takes no more recipients", "[smtp]") {
+    struct Case {
+        smtp::Reply reply;
+        bool too_many;
+    };
+    const Case c = GENERATE(values<Case>({
+        {{452, "4.5.3", "Error"}, true},
+        {{552, "5.5.3", "Enough"}, true},
+        {{452, "", "Too many recipients"}, true},
+        {{552, "", "Too many addresses"}, true},
+        {{452, "4.3.0", "TOO MANY RECIPIENTS"}, true},
+        {{552, "5.2.2", "Too many messages in the mailbox"}, false},
+        {{452, "4.3.2", "Too many connections"}, false},
+        {{452, "", "Insufficient system storage"}, false},
+        {{450, "4.5.3", "Too many recipients"}, false},
+        {{550, "5.5.3", "Too many recipients"}, false},
+    }));
+    CAPTURE(c.reply.serialize());
+    CHECK(smtp::too_many_recipients(c.reply) == c.too_many);
+}

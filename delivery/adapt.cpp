@@ -19,7 +19,8 @@ smtp::RecipientResult needs_smtputf8() {
     smtp::RecipientResult result;
     result.outcome = smtp::Outcome::failed;
     result.stage = smtp::Stage::mail;
-    result.reply.enhanced = needs_smtputf8_status;
+    result.needs_smtputf8 = true;
+    result.reply.enhanced = smtp::needs_smtputf8_status;
     result.problem =
         "an address of this message needs SMTPUTF8 (RFC 6531), which the smarthost does not offer";
     return result;

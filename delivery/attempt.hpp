@@ -31,9 +31,6 @@ void fill_up(const spool::Message& message, const smtp::RecipientResult& result,
 [[nodiscard]] smtp::Transaction make_transaction(const spool::Message& message,
                                                  std::span<const std::size_t> recipients);
 
-// RFC 6531 section 3.5, where relay itself says that the server lacks SMTPUTF8.
-inline constexpr std::string_view needs_smtputf8_status = "5.6.7";
-
 // What an attempt came to for its recipients may differ: the record quotes the first of those who
 // fared worst, as "failed ... 250 Ok" would explain nothing.
 [[nodiscard]] const smtp::RecipientResult& worst_result(

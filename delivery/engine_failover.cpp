@@ -17,11 +17,7 @@ bool is_trouble(const RecipientOutcome& each) {
     return code == 421 || (code == 0 && each.result.stage < smtp::Stage::final_dot);
 }
 
-// An address of the message needs SMTPUTF8, and this smarthost does not offer it.
-bool lacks_smtputf8(const RecipientOutcome& each) {
-    return each.result.outcome == smtp::Outcome::failed && each.result.reply.code == 0 &&
-           each.result.reply.enhanced == needs_smtputf8_status;
-}
+bool lacks_smtputf8(const RecipientOutcome& each) { return each.result.needs_smtputf8; }
 
 bool all(const Job& job, bool (*holds)(const RecipientOutcome&)) {
     return std::all_of(job.outcomes.begin(), job.outcomes.end(), holds);
@@ -158,6 +154,7 @@ void Engine::spare_smtputf8(Job& job) const {
         if (!lacks_smtputf8(each)) continue;
         each.result.outcome = smtp::Outcome::deferred;
         each.result.reply = {};
+        each.result.needs_smtputf8 = false;  // no longer what ends it
         each.result.problem += "; another smarthost may offer it, but cannot be used now";
     }
 }

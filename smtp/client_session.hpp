@@ -61,7 +61,12 @@ struct RecipientResult {
     // The server's. Code 0: it said nothing, and `enhanced` is our own word on what failed, or "".
     Reply reply;
     std::string problem;  // our words when there is no reply: "connection lost after the final dot"
+    // Our own finding: an address needs SMTPUTF8, which this server does not offer; another may.
+    bool needs_smtputf8 = false;
 };
+
+// RFC 6531 section 3.5, where no reply says it.
+inline constexpr std::string_view needs_smtputf8_status = "5.6.7";
 
 // One message for the server; results come in the order of the recipients.
 struct Transaction {

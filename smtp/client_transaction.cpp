@@ -35,7 +35,7 @@ std::string_view address_fault(std::string_view address, bool smtputf8) {
 
 // RFC 3463 section 3.2 and RFC 6531 section 3.7.4.1: there is no reply to take it from.
 std::string status_of(std::string_view fault, Stage stage) {
-    if (fault == smtputf8_missing) return "5.6.7";
+    if (fault == smtputf8_missing) return std::string{needs_smtputf8_status};
     return stage == Stage::mail ? "5.1.7" : "5.1.3";
 }
 
@@ -144,7 +144,9 @@ void ClientSession::State::refuse_unsendable(const Transaction& request) {
         RecipientResult& result = transaction.results[i];
         result.outcome = Outcome::failed;
         result.stage = sender.empty() ? Stage::rcpt : Stage::mail;
-        result.reply.enhanced = status_of(sender.empty() ? own : sender, result.stage);
+        const std::string_view fault = sender.empty() ? own : sender;
+        result.reply.enhanced = status_of(fault, result.stage);
+        result.needs_smtputf8 = fault == smtputf8_missing;
         result.problem = sender.empty()
                              ? fmt::format("the recipient \"{}\" {}", base::printable(address), own)
                              : fmt::format("the sender \"{}\" {}",

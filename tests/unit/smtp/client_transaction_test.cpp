@@ -309,6 +309,29 @@ TEST_CASE("no address becomes a command", "[smtp]") {
                 4096) == "ready\nfailed rcpt 550\nclosed");
 }
 
+TEST_CASE("a lack of SMTPUTF8 is marked where it is our finding, not the server's", "[smtp]") {
+    smtp::ClientOptions options;
+    options.tls = smtp::ClientTls::none;
+    smtp::ClientSession session{options};
+    session.receive("220 mx\r\n");
+    (void)session.next_event();
+    session.receive("250 mx\r\n");
+    (void)session.next_event();
+    session.begin(message({"bü@y", "c@y", "d@y>"}).transaction);
+    (void)session.next_event();
+    session.receive("250 ok\r\n");
+    (void)session.next_event();
+    session.receive("553 5.6.7 We do without\r\n");
+    const smtp::ClientEvent event = session.next_event();
+    const auto& results = std::get<smtp::event::TransactionDone>(event).results;
+    REQUIRE(results.size() == 3);
+    CHECK(results[0].needs_smtputf8);
+    CHECK(results[0].reply.enhanced == "5.6.7");
+    CHECK(results[1].reply.enhanced == "5.6.7");
+    CHECK_FALSE(results[1].needs_smtputf8);
+    CHECK_FALSE(results[2].needs_smtputf8);
+}
+
 TEST_CASE("the stage tells which time-out applies", "[smtp]") {
     smtp::ClientOptions options;
     options.tls = smtp::ClientTls::none;

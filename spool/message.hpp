@@ -22,6 +22,9 @@ using base::MessageId;
 // unknown: its last attempt ended after the final dot without a reply; it waits like queued.
 // delivered / failed: nothing waits any more (failed: at least one recipient was given up).
 enum class MessageState : std::uint8_t { queued, held, unknown, delivered, failed };
+[[nodiscard]] constexpr bool is_finished(MessageState state) {
+    return state == MessageState::delivered || state == MessageState::failed;
+}
 enum class RecipientState : std::uint8_t { pending, delivered, failed };
 
 [[nodiscard]] std::string_view state_name(MessageState state);

@@ -86,7 +86,8 @@ std::string find_sql(const Query& query, std::int64_t waiting, bool indexed) {
 struct Queries::Statements {
     explicit Statements(Database& database)
         : indexed(has_set_aside(database)),
-          message(database, fmt::format("SELECT {} FROM message WHERE id = ?", message_columns)),
+          message(database, fmt::format("SELECT {}, {} FROM message WHERE id = ?", message_columns,
+                                        dot_marked_column)),
           recipients(database, fmt::format("SELECT {} FROM recipient WHERE message = ?"
                                            " ORDER BY position",
                                            recipient_columns)),
@@ -158,7 +159,7 @@ Outcome<Body> Queries::load_body(MessageId id) {
     const auto state = static_cast<MessageState>(row.integer(0));
     Body body;
     body.size = static_cast<std::uint64_t>(row.integer(2));
-    if (state == MessageState::delivered || state == MessageState::failed) {
+    if (is_finished(state)) {
         return SpoolError{Problem::not_found,
                           fmt::format("message {} is {}: its content is no longer kept, only what "
                                       "happened to it",

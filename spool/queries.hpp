@@ -20,6 +20,7 @@ inline constexpr std::string_view null_sender = "<>";
 // a message from being accepted. Sees what is committed. One thread.
 class Queries {
  public:
+    ~Queries();
     [[nodiscard]] static Outcome<std::unique_ptr<Queries>> open(Layout layout,
                                                                 std::shared_ptr<Damage> damage);
     // Over a connection that only reads.
@@ -49,9 +50,6 @@ class Queries {
     Layout layout_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<Statements> statements_;  // goes first
-
- public:
-    ~Queries();
 };
 
 // Queries on a connection that is opened with the first question: many a start sees none. One

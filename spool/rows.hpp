@@ -5,16 +5,13 @@
 
 namespace spool {
 
-// How values of message.hpp stand in rows. The columns are read in the order of these lists.
+// How values of message.hpp stand in rows. The columns are read in the order of these lists; a
+// message's are followed by whether a final dot was marked, which another table tells.
 inline constexpr std::string_view message_columns =
     "id, state, due, received, finished, size, attempts, wedged, warned, reverse_path, body_type, "
-    "smtputf8, ret, envid, client, client_name, user, protocol, message_id, subject, header_from, "
+    "smtputf8, ret, envid, client, client_name, user, protocol, message_id, subject, header_from";
+inline constexpr std::string_view dot_marked_column =
     "EXISTS (SELECT 1 FROM dot WHERE dot.message = message.id AND counted < 2)";
-// The same, but for whether a final dot was marked, which another table tells.
-inline constexpr std::string_view message_columns_alone =
-    "id, state, due, received, finished, size, attempts, wedged, warned, reverse_path, body_type, "
-    "smtputf8, ret, envid, client, client_name, user, protocol, message_id, subject, header_from, "
-    "0";
 inline constexpr std::string_view recipient_columns =
     "address, notify, orcpt, state, code, enhanced, reply, problem";
 inline constexpr std::string_view attempt_columns =

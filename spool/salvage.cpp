@@ -58,10 +58,6 @@ bool matches(const Message& message, const Query& query) {
     return query.text.empty() || matches_text(message, query.text);
 }
 
-bool finished(MessageState state) {
-    return state == MessageState::delivered || state == MessageState::failed;
-}
-
 }  // namespace
 
 std::vector<Summary> Salvage::list(const Query& query) {
@@ -88,7 +84,7 @@ Details Salvage::show(MessageId id) {
 
 Outcome<Body> Salvage::load_body(MessageId id) {
     const std::optional<Message> message = read_message(id);
-    if (message && finished(message->state)) {
+    if (message && is_finished(message->state)) {
         return SpoolError{Problem::not_found,
                           fmt::format("message {} is {}: its content is no longer kept", id.text(),
                                       state_name(message->state))};
@@ -150,8 +146,8 @@ std::optional<Message> Salvage::read_message(MessageId id) {
     std::optional<Message> message;
     {
         // Without the tree of marks, which may be damaged itself.
-        Statement row{database_, fmt::format("SELECT {} FROM message NOT INDEXED WHERE id = ?",
-                                             message_columns_alone)};
+        Statement row{database_, fmt::format("SELECT {}, 0 FROM message NOT INDEXED WHERE id = ?",
+                                             message_columns)};
         if (row.bind(id).step()) message = message_from(row);
     }
     const bool damaged = database_.failed();

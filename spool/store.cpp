@@ -9,14 +9,6 @@
 #include "spool/statements.hpp"
 
 namespace spool {
-namespace {
-
-bool finished(MessageState state) {
-    return state == MessageState::delivered || state == MessageState::failed;
-}
-
-}  // namespace
-
 void Store::begin(bool synced) {
     synced_ = synced;
     totals_before_ = totals_;
@@ -225,7 +217,7 @@ Outcome<> Store::record(const Report& report, std::span<const Draft> reports, ba
     }
     Next next = decide(report, *row, progress(report.id), now);
     apply_lease(lease, next);
-    if (lease.remove || (finished(next.state) && !options_.keep_finished)) {
+    if (lease.remove || (is_finished(next.state) && !options_.keep_finished)) {
         erase(report.id, *row);
     } else {
         update(report.id, *row, next);
@@ -265,7 +257,7 @@ Store::Next Store::decide(const Report& report, const Row& row, const Progress& 
         next.finished = now;
         return next;
     }
-    next.state = finished(report.state) ? MessageState::queued : report.state;
+    next.state = is_finished(report.state) ? MessageState::queued : report.state;
     // No attempt was made: what is not known about the last one is still not known.
     if (!report.attempt && row.state == MessageState::unknown &&
         next.state == MessageState::queued) {
@@ -276,7 +268,7 @@ Store::Next Store::decide(const Report& report, const Row& row, const Progress& 
 }
 
 void Store::apply_lease(const Lease& lease, Next& next) {
-    if (finished(next.state)) return;
+    if (is_finished(next.state)) return;
     if (lease.hold) next.state = MessageState::held;
     if (next.state == MessageState::held) {
         next.due = std::nullopt;
@@ -293,11 +285,11 @@ void Store::update(MessageId id, const Row& row, const Next& next) {
     totals_.of(row.state) -= 1;
     totals_.of(next.state) += 1;
     if (next.due) earliest_due_ = std::min(earliest_due_, *next.due);
-    if (finished(next.state)) forget_body(id, row);
+    if (is_finished(next.state)) forget_body(id, row);
 }
 
 void Store::forget_body(MessageId id, const Row& row) {
-    if (finished(row.state)) return;
+    if (is_finished(row.state)) return;
     totals_.bytes -= row.size;
     if (row.in_file) {
         dead_files_.push_back(id);

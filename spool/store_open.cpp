@@ -160,7 +160,7 @@ void Store::recover_dots(base::Time now) {
 
 void Store::recover_dot(MessageId id, base::Time now) {
     const std::optional<Row> row = find(id);
-    if (!row || row->state == MessageState::delivered || row->state == MessageState::failed) return;
+    if (!row || is_finished(row->state)) return;
     change();
     Attempt attempt;
     attempt.at = now;

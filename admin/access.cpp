@@ -39,13 +39,6 @@ bool names_this_listener(const HostPort& host, const ListenFacts& listen) {
     return address.is_loopback() || (!error && address == local);
 }
 
-bool bears_token(std::string_view authorization, const base::Secret& token) {
-    constexpr std::string_view scheme = "Bearer ";
-    if (!base::starts_with_ignoring_case(authorization, scheme)) return false;
-    const std::string_view given = base::trim(authorization.substr(scheme.size()));
-    return base::Secret::equal_secrets(given, token.reveal());
-}
-
 // What a browser says of the page that asks (Fetch Metadata, section 2.3); "none" is its user.
 bool is_page_of_others(std::string_view fetch_site) {
     return !fetch_site.empty() && fetch_site != "same-origin" && fetch_site != "none";
@@ -68,6 +61,13 @@ bool asks_for_others(const RequestFacts& request) {
 }
 
 }  // namespace
+
+bool bears_token(std::string_view authorization, const base::Secret& token) {
+    constexpr std::string_view scheme = "Bearer ";
+    if (token.empty() || !base::starts_with_ignoring_case(authorization, scheme)) return false;
+    const std::string_view given = base::trim(authorization.substr(scheme.size()));
+    return base::Secret::equal_secrets(given, token.reveal());
+}
 
 std::optional<HostPort> parse_host_port(std::string_view text, unsigned short default_port) {
     std::string_view host = text;

@@ -19,6 +19,9 @@ struct HostPort {
 [[nodiscard]] std::optional<HostPort> parse_host_port(std::string_view text,
                                                       unsigned short default_port);
 
+// "Bearer TOKEN" (RFC 6750 section 2.1), compared in constant time. An empty token admits nobody.
+[[nodiscard]] bool bears_token(std::string_view authorization, const base::Secret& token);
+
 // What one request says about where it comes from and whom it means.
 struct RequestFacts {
     std::string_view method, path;

@@ -11,7 +11,9 @@ std::string share_of(const std::string& client) {
     const ip::address address = ip::make_address(client, no_address);
     if (no_address || !address.is_v6()) return client;
     const ip::address_v6 v6 = address.to_v6();
-    if (v6.is_v4_mapped() || v6.is_loopback()) return client;
+    if (v6.is_loopback()) return client;
+    // A dual-stack listener sees IPv4 clients so.
+    if (v6.is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, v6).to_string();
     ip::address_v6::bytes_type bytes = v6.to_bytes();
     std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
     return ip::address_v6{bytes, v6.scope_id()}.to_string() + "/64";

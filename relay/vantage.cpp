@@ -18,6 +18,7 @@
 #include <chrono>
 #include <set>
 
+#include "admin/access.hpp"
 #include "base/bug.hpp"
 #include "base/errno_name.hpp"
 #include "base/text.hpp"
@@ -267,7 +268,7 @@ asio::awaitable<Answer> Vantage::State::answer(const Parser& parser, std::string
         busy.extra_header = fmt::format("Retry-After: {}\r\n", wait);
         co_return busy;
     }
-    if (!token_matches(view(request[http::field::authorization]), options.token.reveal())) {
+    if (!admin::bears_token(view(request[http::field::authorization]), options.token)) {
         Answer unknown = refusal(401, "unauthorized", "the token is missing or wrong");
         unknown.extra_header = "WWW-Authenticate: Bearer\r\n";
         say(fmt::format("{} refused: no or wrong token", *address));

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <optional>
 
-#include "base/secret.hpp"
 #include "base/text.hpp"
+#include "relay/client_share.hpp"
 
 namespace relay {
 namespace {
@@ -25,14 +25,6 @@ std::optional<ip::address> parse_address(std::string_view text) {
         return ip::make_address_v4(ip::v4_mapped, address.to_v6());
     }
     return address;
-}
-
-std::string limit_key(const std::string& text) {
-    const std::optional<ip::address> address = parse_address(text);
-    if (!address || address->is_v4()) return text;
-    ip::address_v6::bytes_type bytes = address->to_v6().to_bytes();
-    std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
-    return ip::address_v6{bytes}.to_string() + "/64";
 }
 
 unsigned seconds_left(const std::deque<VantageLimits::Time>& window, const base::Rate& rate,
@@ -86,13 +78,6 @@ base::Result<std::vector<std::uint16_t>> requested_ports(std::string_view target
     return parse_ports(query.substr(6));
 }
 
-bool token_matches(std::string_view authorization, std::string_view token) {
-    constexpr std::string_view scheme = "Bearer ";
-    if (token.empty() || !base::starts_with_ignoring_case(authorization, scheme)) return false;
-    const std::string_view given = base::trim(authorization.substr(scheme.size()));
-    return base::Secret::equal_secrets(given, token);
-}
-
 void VantageLimits::forget_old(Time now) {
     const auto trim = [now](Window& window, const base::Rate& rate) {
         while (!window.empty() && window.front() + rate.per <= now) window.pop_front();
@@ -108,7 +93,7 @@ void VantageLimits::forget_old(Time now) {
 unsigned VantageLimits::admit(const std::string& address, Time now) {
     constexpr std::size_t most_addresses = 10'000;
     forget_old(now);
-    const std::string key = limit_key(address);
+    const std::string key = share_of(address);
     const auto found = addresses_.find(key);
     unsigned wait = seconds_left(all_, in_all_, now);
     if (found != addresses_.end()) {

@@ -29,10 +29,7 @@ inline constexpr std::uint16_t vantage_ports[] = {25, 465, 587, 2525};
 // another key is an error.
 [[nodiscard]] base::Result<std::vector<std::uint16_t>> requested_ports(std::string_view target);
 
-// "Bearer TOKEN", compared in constant time. An empty token admits nobody.
-[[nodiscard]] bool token_matches(std::string_view authorization, std::string_view token);
-
-// Counts in a sliding window, by address (IPv6 by its /64) and in all. Memory is bounded.
+// Counts in a sliding window, by address (by share_of()) and in all. Memory is bounded.
 class VantageLimits {
  public:
     using Time = std::chrono::steady_clock::time_point;

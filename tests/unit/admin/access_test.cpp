@@ -219,3 +219,16 @@ TEST_CASE("a token is compared in a time that does not tell where it differs", "
         CHECK(compared == std::vector<std::size_t>{listen.token.reveal().size()});
     }
 }
+
+TEST_CASE("a token is needed, whole", "[admin]") {
+    const base::Secret token{"abcdef0123456789"};
+    CHECK(bears_token("Bearer abcdef0123456789", token));
+    CHECK(bears_token("bearer abcdef0123456789", token));
+    for (const char* header :
+         {"", "Bearer", "Bearer ", "Bearer abcdef012345678", "abcdef0123456789",
+          "Bearer abcdef01234567890", "Basic abcdef0123456789"}) {
+        CAPTURE(header);
+        CHECK_FALSE(bears_token(header, token));
+    }
+    CHECK_FALSE(bears_token("Bearer ", base::Secret{}));
+}

@@ -1,8 +1,6 @@
 #include "relay/sink_mailbox.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "admin/json.hpp"
+#include "base/draft_file.hpp"
 #include "base/text.hpp"
 #include "base/units.hpp"
 #include "smtp/envelope_names.hpp"
@@ -61,21 +60,6 @@ std::string envelope_json(const SinkMessage& message) {
     return admin::json_line(object);
 }
 
-base::Error write_error(const std::filesystem::path& path, int number) {
-    return base::error(
-        fmt::format("{}: cannot be written: {}", path.string(), base::errno_text(number)));
-}
-
-bool write_all(int descriptor, std::string_view content) {
-    while (!content.empty()) {
-        const ssize_t count = ::write(descriptor, content.data(), content.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return false;
-        content.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
-}
-
 }  // namespace
 
 std::string describe(const SinkMessage& message) {
@@ -97,15 +81,10 @@ std::string describe(const SinkMessage& message) {
 }
 
 base::Result<> write_whole_file(const std::filesystem::path& path, std::string_view content) {
-    std::string temporary = path.string() + ".XXXXXX";
-    const int descriptor = ::mkostemp(temporary.data(), O_CLOEXEC);  // mode 0600
-    if (descriptor < 0) return write_error(path, errno);
-    int number = write_all(descriptor, content) ? 0 : errno;
-    if (::close(descriptor) != 0 && number == 0) number = errno;
-    if (number == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) number = errno;
-    if (number == 0) return {};
-    ::unlink(temporary.c_str());
-    return write_error(path, number);
+    base::DraftFile draft{path};
+    if (draft.open() && draft.write(content) && draft.place()) return {};
+    return base::error(
+        fmt::format("{}: cannot be written: {}", path.string(), base::errno_text(errno)));
 }
 
 base::Result<> store(const SinkMessage& message, const std::filesystem::path& directory) {

@@ -15,6 +15,7 @@
 #include "smtp/encoded_word.hpp"
 #include "smtp/envelope.hpp"
 #include "smtp/header_downgrade.hpp"
+#include "smtp/line_limit.hpp"
 #include "smtp/mime_entity.hpp"
 #include "smtp/mime_scanner.hpp"
 #include "smtp/part_facts.hpp"
@@ -23,14 +24,13 @@
 namespace smtp {
 namespace {
 
-constexpr std::size_t max_line = 998;  // RFC 5321 section 4.5.3.1.6, without CRLF
-constexpr int max_depth = 32;          // of parts inside parts; deeper ones are left as they are
+constexpr int max_depth = 32;  // of parts inside parts; deeper ones are left as they are
 
 bool has_long_line(std::string_view text) {
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         const bool cr = end > 0 && text[end - 1] == '\r';
-        if (end - (cr ? 1 : 0) > max_line) return true;
+        if (end - (cr ? 1 : 0) > longest_text_line) return true;
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return false;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "smtp/line_limit.hpp"
 
 namespace smtp {
 
@@ -17,7 +18,7 @@ struct Downgrade {
     bool quoted_printable =
         false;                    // 8-bit content to a server without 8BITMIME (RFC 6152 section 3)
     bool encode_headers = false;  // UTF-8 header fields to RFC 2047 encoded words
-    bool fold_long_lines = false;  // a line beyond 998 bytes (RFC 5321 section 4.5.3.1.6)
+    bool fold_long_lines = false;  // a line beyond longest_text_line
     // The server takes 8 bits: a header field that encoding would take out of a signature stays.
     bool spare_signed = false;
     [[nodiscard]] bool needed() const {
@@ -32,7 +33,7 @@ class ContentSurvey {
     [[nodiscard]] bool in_header() const { return in_header_; }  // its end has not come
     [[nodiscard]] bool eight_bit_body() const { return eight_bit_body_; }
     [[nodiscard]] bool eight_bit_header() const { return eight_bit_header_; }
-    [[nodiscard]] bool long_lines() const { return longest_ > 998; }
+    [[nodiscard]] bool long_lines() const { return longest_ > longest_text_line; }
     [[nodiscard]] bool nul_bytes() const { return nul_bytes_; }
 
  private:

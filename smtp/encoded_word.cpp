@@ -7,6 +7,7 @@
 
 #include "base/base64.hpp"
 #include "base/text.hpp"
+#include "smtp/line_limit.hpp"
 #include "smtp/mime_entity.hpp"
 
 namespace smtp {
@@ -284,8 +285,9 @@ std::string fold_field(std::string_view name, std::string_view value) {
         const bool only_blanks = end == value.size();
         while (end < value.size() && !is_blank(value[end])) ++end;
         const std::string_view word = value.substr(at, end - at);
+        const bool fits = column + word.size() <= longest_text_line;
         // A line of blanks alone would end the header for some readers.
-        const bool first = at == 0 && !word.starts_with(" =?") && column + word.size() <= 998;
+        const bool first = at == 0 && !word.starts_with(" =?") && fits;
         if (!first && !only_blanks && is_blank(word.front()) && column + word.size() > max_line) {
             out += "\r\n";
             column = 0;

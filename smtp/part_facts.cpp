@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "smtp/line_limit.hpp"
 
 namespace smtp {
 namespace {
-
-constexpr std::size_t max_line = 998;
 
 // How many bytes at the end of text begin a character of UTF-8 that goes on behind it.
 std::size_t begun_character(std::string_view text) {
@@ -41,7 +40,7 @@ void PartSurvey::count_lines(std::string_view piece, PartFacts& facts) {
         piece.remove_prefix(std::min(feed, piece.size() - 1) + 1);
         if (text.ends_with('\r')) text.remove_suffix(1);
         line_ += text.size();
-        if (line_ > max_line) facts.long_line = true;
+        if (line_ > longest_text_line) facts.long_line = true;
         if (feed != std::string_view::npos) line_ = 0;
     }
 }

@@ -10,7 +10,7 @@ namespace smtp {
 struct PartFacts {
     bool nul : 1 = false;
     bool eight_bit : 1 = false;
-    bool long_line : 1 = false;  // beyond 998 bytes (RFC 5321 section 4.5.3.1.6)
+    bool long_line : 1 = false;  // beyond longest_text_line
     bool not_utf8 : 1 = false;
     bool has_parts : 1 = false;  // a multipart whose boundary was found
 };

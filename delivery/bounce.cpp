@@ -97,7 +97,8 @@ std::optional<spool::NewMessage> make_bounce(const BounceInput& input, const Opt
     message.subject = "Delivery report for " + original.id.text();
     message.take = false;
     message.body = std::move(body);
-    // A report is small: the writer keeps it in memory, so there is no wait for ready().
+    // It is whole in memory already, so waiting for ready() would hold back nothing: with very many
+    // recipients it may be under way to the disk beyond the bound for those who bring more.
     static_cast<void>(message.body->write(smtp::make_report(report)));
     return message;
 }

@@ -233,7 +233,6 @@ bool ClientConnection::answer_silence() {
     return false;
 }
 
-// Wrong commands tell more of the client than of its mail: those are not counted.
 namespace {
 
 // What would make relay take a command that its settings leave out.
@@ -251,6 +250,7 @@ std::string_view remedy_for(const smtp::RefusedCommand& refused) {
 
 }  // namespace
 
+// Wrong commands tell more of the client than of its mail: those are not counted.
 void ClientConnection::note_refused() {
     for (const smtp::RefusedCommand& each : session_.take_refused()) {
         const bool mail = each.verb == "MAIL" || each.verb == "DATA" || each.verb == "BDAT";

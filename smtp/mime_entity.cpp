@@ -41,7 +41,7 @@ HeaderField make_field(std::string_view raw) {
     return field;
 }
 
-// Where the first of the characters in ends is, outside of quoted strings.
+// Where the first `wanted` is, outside of quoted strings; the length of text without one.
 std::size_t find_unquoted(std::string_view text, char wanted) {
     bool quoted = false;
     for (std::size_t i = 0; i < text.size(); ++i) {

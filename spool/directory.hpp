@@ -43,9 +43,9 @@ struct Layout {
 // Keeps only those out who would claim it, and makes nothing.
 [[nodiscard]] Outcome<Descriptor> share_directory(const Layout& layout, const Options& options);
 
-// Syncs a folder, so that the names in it survive a power cut.
 // After a sync that failed: the system may have dropped what was written, and says so only once.
 [[nodiscard]] SpoolError sync_failure(const std::filesystem::path& file, int number);
+// Syncs a folder, so that the names in it survive a power cut.
 [[nodiscard]] Outcome<> sync_folder(const std::filesystem::path& folder);
 
 // The words for a system call that failed on a file of the spool.

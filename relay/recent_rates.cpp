@@ -8,12 +8,12 @@ void RecentRates::sample(base::Duration now, Totals totals) {
 }
 
 RecentRates::Totals RecentRates::recent(base::Duration now, Totals totals) const {
-    Totals base;
+    Totals earlier;
     for (const Sample& sample : samples_) {
         if (&sample != &samples_.front() && now - sample.at < window) break;
-        base = sample.totals;
+        earlier = sample.totals;
     }
-    return {totals.accepted - base.accepted, totals.delivered - base.delivered};
+    return {totals.accepted - earlier.accepted, totals.delivered - earlier.delivered};
 }
 
 }  // namespace relay

@@ -99,12 +99,8 @@ ApiResponse spool_error_response(const spool::SpoolError& error) {
     switch (error.problem) {
         case spool::Problem::not_found:
             return error_response(404, "not_found", error.message);
-        case spool::Problem::closed:
-            return error_response(503, "spool_closed", error.message);
         case spool::Problem::full:
             return error_response(507, "spool_full", error.message);
-        case spool::Problem::too_large:
-            return error_response(413, "too_large", error.message);
         case spool::Problem::read_only:
             return error_response(500, "spool_read_only", error.message);
         case spool::Problem::io:

@@ -24,7 +24,6 @@ class IncomingMemory {
             whole_.held_ += bytes - bytes_;  // modulo 2^64: it may be less
             bytes_ = bytes;
         }
-        void add(std::uint64_t bytes) { set(bytes_ + bytes); }
         [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
      private:

@@ -1,30 +1,16 @@
 #include "relay/reply_for.hpp"
 
-#include <string>
-
-#include "smtp/command.hpp"
-
 namespace relay {
-namespace {
-
-smtp::Reply reply_of(const smtp::Refusal& refusal) {
-    return {refusal.code, std::string{refusal.enhanced}, std::string{refusal.text}};
-}
-
-}  // namespace
 
 smtp::Reply reply_for(spool::Problem problem) {
     switch (problem) {  // no default: the compiler names a forgotten enumerator
         case spool::Problem::full:
             return {452, "4.3.1", "Insufficient system storage, try again later"};
-        case spool::Problem::too_large:
-            return reply_of(smtp::message_too_large);
         case spool::Problem::read_only:
         case spool::Problem::io:
         case spool::Problem::unsynced:
         case spool::Problem::corrupt:
         case spool::Problem::body_lost:
-        case spool::Problem::closed:
         case spool::Problem::not_found:
             break;
     }

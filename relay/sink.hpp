@@ -54,7 +54,6 @@ class Sink {
     void on_stopped(std::function<void()> callback) { stopped_ = std::move(callback); }
 
     [[nodiscard]] const SinkAddresses& addresses() const { return addresses_; }
-    [[nodiscard]] const std::string& ca_pem() const { return ca_pem_; }
     [[nodiscard]] const SinkCounters& counters() const { return counters_; }
     [[nodiscard]] std::string summary() const;  // "3 messages for 4 recipients (5.1 KiB) ..."
 

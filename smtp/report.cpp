@@ -20,8 +20,6 @@ std::string_view action_name(ReportAction action) {
             return "failed";
         case ReportAction::delayed:
             return "delayed";
-        case ReportAction::delivered:
-            return "delivered";
         case ReportAction::relayed:
             return "relayed";
     }
@@ -96,10 +94,10 @@ std::string ReportWriter::choose_boundary(std::initializer_list<std::string_view
 void ReportWriter::write_header(const std::string& boundary) {
     const ReportAction action =
         input_.recipients.empty() ? ReportAction::failed : input_.recipients.front().action;
-    const std::string from =
-        input_.from.empty() ? fmt::format("postmaster@{}", input_.reporting_host) : input_.from;
     field(out_, "Date", base::format_rfc5322(input_.now));
-    field(out_, "From", fmt::format("Mail Delivery System <{}>", one_safe_line(from)));
+    field(
+        out_, "From",
+        fmt::format("Mail Delivery System <postmaster@{}>", one_safe_line(input_.reporting_host)));
     field(out_, "To", fmt::format("<{}>", one_safe_line(input_.to)));
     field(out_, "Subject", encode_unstructured(report_subject(input_, action)));
     if (!input_.message_id.empty()) field(out_, "Message-ID", one_safe_line(input_.message_id));

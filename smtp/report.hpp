@@ -9,12 +9,8 @@
 
 namespace smtp {
 
-enum class ReportAction : std::uint8_t {
-    failed,
-    delayed,
-    delivered,
-    relayed
-};  // RFC 3464 section 2.3.3
+// RFC 3464 section 2.3.3; what relay hands on it never knows to be delivered.
+enum class ReportAction : std::uint8_t { failed, delayed, relayed };
 
 struct ReportedRecipient {
     Recipient recipient;
@@ -27,11 +23,9 @@ struct ReportedRecipient {
 };
 
 struct ReportInput {
-    std::string reporting_host;  // server.hostname
-    std::string
-        from;  // header address: "Mail Delivery System <postmaster@host>" is made from the host
-    std::string to;          // reverse-path of the original
-    std::string message_id;  // of the report, "<...>"
+    std::string reporting_host;  // server.hostname; postmaster there is the sender
+    std::string to;              // reverse-path of the original
+    std::string message_id;      // of the report, "<...>"
     base::Time now{}, arrival{};
     base::Time will_retry_until{};  // for delays
     bool on_hold = false;           // for delays: it is not tried again until a person says so

@@ -59,8 +59,6 @@ std::string opening(const ReportInput& input, ReportAction action) {
                 input.will_retry_until == base::Time{}
                     ? ""
                     : fmt::format(" until {}", base::format_rfc5322(input.will_retry_until)));
-        case ReportAction::delivered:
-            return fmt::format("Your message was delivered to {}.", whom);
         case ReportAction::relayed:
             return fmt::format(
                 "Your message for {} was handed to a server that does not report back. You will "
@@ -122,8 +120,6 @@ std::string report_subject(const ReportInput& input, ReportAction action) {
         case ReportAction::delayed:
             return input.on_hold ? "Delayed mail: your message waits for the operator"
                                  : "Delayed mail: your message is still being tried";
-        case ReportAction::delivered:
-            return "Delivered mail: your message has arrived";
         case ReportAction::relayed:
             return "Relayed mail: your message was passed on";
     }

@@ -149,8 +149,4 @@ std::string quoted_printable(std::string_view text) {
 
 std::string base64_lines(std::string_view bytes) { return encode_whole(bytes, Recoding::base64); }
 
-std::string rewrap_base64(std::string_view text) {
-    return encode_whole(text, Recoding::rewrapped_base64);
-}
-
 }  // namespace smtp

@@ -38,6 +38,5 @@ class ContentEncoder {
 
 [[nodiscard]] std::string quoted_printable(std::string_view text);
 [[nodiscard]] std::string base64_lines(std::string_view bytes);
-[[nodiscard]] std::string rewrap_base64(std::string_view text);
 
 }  // namespace smtp

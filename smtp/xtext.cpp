@@ -9,22 +9,6 @@ bool stands_for_itself(char c) { return c >= '!' && c <= '~' && c != '+' && c !=
 
 }  // namespace
 
-std::string xtext_encode(std::string_view bytes) {
-    std::string text;
-    text.reserve(bytes.size());
-    for (const char c : bytes) {
-        if (stands_for_itself(c)) {
-            text += c;
-            continue;
-        }
-        const auto octet = static_cast<unsigned char>(c);
-        text += '+';
-        text += digits[octet >> 4];
-        text += digits[octet & 15];
-    }
-    return text;
-}
-
 std::optional<std::string> xtext_decode(std::string_view text) {
     std::string bytes;
     bytes.reserve(text.size());

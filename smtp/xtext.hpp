@@ -7,7 +7,6 @@
 namespace smtp {
 
 // RFC 3461 section 4: how ENVID, ORCPT and AUTH write what a parameter could not hold.
-[[nodiscard]] std::string xtext_encode(std::string_view bytes);
 // nullopt when the text is not xtext.
 [[nodiscard]] std::optional<std::string> xtext_decode(std::string_view text);
 

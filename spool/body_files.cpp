@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -132,11 +131,6 @@ std::size_t BodyFiles::under_way() const {
     return under_way_;
 }
 
-std::size_t BodyFiles::most_seen() const {
-    const std::lock_guard lock{mutex_};
-    return most_seen_;
-}
-
 void BodyFiles::stop() {
     std::unique_ptr<Worker> worker;
     {
@@ -157,7 +151,6 @@ bool BodyFiles::append(const Part& part, std::string chunk) {
     {
         const std::lock_guard lock{mutex_};
         under_way_ += chunk.size();
-        most_seen_ = std::max(most_seen_, under_way_);
     }
     submit([self = shared_from_this(), part, chunk = std::move(chunk)] {
         self->write_chunk(*part, chunk);

@@ -64,7 +64,6 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     void remove(MessageId id);       // the file of a message that is no more
     [[nodiscard]] Outcome<> sync();  // the names given by finish(), any thread
     [[nodiscard]] std::size_t under_way() const;
-    [[nodiscard]] std::size_t most_seen() const;                   // the highest under_way() so far
     [[nodiscard]] FreeSpace& free_space() { return free_space_; }  // knows what is under way
     // Ends the thread after its jobs. Writers that still live fail from then on.
     void stop();
@@ -91,7 +90,6 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     FreeSpace free_space_;
     mutable std::mutex mutex_;
     std::size_t under_way_ = 0;
-    std::size_t most_seen_ = 0;
     std::uint64_t next_part_ = 0;
     std::vector<std::weak_ptr<PartFile>> waiting_;
     std::unique_ptr<Worker> worker_;

@@ -24,7 +24,6 @@ class Leases {
  public:
     [[nodiscard]] bool has(base::MessageId id) const { return leases_.contains(id); }
     [[nodiscard]] std::optional<Lease> find(base::MessageId id) const;
-    [[nodiscard]] std::size_t count() const { return leases_.size(); }
     void set(base::MessageId id, const Lease& lease);
     Lease end(base::MessageId id);  // a default one when there was none
 

@@ -19,17 +19,7 @@ namespace spool {
 // Why the spool refused, so that the caller can choose a reply; the text is for the log. unsynced:
 // the disk did not confirm what was written, so nobody may be told that it is there. body_lost: the
 // content of one message is gone for good.
-enum class Problem : std::uint8_t {
-    full,
-    too_large,
-    read_only,
-    io,
-    unsynced,
-    corrupt,
-    body_lost,
-    closed,
-    not_found
-};
+enum class Problem : std::uint8_t { full, read_only, io, unsynced, corrupt, body_lost, not_found };
 struct SpoolError {
     Problem problem = Problem::io;
     std::string message;

@@ -29,13 +29,11 @@ TEST_CASE("a fault of the spool is a temporary refusal, so that the client keeps
     };
     const Case c = GENERATE(values<Case>({
         {Problem::full, 452, "4.3.1"},
-        {Problem::too_large, 552, "5.3.4"},
         {Problem::read_only, 451, "4.3.0"},
         {Problem::io, 451, "4.3.0"},
         {Problem::unsynced, 451, "4.3.0"},  // a failed sync
         {Problem::corrupt, 451, "4.3.0"},
         {Problem::body_lost, 451, "4.3.0"},
-        {Problem::closed, 451, "4.3.0"},
         {Problem::not_found, 451, "4.3.0"},
     }));
     CAPTURE(static_cast<int>(c.problem));

@@ -200,7 +200,11 @@ TEST_CASE("base64 is wrapped at 76", "[smtp]") {
         const std::string encoded = smtp::base64_lines(bytes.substr(0, size));
         REQUIRE(longest_line(encoded) <= 76);
         REQUIRE(decode_base64(encoded) == bytes.substr(0, size));
-        REQUIRE(smtp::rewrap_base64(base::base64_encode(bytes.substr(0, size))) == encoded);
+        smtp::ContentEncoder wrapper{smtp::Recoding::rewrapped_base64};
+        std::string wrapped;
+        wrapper.write(base::base64_encode(bytes.substr(0, size)), wrapped);
+        wrapper.finish(true, wrapped);
+        REQUIRE(wrapped == encoded);
     }
 }
 

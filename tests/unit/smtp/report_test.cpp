@@ -125,7 +125,6 @@ TEST_CASE("the text tells a person what happened", "[smtp]") {
     const Case c = GENERATE(values<Case>({
         {ReportAction::failed, "failed", "5.1.1", "could not be delivered"},
         {ReportAction::delayed, "delayed", "4.2.0", "You need not do anything"},
-        {ReportAction::delivered, "delivered", "2.0.0", "was delivered to"},
         {ReportAction::relayed, "relayed", "2.0.0", "does not report back"},
     }));
     ReportInput input = example(c.action);

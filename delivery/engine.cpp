@@ -1,5 +1,7 @@
 #include "delivery/engine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -25,15 +27,20 @@ constexpr base::Duration least_step = std::chrono::minutes{1};  // of a clock th
 
 }  // namespace
 
-base::Result<std::unique_ptr<Engine>> Engine::create(Options options, Surroundings surroundings) {
-    std::unique_ptr<Engine> engine{new Engine{std::move(options), std::move(surroundings)}};
-    base::Result<Pools> pools = engine->make_pools(engine->options_);
-    if (!pools) return pools.error();
-    engine->pools_ = std::move(*pools);
-    return engine;
+base::Result<Engine::Contexts> Engine::load_contexts(const Options& options) {
+    Contexts contexts;
+    for (const SmarthostOptions& smarthost : options.smarthosts) {
+        base::Result<tls::ClientContext> context = tls::ClientContext::load(smarthost.verification);
+        if (!context) {
+            return base::error(
+                fmt::format("smarthost {}: {}", smarthost.name, context.error().message));
+        }
+        contexts.push_back(std::move(*context));
+    }
+    return contexts;
 }
 
-Engine::Engine(Options options, Surroundings surroundings)
+Engine::Engine(Options options, const Contexts& contexts, Surroundings surroundings)
     : options_(std::move(options)),
       surroundings_(std::move(surroundings)),
       start_{surroundings_.clock->now(), surroundings_.uptime()},
@@ -41,17 +48,18 @@ Engine::Engine(Options options, Surroundings surroundings)
       first_id_(surroundings_.ids->next(began_)),
       timer_(surroundings_.executor),
       watch_timer_(surroundings_.executor),
-      stopper_(surroundings_.executor) {}
+      stopper_(surroundings_.executor) {
+    pools_ = make_pools(options_, contexts);
+}
 
 Engine::~Engine() = default;
 
-base::Result<Engine::Pools> Engine::make_pools(const Options& options) {
+Engine::Pools Engine::make_pools(const Options& options, const Contexts& contexts) {
     Pools pools;
-    for (const SmarthostOptions& smarthost : options.smarthosts) {
-        base::Result<std::shared_ptr<Pool>> pool =
-            Pool::create(smarthost, options.retry.steps.front(), surroundings_, *this);
-        if (!pool) return pool.error();
-        pools.push_back(std::move(*pool));
+    Dispatcher& dispatcher = *this;
+    for (std::size_t i = 0; i < options.smarthosts.size(); ++i) {
+        pools.push_back(std::make_shared<Pool>(options.smarthosts[i], options.retry.steps.front(),
+                                               contexts.at(i), surroundings_, dispatcher));
     }
     std::stable_sort(pools.begin(), pools.end(),
                      [](const auto& a, const auto& b) { return a->priority() < b->priority(); });
@@ -79,9 +87,8 @@ void Engine::attempt_now() {
     dispatch();
 }
 
-base::Result<> Engine::reload(Options options) {
-    base::Result<Pools> pools = make_pools(options);
-    if (!pools) return pools.error();
+void Engine::reload(Options options, const Contexts& contexts) {
+    Pools pools = make_pools(options, contexts);
     bool troubled = false;
     for (const auto& pool : pools_) {
         const Health health = pool->health().state();
@@ -90,10 +97,10 @@ base::Result<> Engine::reload(Options options) {
         if (pool->connections() > 0) retired_.push_back(pool);
     }
     for (const auto& before : pools_) {
-        const auto heir = std::find_if(pools->begin(), pools->end(), [&](const auto& pool) {
+        const auto heir = std::find_if(pools.begin(), pools.end(), [&](const auto& pool) {
             return pool->options().name == before->options().name;
         });
-        if (heir != pools->end()) {
+        if (heir != pools.end()) {
             (*heir)->go_on_counting(*before);
         } else {
             delivered_before_ += before->status().delivered;
@@ -101,13 +108,12 @@ base::Result<> Engine::reload(Options options) {
     }
     options_ = std::move(options);
     last_look_.reset();  // its steps may be shorter
-    pools_ = std::move(*pools);
+    pools_ = std::move(pools);
     for (const JobPtr& job : ready_) job->tried_pools.clear();
     tried_ready_ = 0;
     if (troubled) retry_all();
     take_due();
     dispatch();
-    return {};
 }
 
 void Engine::enqueue(JobPtr job) {

@@ -15,6 +15,7 @@
 #include "delivery/options.hpp"
 #include "delivery/pool.hpp"
 #include "delivery/status.hpp"
+#include "tls/context.hpp"
 
 namespace delivery {
 
@@ -22,8 +23,13 @@ namespace delivery {
 // the rest from the spool as they become due. Everything runs on the executor's one thread.
 class Engine final : private Dispatcher {
  public:
-    [[nodiscard]] static base::Result<std::unique_ptr<Engine>> create(Options options,
-                                                                      Surroundings surroundings);
+    // What connections need of files (trust anchors, certificates), for each smarthost in turn.
+    using Contexts = std::vector<tls::ClientContext>;
+    // Waits for disks; for any thread. The error names the smarthost.
+    [[nodiscard]] static base::Result<Contexts> load_contexts(const Options& options);
+
+    // The contexts are those of the options.
+    Engine(Options options, const Contexts& contexts, Surroundings surroundings);
     ~Engine() override;
 
     void start();                        // looks for mail that is due
@@ -33,8 +39,8 @@ class Engine final : private Dispatcher {
     [[nodiscard]] bool has_room() const;
     void note_waiting();  // the spool has mail that is due now
     void attempt_now();   // forget rests, look at once (a person asked)
-    // New settings for new connections; those under way end as they began. On error all stays.
-    [[nodiscard]] base::Result<> reload(Options options);
+    // New settings for new connections; those under way end as they began.
+    void reload(Options options, const Contexts& contexts);
     // Starts nothing more, lets transactions end for at most grace, then cuts them.
     [[nodiscard]] boost::asio::awaitable<void> stop(base::Duration grace);
     void hurry();  // no more grace for stop()
@@ -43,8 +49,7 @@ class Engine final : private Dispatcher {
  private:
     using Pools = std::vector<std::shared_ptr<Pool>>;
 
-    Engine(Options options, Surroundings surroundings);
-    [[nodiscard]] base::Result<Pools> make_pools(const Options& options);
+    [[nodiscard]] Pools make_pools(const Options& options, const Contexts& contexts);
 
     JobPtr next_job(Pool& pool) override;
     void finished(JobPtr job) override;

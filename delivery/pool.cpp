@@ -1,7 +1,5 @@
 #include "delivery/pool.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <exception>
@@ -49,17 +47,6 @@ std::string file_of(const Job& job) {
 }
 
 }  // namespace
-
-base::Result<std::shared_ptr<Pool>> Pool::create(SmarthostOptions options,
-                                                 base::Duration first_rest,
-                                                 const Surroundings& surroundings,
-                                                 Dispatcher& dispatcher) {
-    base::Result<tls::ClientContext> context = tls::ClientContext::load(options.verification);
-    if (!context)
-        return base::error(fmt::format("smarthost {}: {}", options.name, context.error().message));
-    return std::shared_ptr<Pool>{
-        new Pool{std::move(options), first_rest, std::move(*context), surroundings, dispatcher}};
-}
 
 Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
            const Surroundings& surroundings, Dispatcher& dispatcher)

@@ -51,9 +51,8 @@ struct Surroundings {
 // The connections to one smarthost: opened when messages wait, reused, closed when idle.
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-    [[nodiscard]] static base::Result<std::shared_ptr<Pool>> create(
-        SmarthostOptions options, base::Duration first_rest, const Surroundings& surroundings,
-        Dispatcher& dispatcher);
+    Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
+         const Surroundings& surroundings, Dispatcher& dispatcher);
 
     // A message could go here: wakes an idle connection or opens another one; false when neither
     // may be. `turn` grows from call to call over all pools, see last_turn().
@@ -85,9 +84,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void go_on_counting(const Pool& before);  // the same smarthost, before a reload
 
  private:
-    Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientContext context,
-         const Surroundings& surroundings, Dispatcher& dispatcher);
-
     class Membership;
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);

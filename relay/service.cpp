@@ -1,6 +1,5 @@
 #include "relay/service.hpp"
 
-#include <fmt/format.h>
 #include <malloc.h>
 #include <signal.h>
 
@@ -36,8 +35,8 @@
 #include "relay/listener.hpp"
 #include "relay/recent_rates.hpp"
 #include "relay/restart_keys.hpp"
+#include "relay/service_files.hpp"
 #include "relay/systemd.hpp"
-#include "relay/users_file.hpp"
 #include "spool/spool.hpp"
 #include "tls/context.hpp"
 
@@ -79,11 +78,11 @@ class Service {
 
  private:
     base::Result<> open_spool();
-    base::Result<> start_delivery();
-    base::Result<> start_listener();
+    void start_delivery(const delivery::Engine::Contexts& contexts);
+    base::Result<> start_listener(const ServiceFiles& files);
     base::Result<> start_admin();
-    base::Result<std::shared_ptr<const ConnectionServices>> connection_services(
-        const config::Settings& settings);
+    std::shared_ptr<const ConnectionServices> connection_services(const config::Settings& settings,
+                                                                  const ServiceFiles& files);
     [[nodiscard]] DescriptorPlan descriptors(const config::Settings& settings) const;
     [[nodiscard]] ListenerOptions listener_options(const config::Settings& settings) const;
     [[nodiscard]] bool short_of_files(const config::Settings& settings) const;
@@ -94,7 +93,7 @@ class Service {
     asio::awaitable<void> stop();
     void begin_reload();
     asio::awaitable<void> reload();
-    base::Result<> take_over(config::LoadResult loaded);
+    base::Result<> take_over(FreshSettings read);
     asio::awaitable<void> sample_rates();
     [[nodiscard]] RecentRates::Totals totals() const;
     void give_memory_back();
@@ -147,8 +146,10 @@ base::Result<> Service::start() {
     if (uses_tls(settings_)) openssl_ = std::jthread{tls::prepare_library};
     resolver_ = net::make_resolver(loop_.get_executor());
     if (base::Result<> opened = open_spool(); !opened) return opened;
-    if (base::Result<> delivering = start_delivery(); !delivering) return delivering;
-    if (base::Result<> listening = start_listener(); !listening) return listening;
+    const base::Result<ServiceFiles> files = load_service_files(settings_);
+    if (!files) return files.error();
+    start_delivery(files->smarthosts);
+    if (base::Result<> listening = start_listener(*files); !listening) return listening;
     if (base::Result<> serving = start_admin(); !serving) return serving;
     // Until now they end relay at once, which has nothing under way.
     signals_.add(SIGTERM);
@@ -178,7 +179,7 @@ base::Result<> Service::open_spool() {
     return {};
 }
 
-base::Result<> Service::start_delivery() {
+void Service::start_delivery(const delivery::Engine::Contexts& contexts) {
     delivery::Surroundings surroundings;
     surroundings.executor = loop_.get_executor();
     surroundings.files = files_.get_executor();
@@ -190,15 +191,12 @@ base::Result<> Service::start_delivery() {
                               const std::string& host) {
         return explain_reply(reply, stage, host);
     };
-    base::Result<std::unique_ptr<delivery::Engine>> engine =
-        delivery::Engine::create(settings_.delivery, std::move(surroundings));
-    if (!engine) return engine.error();
-    engine_ = std::move(*engine);
-    return {};
+    engine_ =
+        std::make_unique<delivery::Engine>(settings_.delivery, contexts, std::move(surroundings));
 }
 
-base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_services(
-    const config::Settings& settings) {
+std::shared_ptr<const ConnectionServices> Service::connection_services(
+    const config::Settings& settings, const ServiceFiles& files) {
     auto services = std::make_shared<ConnectionServices>();
     services->smtp = settings.server;
     services->idle_timeout = settings.listener.idle_timeout;
@@ -210,17 +208,9 @@ base::Result<std::shared_ptr<const ConnectionServices>> Service::connection_serv
     services->counters = &counters_;
     services->sign_in_brake = &sign_in_brake_;
     services->incoming_memory = &incoming_memory_;
-    if (!settings.listener.tls.certificate.empty()) {
-        base::Result<tls::ServerContext> tls = tls::ServerContext::load(settings.listener.tls);
-        if (!tls) return base::error(fmt::format("server.certificate: {}", tls.error().message));
-        services->tls = std::move(*tls);
-    }
-    if (!settings.listener.users_file.empty()) {
-        base::Result<UsersFile> users = UsersFile::load(settings.listener.users_file);
-        if (!users) return base::error(fmt::format("server.users_file: {}", users.error().message));
-        services->credentials = std::make_shared<UsersFile>(std::move(*users));
-    }
-    return std::shared_ptr<const ConnectionServices>{std::move(services)};
+    services->tls = files.tls;
+    services->credentials = files.users;
+    return services;
 }
 
 DescriptorPlan Service::descriptors(const config::Settings& settings) const {
@@ -251,12 +241,9 @@ bool Service::short_of_files(const config::Settings& settings) const {
     return descriptors(settings).clients < settings.listener.max_connections;
 }
 
-base::Result<> Service::start_listener() {
-    base::Result<std::shared_ptr<const ConnectionServices>> services =
-        connection_services(settings_);
-    if (!services) return services.error();
+base::Result<> Service::start_listener(const ServiceFiles& files) {
     listener_ = std::make_unique<Listener>(loop_.get_executor(), listener_options(settings_),
-                                           *services, counters_);
+                                           connection_services(settings_, files), counters_);
     listener_->set_short_of_files(short_of_files(settings_));
     return listener_->start();
 }
@@ -416,13 +403,13 @@ void Service::begin_reload() {
 asio::awaitable<void> Service::reload() {
     notify_systemd("RELOADING=1");
     // A password_command may take its time, and a file on a lost server: neither mail nor a stop
-    // waits for them.
+    // waits for them. Only the log is opened here, where it is written.
     const std::filesystem::path file = settings_.file;
-    const auto load = [&file] { return base::Result<config::LoadResult>{config::load_file(file)}; };
-    base::Result<config::LoadResult> loaded = co_await net::run_on(loading_.get_executor(), load);
+    const auto load = [&file] { return load_fresh(file); };
+    base::Result<FreshSettings> fresh = co_await net::run_on(loading_.get_executor(), load);
     if (!ready_) co_return;  // relay stops
     const base::AtEnd told{[] { notify_systemd("READY=1"); }};
-    const base::Result<> done = loaded ? take_over(std::move(*loaded)) : loaded.error();
+    const base::Result<> done = fresh ? take_over(std::move(*fresh)) : fresh.error();
     if (done) {
         base::log_info("configuration reloaded", {{"config", settings_.file.string()}});
     } else {
@@ -432,20 +419,15 @@ asio::awaitable<void> Service::reload() {
 }
 
 // All of the new settings or, with the error, none.
-base::Result<> Service::take_over(config::LoadResult loaded) {
-    for (const config::Problem& problem : loaded.problems) {
+base::Result<> Service::take_over(FreshSettings read) {
+    for (const config::Problem& problem : read.loaded.problems) {
         base::log_error("configuration fault", {{"problem", problem.text()}});
     }
-    if (!loaded.ok()) return base::error("the file has faults");
-    config::Settings& fresh = loaded.settings;
-    base::Result<std::shared_ptr<const ConnectionServices>> services = connection_services(fresh);
-    if (!services) return services.error();
+    if (!read.loaded.ok()) return base::error("the file has faults");
+    config::Settings& fresh = read.loaded.settings;
     if (base::Result<> opened = base::open_log(fresh.log); !opened) return opened;
-    if (base::Result<> delivering = engine_->reload(fresh.delivery); !delivering) {
-        if (!base::open_log(settings_.log)) base::log_error("the log goes on in the new place");
-        return delivering;
-    }
-    listener_->reload(listener_options(fresh), *services);
+    engine_->reload(fresh.delivery, read.files.smarthosts);
+    listener_->reload(listener_options(fresh), connection_services(fresh, read.files));
     listener_->set_short_of_files(short_of_files(fresh));
     admin_->set_token(fresh.admin.token);
     log_remarks(fresh);

@@ -313,6 +313,20 @@ class FailuresTest(SystemCase):
             self.assertNotIn("configuration", relay.log())  # the waiting had no end yet
         self.assertEqual(0, relay._ended(40))
 
+    def test_a_reload_that_waits_for_another_file_keeps_no_mail_waiting(self):
+        users = self.scratch.path / "waited-for-users"
+        users.write_text("# nobody yet\n")
+        server = self.fake()
+        relay = self.relay(self.smarthost(server), server={"users_file": str(users)})
+        users.unlink()
+        os.mkfifo(users, 0o600)
+        relay.reload()
+        with open(users, "wb"):  # relay has come to read it, and nothing is said
+            self.send(relay)
+            server.wait_for(1)
+            self.assertNotIn("configuration reloaded", relay.log())
+        relay.wait_for_log("configuration reloaded")
+
     def test_a_second_relay_on_the_same_spool_is_refused(self):
         server = self.fake()
         relay = self.relay(self.smarthost(server))

@@ -71,10 +71,14 @@ void Bed::start() {
     surroundings.uptime = [this] { return clock.now().time_since_epoch() - set_by_; };
     surroundings.ids = &ids;
     surroundings.explain = explain;
-    auto made = delivery::Engine::create(options, std::move(surroundings));
-    if (!made) FAIL(made.error().message);
-    engine = std::move(*made);
+    engine = std::make_unique<delivery::Engine>(options, contexts(), std::move(surroundings));
     engine->start();
+}
+
+delivery::Engine::Contexts Bed::contexts() const {
+    auto loaded = delivery::Engine::load_contexts(options);
+    if (!loaded) FAIL(loaded.error().message);
+    return std::move(*loaded);
 }
 
 void Bed::advance(base::Duration by) {

@@ -31,7 +31,7 @@ class Bed {
                                     const std::string& name = "main");
     void start();
     void reopen();  // the spool, before start()
-    void reload() { REQUIRE(engine->reload(options).has_value()); }
+    void reload() { engine->reload(options, contexts()); }
     // Somebody sets it: no time passes.
     void set_clock(base::Duration by) {
         clock.advance(by);
@@ -76,6 +76,7 @@ class Bed {
     void write(spool::BodyWriter& body, std::string_view content);
 
     void open();
+    [[nodiscard]] delivery::Engine::Contexts contexts() const;
 
     spool::test::Folder folder_;
     asio::thread_pool files_{1};

@@ -129,10 +129,13 @@ bool every_interface(const std::string& host) { return host == "0.0.0.0" || host
 
 // Whether a listener at `bound` takes what is meant for `host`, as far as the words tell.
 bool listens_for(const std::string& bound, const std::string& host) {
-    const bool here = host == "localhost" || net::is_loopback_address(host);
-    const bool bound_here = bound == "localhost" || every_interface(bound);
+    const auto is_localhost = [](const std::string& name) {
+        return base::equals_ignoring_case(name, "localhost");
+    };
+    const bool here = is_localhost(host) || net::is_loopback_address(host);
+    const bool bound_here = is_localhost(bound) || every_interface(bound);
     return bound == host || (here && bound_here) || (every_interface(bound) && own_address(host)) ||
-           (host == "localhost" && net::is_loopback_address(bound));
+           (is_localhost(host) && net::is_loopback_address(bound));
 }
 
 std::optional<std::string> listener_for(const std::vector<std::string>& listen,

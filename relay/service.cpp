@@ -72,6 +72,12 @@ void let_reloads_through() { mask_reloads(SIG_UNBLOCK); }
 class Service {
  public:
     explicit Service(config::Settings settings) : settings_(std::move(settings)) {}
+    ~Service() {
+        // A file that does not come holds its thread for ever: the process ends without it.
+        if (reloading_) static_cast<void>(loading_.release());
+    }
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
 
     base::Result<> start();
     void run();
@@ -103,7 +109,7 @@ class Service {
     config::Settings settings_;
     asio::io_context loop_{1};
     asio::thread_pool files_{1};
-    asio::thread_pool loading_{1};  // of the configuration
+    std::unique_ptr<asio::thread_pool> loading_ = std::make_unique<asio::thread_pool>(1);
     asio::signal_set signals_{loop_};
     base::SystemClock clock_;
     base::MessageIdSource ids_;
@@ -406,7 +412,7 @@ asio::awaitable<void> Service::reload() {
     // waits for them. Only the log is opened here, where it is written.
     const std::filesystem::path file = settings_.file;
     const auto load = [&file] { return load_fresh(file); };
-    base::Result<FreshSettings> fresh = co_await net::run_on(loading_.get_executor(), load);
+    base::Result<FreshSettings> fresh = co_await net::run_on(loading_->get_executor(), load);
     if (!ready_) co_return;  // relay stops
     const base::AtEnd told{[] { notify_systemd("READY=1"); }};
     const base::Result<> done = fresh ? take_over(std::move(*fresh)) : fresh.error();

@@ -313,7 +313,7 @@ class FailuresTest(SystemCase):
             self.assertNotIn("configuration", relay.log())  # the waiting had no end yet
         self.assertEqual(0, relay._ended(40))
 
-    def test_a_reload_that_waits_for_another_file_keeps_no_mail_waiting(self):
+    def test_a_reload_that_waits_for_another_file_keeps_neither_mail_nor_a_stop_waiting(self):
         users = self.scratch.path / "waited-for-users"
         users.write_text("# nobody yet\n")
         server = self.fake()
@@ -326,6 +326,10 @@ class FailuresTest(SystemCase):
             server.wait_for(1)
             self.assertNotIn("configuration reloaded", relay.log())
         relay.wait_for_log("configuration reloaded")
+        relay.reload()
+        with open(users, "wb"):
+            relay.process.send_signal(signal.SIGTERM)
+            self.assertEqual(0, relay._ended(40))
 
     def test_a_second_relay_on_the_same_spool_is_refused(self):
         server = self.fake()

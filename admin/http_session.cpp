@@ -327,7 +327,8 @@ asio::awaitable<bool> Session::respond_with_file(const ApiResponse& response, bo
         going = co_await send(*piece);
         if (going) piece = co_await source.next();
     }
-    co_return going&& piece&& keep_alive;
+    if (!going || !piece) co_return false;
+    co_return keep_alive;
 }
 
 // The time limit is for what the peer takes at a time, not for all of it.

@@ -4,15 +4,13 @@
 #include <linux/capability.h>
 #include <unistd.h>
 
-#include <boost/asio/bind_executor.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <optional>
 #include <sstream>
 
 #include "base/child_process.hpp"
+#include "net/run_on.hpp"
 
 namespace diagnose {
 namespace {
@@ -128,12 +126,15 @@ FirewallReading read_firewall_now() {
     return reading;
 }
 
-asio::awaitable<FirewallReading> read_firewall(asio::any_io_executor executor) {
+asio::awaitable<FirewallReading> read_firewall() {
     asio::thread_pool worker{1};
-    co_await asio::post(asio::bind_executor(worker.get_executor(), asio::use_awaitable));
-    FirewallReading reading = read_firewall_now();
-    co_await asio::post(asio::bind_executor(executor, asio::use_awaitable));
-    co_return reading;
+    const auto read = []() -> base::Result<FirewallReading> { return read_firewall_now(); };
+    base::Result<FirewallReading> reading = co_await net::run_on(worker.get_executor(), read);
+    if (reading) co_return *std::move(reading);
+    FirewallReading none;
+    none.why_not =
+        "The rules of this host's firewall could not be listed: " + reading.error().message;
+    co_return none;
 }
 
 std::string default_interface(net::Family family) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <string>
 
@@ -18,10 +17,8 @@ struct FirewallReading {
 
 // Lists the packet filter of this network namespace with nft, iptables-save and ip6tables-save.
 // Needs CAP_NET_ADMIN, else it says so without trying. At most about 3 s.
-// The child processes run on a thread of its own; resumes on the executor, whose loop must outlive
-// the call.
-[[nodiscard]] boost::asio::awaitable<FirewallReading> read_firewall(
-    boost::asio::any_io_executor executor);
+// The child processes run on a thread of its own; the caller's loop must outlive the call.
+[[nodiscard]] boost::asio::awaitable<FirewallReading> read_firewall();
 
 // The same, on the calling thread.
 [[nodiscard]] FirewallReading read_firewall_now();

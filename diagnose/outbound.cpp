@@ -207,7 +207,7 @@ void add_rules_for_others(Job& job, const FirewallReading& reading, net::Family 
 
 // The rules are read whenever they may be: what stops everything leaves nothing to be asked.
 asio::awaitable<void> rules_task(JobPointer job) {
-    FirewallReading reading = co_await read_firewall(job->executor);
+    FirewallReading reading = co_await read_firewall();
     job->seen.local.rules_read = reading.readable;
     job->seen.local.rules_problem = reading.why_not;
     const net::Family family = job->seen.route_v4 ? net::Family::ipv4 : net::Family::ipv6;

@@ -153,8 +153,8 @@ void take_rules(const FirewallReading& reading, InboundFacts& facts) {
     }
 }
 
-asio::awaitable<void> read_rules(asio::any_io_executor executor, Facts facts) {
-    const FirewallReading reading = co_await read_firewall(executor);
+asio::awaitable<void> read_rules(Facts facts) {
+    const FirewallReading reading = co_await read_firewall();
     take_rules(reading, *facts);
 }
 
@@ -259,7 +259,7 @@ asio::awaitable<Report> diagnose_inbound(asio::any_io_executor executor, net::Re
     gathering.add("mx", find_exchangers(resolver, facts));
     if (!facts->domain.empty()) gathering.add("names", test_names(resolver, facts));
     gathering.add("greeting", greet_self(executor, facts));
-    gathering.add("firewall", read_rules(executor, facts));
+    gathering.add("firewall", read_rules(facts));
     if (ask.vantage) {
         gathering.add("outside", ask_outside(executor, resolver, facts, *ask.vantage));
     } else {

@@ -1,5 +1,6 @@
 #include "spool/database.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -9,6 +10,7 @@
 #include "base/text.hpp"
 #include "spool/directory.hpp"
 #include "spool/free_space.hpp"
+#include "spool/log_file.hpp"
 
 namespace spool {
 namespace {
@@ -53,10 +55,15 @@ SpoolError describe_system_failure(int number, const std::filesystem::path& file
                                      file.string(), base::errno_text(number))};
 }
 
-// Without this each connection begins with twenty pages of cache, and a fault for every one of
-// them.
 void set_up_library() {
-    [[maybe_unused]] static const int code = sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0);
+    static const bool done = [] {
+        // Otherwise each connection begins with twenty pages of cache, and a fault for every one.
+        sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0);
+        // Counting the memory in use takes a lock for each allocation.
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        return true;
+    }();
+    static_cast<void>(done);
 }
 
 }  // namespace
@@ -121,8 +128,9 @@ Outcome<std::unique_ptr<Database>> Database::open(const std::filesystem::path& f
     sqlite3* handle = nullptr;
     // Each connection belongs to one thread, so SQLite need not lock it.
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                      (access == Access::write ? SQLITE_OPEN_CREATE : 0);
-    const int code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+                      (access == Access::read ? 0 : SQLITE_OPEN_CREATE);
+    const char* files = access == Access::write_joined ? joined_log_files() : nullptr;
+    const int code = sqlite3_open_v2(file.c_str(), &handle, flags, files);
     std::unique_ptr<Database> database{new Database{file, handle}};
     if (code != SQLITE_OK) return describe_failure(handle, code, file);
     sqlite3_extended_result_codes(handle, 1);
@@ -131,6 +139,7 @@ Outcome<std::unique_ptr<Database>> Database::open(const std::filesystem::path& f
     // Closing leaves the files as they are: only Store moves the log into the database.
     sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     add_functions(handle);
+    if (access == Access::write_joined) drop_what_is_rolled_back(handle);
     return database;
 }
 
@@ -178,9 +187,11 @@ bool Database::in_place() const {
     if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK) {
         return true;
     }
-    struct stat status{};
+    // Nothing but its being there is asked for: once somebody has asked for a file's times, the
+    // next write takes a new one, and the sync behind it writes the inode too.
+    struct statx status{};
     const std::string log = file_.string() + "-wal";
-    return moved == 0 && ::stat(log.c_str(), &status) == 0;
+    return moved == 0 && ::statx(AT_FDCWD, log.c_str(), 0, STATX_INO, &status) == 0;
 }
 
 void Database::remove_log_on_close() {

@@ -20,8 +20,9 @@ struct Store::Statements {
                            " VALUES (?, ?, ?, ?, ?)"),
           insert_body(db, "INSERT INTO body (message, bytes) VALUES (?, ?)"),
           insert_attempt(db,
-                         "INSERT INTO attempt SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4,"
-                         " ?5, ?6, ?7, ?8, ?9 FROM attempt WHERE message = ?1"),
+                         // Not INSERT ... SELECT, which would build a table of its own for it.
+                         "INSERT INTO attempt VALUES (?1, (SELECT coalesce(max(number), 0) + 1"
+                         " FROM attempt WHERE message = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
           find(db, "SELECT state, due, size, attempts, wedged, in_file FROM message WHERE id = ?"),
           update(db,
                  "UPDATE message SET state = ?, due = ?, finished = ?, attempts = ?, wedged = ?,"

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "spool/free_space.hpp"
+#include "spool/log_file.hpp"
 #include "spool/statements.hpp"
 
 namespace spool {
@@ -16,13 +17,11 @@ void Store::begin(bool synced) {
 
 void Store::change() {
     if (in_transaction_) return;
-    const bool full = synced_ && options_.durability == Durability::full;
-    if (full && log_doubtful_) renew_log();
-    if (options_.durability == Durability::full && full != level_full_) {
-        // In WAL mode NORMAL writes the log without syncing it. The next FULL commit syncs the
-        // whole log file, and with it all that was written before.
-        database_->execute(full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-        level_full_ = full;
+    if (options_.durability == Durability::full) {
+        if (synced_ && log_doubtful_) renew_log();
+        // The next synced commit syncs the whole log file, and with it all that was written before.
+        sync_commits(database_->handle(), synced_);
+        commits_synced_ = synced_;
     }
     statements_->begin.run();
     in_transaction_ = true;
@@ -37,6 +36,9 @@ Outcome<> Store::commit() {
                 return synced.error();
             }
         }
+        // Most of them have their result in the same transaction, and need no mark.
+        for (const MessageId id : new_dots_) statements_->mark_dot.bind(id).run();
+        new_dots_.clear();
         write_totals();
         statements_->commit.run();
         if (std::optional<SpoolError> failure = finish_commit()) {
@@ -49,7 +51,7 @@ Outcome<> Store::commit() {
     leases_.keep();
     forgotten_files_.insert(forgotten_files_.end(), dead_files_.begin(), dead_files_.end());
     dead_files_.clear();
-    if (wrote && level_full_) remove_forgotten_files();
+    if (wrote && commits_synced_) remove_forgotten_files();
     return {};
 }
 
@@ -115,6 +117,7 @@ void Store::rollback() {
     in_transaction_ = false;
     new_files_ = false;
     leases_.undo();
+    new_dots_.clear();
     dead_files_.clear();
     totals_ = totals_before_;
 }
@@ -211,7 +214,7 @@ Outcome<> Store::record(const Report& report, std::span<const Draft> reports, ba
     if (report.attempt) insert_attempt(report.id, *report.attempt);
     // The mark has told what it had to: by an attempt's result, or by the recovery after a crash.
     if (report.attempt || report.state == MessageState::unknown) {
-        statements_->delete_dot.bind(report.id).run();
+        forget_dot(report.id);
     } else if (lease.begun) {
         statements_->end_begun.bind(report.id).run();
     }
@@ -304,8 +307,13 @@ void Store::erase(MessageId id, const Row& row) {
     statements_->delete_message.bind(id).run();
     statements_->delete_recipients.bind(id).run();
     statements_->delete_attempts.bind(id).run();
-    statements_->delete_dot.bind(id).run();
+    forget_dot(id);
     totals_.of(row.state) -= 1;
+}
+
+void Store::forget_dot(MessageId id) {
+    new_dots_.erase(id);
+    statements_->delete_dot.bind(id).run();
 }
 
 Outcome<> Store::release(MessageId id) {
@@ -314,6 +322,7 @@ Outcome<> Store::release(MessageId id) {
     earliest_due_ = base::Time::min();
     if (lease.dot_marked) {
         change();
+        new_dots_.erase(id);
         statements_->delete_new_dot.bind(id).run();
     }
     if (lease.begun) {
@@ -341,7 +350,7 @@ Outcome<> Store::mark_dot(MessageId id) {
         leases_.set(id, *lease);
     }
     change();
-    statements_->mark_dot.bind(id).run();
+    new_dots_.insert(id);
     return outcome();
 }
 

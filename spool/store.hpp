@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "spool/body_files.hpp"
@@ -137,6 +138,7 @@ class Store {
     static void apply_lease(const Lease& lease, Next& next);
     void update(MessageId id, const Row& row, const Next& next);
     void forget_body(MessageId id, const Row& row);
+    void forget_dot(MessageId id);
     void erase(MessageId id, const Row& row);
     [[nodiscard]] Outcome<> outcome();
     [[nodiscard]] SpoolError unknown_message(MessageId id) const;
@@ -152,11 +154,12 @@ class Store {
     std::vector<MessageId> dead_files_;       // of messages that this transaction ends
     std::vector<MessageId> forgotten_files_;  // the same, committed; synced they are not yet
     bool after_crash_ = false;
-    bool marked_ = false;  // as open
+    bool marked_ = false;                     // as open
+    std::unordered_set<MessageId> new_dots_;  // marked in this transaction, written at its end
     bool in_transaction_ = false;
-    bool new_files_ = false;     // names in bodies/ to be synced before the commit
-    bool synced_ = false;        // what this batch asked for
-    bool level_full_ = true;     // what the connection is set to
+    bool new_files_ = false;  // names in bodies/ to be synced before the commit
+    bool synced_ = false;     // what this batch asked for
+    bool commits_synced_ = true;
     bool log_doubtful_ = false;  // a sync of the log failed: what it holds may never reach the disk
     base::Time earliest_due_ =
         base::Time::min();  // nothing is due before; may be too early, never too late

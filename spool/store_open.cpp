@@ -25,8 +25,12 @@ void configure(Database& database, Durability durability) {
     database.execute("PRAGMA journal_size_limit = 67108864");  // after an exceptional growth
     database.execute("PRAGMA cache_size = -6144");             // KiB
     database.execute("PRAGMA temp_store = MEMORY");
-    database.execute(durability == Durability::full ? "PRAGMA synchronous = FULL"
-                                                    : "PRAGMA synchronous = OFF");
+    if (durability == Durability::full) {
+        database.execute("PRAGMA synchronous = FULL");
+        database.execute("PRAGMA checkpoint_fullfsync = ON");  // joined_log_files() asks for it
+    } else {
+        database.execute("PRAGMA synchronous = OFF");
+    }
 }
 
 // Of a spool without a mark: whoever closed it moved its log into the database and removed the log.
@@ -36,10 +40,13 @@ bool log_left_behind(const Layout& layout) {
     return !failure && size > 0;
 }
 
-Outcome<std::unique_ptr<Database>> open_private(const std::filesystem::path& file) {
+Outcome<std::unique_ptr<Database>> open_private(const std::filesystem::path& file,
+                                                Durability durability) {
     // SQLite gives its log and shared memory the mode of the database.
     const mode_t before = ::umask(0077);
-    auto database = Database::open(file, Database::Access::write);
+    const auto access =
+        durability == Durability::full ? Database::Access::write_joined : Database::Access::write;
+    auto database = Database::open(file, access);
     if (database) (*database)->execute("PRAGMA schema_version");
     ::umask(before);
     return database;
@@ -71,7 +78,7 @@ Outcome<std::unique_ptr<Store>> Store::open(StoreOptions options, std::shared_pt
     if (auto checked = check_log(options.layout, *mark); !checked) return checked.error();
     const bool after_crash = mark->state == Mark::State::none ? log_left_behind(options.layout)
                                                               : mark->state == Mark::State::open;
-    auto database = open_private(options.layout.database());
+    auto database = open_private(options.layout.database(), options.durability);
     if (!database) return database.error();
     configure(**database, options.durability);
     if ((*database)->failed()) return (*database)->take_error();

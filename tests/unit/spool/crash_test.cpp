@@ -166,3 +166,18 @@ TEST_CASE("a full disk is an error for the sender, and passes", "[spool]") {
     CHECK(desk.stats().queued == 1);
     CHECK(desk.stats().delivered == 1);
 }
+
+TEST_CASE("a mark that its own transaction takes back leaves nothing", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    for (const std::int64_t id : {1, 2, 3}) REQUIRE(desk.add(id).has_value());
+    // All share the transaction of the last, for which the others wait.
+    for (const std::int64_t id : {1, 2, 3}) desk.spool->mark_dot(MessageId{id});
+    desk.spool->record(report(1, {pending}), [](const Outcome<>&) {});
+    desk.spool->release(MessageId{2});  // it was not sent after all
+    desk.flush();
+    desk.reopen();
+    CHECK(desk.show(1)->message.state == MessageState::queued);
+    CHECK(desk.show(2)->message.state == MessageState::queued);
+    CHECK(desk.show(3)->message.state == MessageState::unknown);
+}

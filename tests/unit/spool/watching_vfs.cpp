@@ -50,24 +50,26 @@ int open_file(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags
     return code;
 }
 
-}  // namespace
-
-WatchingVfs::WatchingVfs() {
-    unsynced_bytes = 0;
-    sync_count = 0;
-    disk_full = false;
+// Before anybody asks which files are the system's.
+[[maybe_unused]] const bool registered = [] {
     real_vfs = sqlite3_vfs_find(nullptr);
     watching = *real_vfs;
     watching.zName = "watching";
     watching.szOsFile = real_vfs->szOsFile + static_cast<int>(sizeof(WatchedFile));
     watching.xOpen = open_file;
-    REQUIRE(sqlite3_vfs_register(&watching, 1) == SQLITE_OK);
+    return sqlite3_vfs_register(&watching, 1) == SQLITE_OK;
+}();
+
+}  // namespace
+
+WatchingVfs::WatchingVfs() {
+    REQUIRE(registered);
+    unsynced_bytes = 0;
+    sync_count = 0;
+    disk_full = false;
 }
 
-WatchingVfs::~WatchingVfs() {
-    sqlite3_vfs_unregister(&watching);
-    sqlite3_vfs_register(real_vfs, 1);
-}
+WatchingVfs::~WatchingVfs() { disk_full = false; }
 
 std::size_t WatchingVfs::unsynced() const { return unsynced_bytes; }
 std::size_t WatchingVfs::syncs() const { return sync_count; }

@@ -1,0 +1,160 @@
+// How the log is written: a transaction at once, and never anything that does not count.
+#include "spool/log_file.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spool/database.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/folder.hpp"
+#include "tests/unit/spool/recorded_disk.hpp"
+
+using namespace spool;
+using namespace spool::test;
+using ::test::Folder;
+using Kind = RecordedDisk::Kind;
+using Step = RecordedDisk::Step;
+
+namespace {
+
+constexpr std::size_t page = 4096;
+
+// A database with joined writes to its log, and what the disk has seen of that log.
+struct Desk {
+    Desk() : file(folder.path() / "spool.db"), disk(folder.path()), database(open()) {
+        database->execute("PRAGMA journal_mode = WAL");
+        database->execute("PRAGMA synchronous = FULL");
+        database->execute("PRAGMA checkpoint_fullfsync = ON");
+        database->execute("CREATE TABLE body (message INTEGER PRIMARY KEY, bytes BLOB)");
+        REQUIRE_FALSE(database->failed());
+    }
+    std::unique_ptr<Database> open(Database::Access access = Database::Access::write_joined) const {
+        auto opened = Database::open(file, access);
+        REQUIRE(opened.has_value());
+        return std::move(*opened);
+    }
+    // How many such steps the log has seen since the one of this number.
+    std::vector<Step> log_steps(Kind kind, std::size_t since) const {
+        const std::vector<Step> trace = disk.trace();
+        const auto made = std::find_if(trace.begin(), trace.end(), [](const Step& step) {
+            return step.kind == Kind::create && step.name == "spool.db-wal";
+        });
+        REQUIRE(made != trace.end());
+        std::vector<Step> found;
+        std::copy_if(trace.begin() + static_cast<std::ptrdiff_t>(since), trace.end(),
+                     std::back_inserter(found), [&](const Step& step) {
+                         return step.kind == kind && step.file == made->file;
+                     });
+        return found;
+    }
+    void insert(std::int64_t id, std::size_t size) const {
+        database->execute("INSERT INTO body VALUES (" + std::to_string(id) + ", zeroblob(" +
+                          std::to_string(size) + "))");
+    }
+    void commit() const { database->execute("COMMIT"); }
+    void begin() const { database->execute("BEGIN IMMEDIATE"); }
+    void check_sound(Database& by, std::int64_t rows) const {
+        CHECK(by.number("SELECT count(*) FROM body") == rows);
+        Statement check{by, "PRAGMA integrity_check"};
+        REQUIRE(check.step());
+        CHECK(check.text(0) == "ok");
+    }
+
+    Folder folder;
+    std::filesystem::path file;
+    RecordedDisk disk;
+    std::unique_ptr<Database> database;
+};
+
+}  // namespace
+
+TEST_CASE("a transaction comes to the log in one write, before its sync", "[spool]") {
+    const Desk desk;
+    const std::size_t before = desk.disk.steps();
+    desk.begin();
+    for (std::int64_t id = 1; id <= 3; ++id) desk.insert(id, 2 * page);
+    CHECK(desk.disk.steps() == before);
+    desk.commit();
+    const std::vector<Step> writes = desk.log_steps(Kind::write, before);
+    REQUIRE(writes.size() == 1);
+    CHECK(writes[0].bytes.size() > 6 * page);
+    CHECK(desk.log_steps(Kind::sync, before).size() == 1);
+    desk.check_sound(*desk.open(Database::Access::read), 3);
+}
+
+TEST_CASE("a large transaction comes to the log in a few writes", "[spool]") {
+    const Desk desk;
+    const std::size_t before = desk.disk.steps();
+    desk.begin();
+    for (std::int64_t id = 1; id <= 8; ++id) desk.insert(id, 128 << 10);
+    desk.commit();
+    REQUIRE_FALSE(desk.database->failed());
+    const std::vector<Step> writes = desk.log_steps(Kind::write, before);
+    CHECK(writes.size() > 8);
+    CHECK(writes.size() < 16);
+    desk.check_sound(*desk.open(Database::Access::read), 8);
+}
+
+TEST_CASE("a commit that is not synced is there for others, and checkpoints are synced",
+          "[spool]") {
+    const Desk desk;
+    sync_commits(desk.database->handle(), false);
+    std::size_t before = desk.disk.steps();
+    desk.insert(1, page);
+    CHECK(desk.log_steps(Kind::write, before).size() == 1);
+    CHECK(desk.log_steps(Kind::sync, before).empty());
+    desk.check_sound(*desk.open(Database::Access::read), 1);
+
+    desk.database->execute("PRAGMA wal_checkpoint(RESTART)");
+    CHECK(desk.log_steps(Kind::sync, before).size() == 1);
+    // The log begins anew: its header must be on the disk before what follows it.
+    before = desk.disk.steps();
+    desk.insert(2, page);
+    CHECK(desk.log_steps(Kind::sync, before).size() == 1);
+
+    sync_commits(desk.database->handle(), true);
+    before = desk.disk.steps();
+    desk.insert(3, page);
+    CHECK(desk.log_steps(Kind::sync, before).size() == 1);
+}
+
+TEST_CASE("what was rolled back is not written behind another's transaction", "[spool]") {
+    const Desk desk;
+    // Ten pages: what is more goes to the log early. An empty log: to roll back, SQLite reads
+    // nothing from it, before which all would be written.
+    desk.database->execute("PRAGMA cache_size = 10; PRAGMA wal_checkpoint(TRUNCATE)");
+    desk.begin();
+    for (std::int64_t id = 1; id <= 20; ++id) desk.insert(id, page);
+    desk.database->execute("ROLLBACK");
+
+    const auto other = desk.open(Database::Access::write);
+    other->execute("BEGIN");
+    for (int id = 100; id < 140; ++id) {
+        other->execute("INSERT INTO body VALUES (" + std::to_string(id) + ", zeroblob(3000))");
+    }
+    other->execute("COMMIT");
+    REQUIRE_FALSE(other->failed());
+    desk.insert(1, page);
+    REQUIRE_FALSE(desk.database->failed());
+    desk.check_sound(*desk.open(Database::Access::read), 41);
+}
+
+TEST_CASE("a log that cannot be written fails its transaction, and only that", "[spool]") {
+    Desk desk;
+    desk.insert(1, page);
+    desk.disk.plan({0, [](Kind kind) { return kind == Kind::write; }, ENOSPC, true, true});
+    desk.insert(2, page);
+    REQUIRE(desk.database->failed());
+    CHECK(desk.database->take_error().problem == Problem::full);
+    desk.disk.mend();
+    desk.check_sound(*desk.database, 1);
+    desk.insert(2, page);
+    REQUIRE_FALSE(desk.database->failed());
+    desk.check_sound(*desk.open(Database::Access::read), 2);
+}

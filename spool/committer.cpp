@@ -29,33 +29,55 @@ Committer::Committer(std::unique_ptr<Store> store, Post post, Housekeeping house
       housekeeping_(housekeeping),
       next_cleaning_(steady_clock::now() + idle_after),
       next_orphans_(steady_clock::now() + orphans_interval) {
-    progress_.totals = store_->totals();
+    inbox_->progress.totals = store_->totals();
     thread_ = std::thread{[this] { run(); }};
 }
 
 Committer::~Committer() {
     {
-        const std::lock_guard lock{mutex_};
-        stopping_ = true;
+        const std::lock_guard lock{inbox_->mutex};
+        inbox_->stopping = true;
     }
-    wake_.notify_one();
+    inbox_->wake.notify_one();
     thread_.join();
 }
 
 void Committer::submit(Operation operation) {
-    bool wake = false;
+    bool announce = false, wake = false;
     {
-        const std::lock_guard lock{mutex_};
-        urgent_ = urgent_ || !operation.patient;
-        waiting_.push_back(std::move(operation));
-        wake = urgent_ || waiting_.size() == 1;
+        const std::lock_guard lock{inbox_->mutex};
+        if (operation.synced && !inbox_->hurried) {
+            announce = !std::exchange(inbox_->announced, true);
+        } else {
+            inbox_->urgent = inbox_->urgent || !operation.patient;
+            wake = inbox_->urgent || inbox_->waiting.empty();
+        }
+        inbox_->waiting.push_back(std::move(operation));
     }
-    if (wake) wake_.notify_one();
+    if (wake) inbox_->wake.notify_one();
+    if (announce) post_([inbox = inbox_] { inbox->hurry_up(); });
+}
+
+void Committer::hurry() {
+    {
+        const std::lock_guard lock{inbox_->mutex};
+        inbox_->hurried = true;
+    }
+    inbox_->hurry_up();
+}
+
+void Committer::Inbox::hurry_up() {
+    {
+        const std::lock_guard lock{mutex};
+        announced = false;
+        urgent = !waiting.empty();  // it may all have been taken along by then
+    }
+    wake.notify_one();
 }
 
 Progress Committer::progress() const {
-    const std::lock_guard lock{mutex_};
-    return progress_;
+    const std::lock_guard lock{inbox_->mutex};
+    return inbox_->progress;
 }
 
 void Committer::run() {
@@ -72,25 +94,28 @@ void Committer::run() {
 }
 
 bool Committer::next_batch(Batch& batch) {
-    std::unique_lock lock{mutex_};
-    const auto due = [this] { return stopping_ || !waiting_.empty(); };
+    Inbox& inbox = *inbox_;
+    std::unique_lock lock{inbox.mutex};
+    const auto due = [&] { return inbox.stopping || !inbox.waiting.empty(); };
     const Moment idle = steady_clock::now() + idle_after;
-    wake_.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
-    if (!waiting_.empty()) {
-        wake_.wait_for(lock, patience, [this] { return stopping_ || urgent_; });
+    inbox.wake.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
+    if (!inbox.waiting.empty()) {
+        inbox.wake.wait_for(lock, patience, [&] { return inbox.stopping || inbox.urgent; });
     }
     take_waiting(batch);
-    return !batch.empty() || !stopping_;
+    return !batch.empty() || !inbox.stopping;
 }
 
+// The inbox is locked.
 void Committer::take_waiting(Batch& batch) {
-    if (waiting_.size() <= most_in_batch) {
-        batch.swap(waiting_);
-        urgent_ = false;
+    Batch& waiting = inbox_->waiting;
+    if (waiting.size() <= most_in_batch) {
+        batch.swap(waiting);
+        inbox_->urgent = false;
     } else {
-        const auto end = waiting_.begin() + most_in_batch;
-        batch.assign(std::move_iterator{waiting_.begin()}, std::move_iterator{end});
-        waiting_.erase(waiting_.begin(), end);
+        const auto end = waiting.begin() + most_in_batch;
+        batch.assign(std::move_iterator{waiting.begin()}, std::move_iterator{end});
+        waiting.erase(waiting.begin(), end);
     }
 }
 
@@ -135,10 +160,11 @@ void Committer::finish(Operation& operation, const Outcome<>& outcome) {
 }
 
 void Committer::publish(std::uint64_t synced_operations) {
-    const std::lock_guard lock{mutex_};
-    progress_.totals = store_->totals();
-    progress_.synced_messages += synced_operations;
-    if (synced_operations > 0) ++progress_.commits;
+    const std::lock_guard lock{inbox_->mutex};
+    Progress& progress = inbox_->progress;
+    progress.totals = store_->totals();
+    progress.synced_messages += synced_operations;
+    if (synced_operations > 0) ++progress.commits;
 }
 
 void Committer::clean_up(bool idle) {

@@ -41,9 +41,10 @@ struct Housekeeping {
 };
 
 // The committing thread: takes all operations that wait, does them in one transaction, and
-// answers them with one Post (group commit). While one commit syncs, the next batch gathers;
-// patient operations alone begin none for ten milliseconds. When there is nothing to do it cleans
-// up.
+// answers them with one Post (group commit). While one commit syncs, the next batch gathers. What
+// is synced waits until Post comes back, so that all that arrived in one turn of the loop shares
+// a sync; patient operations alone begin no transaction for ten milliseconds. When there is
+// nothing to do it cleans up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);
@@ -52,11 +53,26 @@ class Committer {
     Committer& operator=(const Committer&) = delete;
 
     void submit(Operation operation);  // any thread
+    // From now on nothing waits for Post, which may not come any more.
+    void hurry();
     [[nodiscard]] Progress progress() const;
 
  private:
     using Batch = std::vector<Operation>;
     using Moment = std::chrono::steady_clock::time_point;
+    // What the threads share with the committing one, and with a Post that comes back late.
+    struct Inbox {
+        std::mutex mutex;
+        std::condition_variable wake;
+        Batch waiting;
+        bool urgent = false;     // there is one to be done at once
+        bool announced = false;  // Post will say that there is
+        bool hurried = false;
+        bool stopping = false;
+        Progress progress;
+
+        void hurry_up();
+    };
 
     void run();
     [[nodiscard]] bool next_batch(Batch& batch);
@@ -74,13 +90,7 @@ class Committer {
     Completions completions_;
     Moment next_cleaning_, next_orphans_;
     bool dirty_ = true;  // something was committed since the last cleaning that found nothing
-
-    mutable std::mutex mutex_;
-    std::condition_variable wake_;
-    Batch waiting_;
-    bool urgent_ = false;  // one of them is not patient
-    Progress progress_;
-    bool stopping_ = false;
+    std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::thread thread_;  // last: it uses the others
 };
 

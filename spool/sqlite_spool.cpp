@@ -70,6 +70,7 @@ SqliteSpool::SqliteSpool(Parts parts)
       search_thread_(std::make_unique<Worker>()) {}
 
 SqliteSpool::~SqliteSpool() {
+    committer_->hurry();
     pending_.wait();
     search_thread_.reset();
     load_thread_.reset();

@@ -1,4 +1,10 @@
 // A message's way through the spool: added, leased, tried, finished.
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <vector>
+
 #include "tests/unit/spool/fixture.hpp"
 
 using namespace spool;
@@ -186,4 +192,87 @@ TEST_CASE("unknown messages are answered as such", "[spool]") {
     CHECK(desk.load_body(5).error().problem == Problem::not_found);
     CHECK(desk.record(report(5, {delivered})).error().problem == Problem::not_found);
     CHECK(desk.show(5).error().message == "no message " + MessageId{5}.text() + " in the spool");
+}
+
+namespace {
+
+// A loop whose turns the test takes itself.
+class Loop {
+ public:
+    void post(std::function<void()> batch) {
+        {
+            const std::lock_guard lock{mutex_};
+            posted_.push_back(std::move(batch));
+        }
+        wake_.notify_one();
+    }
+    template <class Condition>
+    void run_until(Condition condition) {
+        while (!condition()) {
+            std::unique_lock lock{mutex_};
+            REQUIRE(wake_.wait_for(lock, 20s, [this] { return !posted_.empty(); }));
+            const std::vector<std::function<void()>> turn = std::exchange(posted_, {});
+            lock.unlock();
+            for (const std::function<void()>& each : turn) each();
+        }
+    }
+
+ private:
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::vector<std::function<void()>> posted_;
+};
+
+}  // namespace
+
+TEST_CASE("all messages of one turn of the loop share a sync", "[spool]") {
+    const Folder folder;
+    Loop loop;
+    Desk desk{folder};  // for its messages
+    Options options = desk.options;
+    options.directory = folder.path() / "other";
+    auto spool = open_with(options, [&loop](auto batch) { loop.post(std::move(batch)); }, {});
+    REQUIRE(spool.has_value());
+    const auto commits = [&] {
+        std::optional<std::uint64_t> count;
+        (*spool)->stats([&count](const Outcome<Stats>& stats) { count = stats->commits; });
+        loop.run_until([&count] { return count.has_value(); });
+        return *count;
+    };
+    // A turn that takes longer than a tenth of a second is no longer waited for: so more than one
+    // try on a busy machine.
+    std::uint64_t syncs = 0;
+    for (std::int64_t turn = 0; turn < 5 && syncs != 1; ++turn) {
+        const std::uint64_t before = commits();
+        int taken = 0;
+        for (std::int64_t id = 1; id <= 400; ++id) {
+            NewMessage message = desk.message(turn * 400 + id, "x");
+            message.body = (*spool)->new_body();
+            REQUIRE(message.body->write("x"));
+            (*spool)->add(std::move(message), [&taken](const Outcome<Leased>& added) {
+                if (added) ++taken;
+            });
+        }
+        loop.run_until([&taken] { return taken == 400; });
+        syncs = commits() - before;
+    }
+    CHECK(syncs == 1);
+}
+
+TEST_CASE("what waits for a turn that never comes is stored when the spool closes", "[spool]") {
+    const Folder folder;
+    Desk desk{folder};
+    desk.spool.reset();
+    auto spool = open_with(desk.options, [](auto) {}, {});
+    REQUIRE(spool.has_value());
+    NewMessage message;
+    message.id = MessageId{1};
+    message.received = start;
+    message.envelope.recipients.push_back({"to@b.example", {}, ""});
+    message.body = (*spool)->new_body();
+    REQUIRE(message.body->write("x"));
+    (*spool)->add(std::move(message), [](const Outcome<Leased>&) {});
+    spool->reset();
+    desk.open();
+    CHECK(desk.stats().queued == 1);
 }

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -72,7 +73,8 @@ std::string_view level_name(LogLevel level) {
 }
 
 bool needs_quotes(std::string_view value) {
-    return value.empty() || value.find_first_of(" \"=") != std::string_view::npos;
+    return value.empty() || std::any_of(value.begin(), value.end(),
+                                        [](char c) { return c == ' ' || c == '"' || c == '='; });
 }
 
 // printable() leaves valid UTF-8 without control characters: quotes and backslashes remain.

@@ -31,6 +31,8 @@ bool begins_http_request(std::string_view start_of_line) {
 bool is_http_request_line(std::string_view line) {
     if (begins_http_request(line)) return true;
     line = base::trim(line);
+    const bool ends_in_number = !line.empty() && line.back() >= '0' && line.back() <= '9';
+    if (!ends_in_number) return false;  // as nearly every line
     const std::size_t blank = line.find_last_of(" \t");
     if (blank == std::string_view::npos) return false;
     const std::string_view version = line.substr(blank + 1);

@@ -83,7 +83,7 @@ SqliteSpool::~SqliteSpool() {
 
 template <class T>
 void SqliteSpool::post(const Done<T>& done, Outcome<T> outcome) {
-    post_([done, outcome = std::move(outcome)] { done(outcome); });
+    post_([done, outcome = std::move(outcome)]() mutable { done(std::move(outcome)); });
 }
 
 template <class T, class Read>
@@ -141,9 +141,10 @@ void SqliteSpool::submit_add(const std::shared_ptr<AddJob>& job) {
                 });
             return;
         }
-        completions.push_back(
-            [done = job->done, leased = leased_from(std::move(job->draft.message),
-                                                    job->draft.body)] { done(leased); });
+        completions.push_back([done = job->done, leased = leased_from(std::move(job->draft.message),
+                                                                      job->draft.body)]() mutable {
+            done(std::move(leased));
+        });
     };
     committer_->submit(std::move(operation));
 }

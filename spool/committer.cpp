@@ -46,13 +46,15 @@ void Committer::submit(Operation operation) {
     bool announce = false, wake = false;
     {
         const std::lock_guard lock{inbox_->mutex};
-        if (operation.synced && !inbox_->hurried) {
+        const bool gathers = operation.synced && !inbox_->hurried;
+        const bool patient = operation.patient;
+        inbox_->waiting.push_back(std::move(operation));
+        if (gathers) {
             announce = !std::exchange(inbox_->announced, true);
         } else {
-            inbox_->urgent = inbox_->urgent || !operation.patient;
-            wake = inbox_->urgent || inbox_->waiting.empty();
+            inbox_->urgent = inbox_->urgent || !patient;
+            wake = inbox_->urgent || inbox_->waiting.size() == 1;
         }
-        inbox_->waiting.push_back(std::move(operation));
     }
     if (wake) inbox_->wake.notify_one();
     if (announce) post_([inbox = inbox_] { inbox->hurry_up(); });

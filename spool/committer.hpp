@@ -42,9 +42,9 @@ struct Housekeeping {
 
 // The committing thread: takes all operations that wait, does them in one transaction, and
 // answers them with one Post (group commit). While one commit syncs, the next batch gathers. What
-// is synced waits until Post comes back, so that all that arrived in one turn of the loop shares
-// a sync; patient operations alone begin no transaction for ten milliseconds. When there is
-// nothing to do it cleans up.
+// is synced waits until Post comes back (or the thread looks by itself, some time later), so that
+// all that arrived in one turn of the loop shares a sync; patient operations alone begin no
+// transaction for ten milliseconds. When there is nothing to do it cleans up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);

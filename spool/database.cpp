@@ -139,7 +139,10 @@ Outcome<std::unique_ptr<Database>> Database::open(const std::filesystem::path& f
     // Closing leaves the files as they are: only Store moves the log into the database.
     sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     add_functions(handle);
-    if (access == Access::write_joined) drop_what_is_rolled_back(handle);
+    if (access == Access::write_joined) {
+        drop_what_is_rolled_back(handle);
+        database->execute("PRAGMA synchronous = FULL; PRAGMA checkpoint_fullfsync = ON");
+    }
     return database;
 }
 
@@ -187,11 +190,14 @@ bool Database::in_place() const {
     if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK) {
         return true;
     }
-    // Nothing but its being there is asked for: once somebody has asked for a file's times, the
-    // next write takes a new one, and the sync behind it writes the inode too.
+    if (moved != 0) return false;
+    // Nothing but its being there is asked for: since Linux 6.13 the first write after somebody has
+    // asked for a file's times takes a new one, and on ext4 without a journal the sync behind it
+    // writes the inode too.
     struct statx status{};
     const std::string log = file_.string() + "-wal";
-    return moved == 0 && ::statx(AT_FDCWD, log.c_str(), 0, STATX_INO, &status) == 0;
+    return ::statx(AT_FDCWD, log.c_str(), 0, STATX_INO, &status) == 0 ||
+           (errno != ENOENT && errno != ENOTDIR);
 }
 
 void Database::remove_log_on_close() {

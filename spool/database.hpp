@@ -21,7 +21,7 @@ namespace spool {
 // written as a plain list of steps, and asked once, at its end, whether all of them worked.
 class Database {
  public:
-    // write_joined: with joined_log_files(), and synced as those ask for.
+    // write_joined: with joined_log_files(), set up as those ask for.
     enum class Access : std::uint8_t { write, write_joined, read };
     [[nodiscard]] static Outcome<std::unique_ptr<Database>> open(const std::filesystem::path& file,
                                                                  Access access);

@@ -13,7 +13,7 @@ namespace spool {
 struct Lease {
     bool remove = false;
     bool hold = false;
-    bool dot_marked = false;  // a mark was written during this lease
+    bool dot_marked = false;  // a mark was asked for during this lease
     bool begun = false;       // and one of a transaction begun
     std::optional<base::Time> retry;
 };

@@ -17,6 +17,9 @@ struct JoinedLog : sqlite3_file {
     bool sync_commits = true;
 
     [[nodiscard]] sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(this + 1); }
+    [[nodiscard]] sqlite3_int64 end() const {
+        return at + static_cast<sqlite3_int64>(joined.size());
+    }
     [[nodiscard]] int write_joined();
 };
 
@@ -32,7 +35,7 @@ int JoinedLog::write_joined() {
 
 // All that is joined is written first, then the file is asked.
 template <auto method, class... Arguments>
-int ask(sqlite3_file* file, Arguments... arguments) {
+int ask(sqlite3_file* file, Arguments... arguments) noexcept {
     JoinedLog& log = log_of(file);
     if (const int code = log.write_joined(); code != SQLITE_OK) return code;
     return (log.file()->pMethods->*method)(log.file(), arguments...);
@@ -40,15 +43,24 @@ int ask(sqlite3_file* file, Arguments... arguments) {
 
 // What it says of the system below.
 template <auto method>
-int tell(sqlite3_file* file) {
+int tell(sqlite3_file* file) noexcept {
     JoinedLog& log = log_of(file);
     return (log.file()->pMethods->*method)(log.file());
 }
 
-int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
+// What is rolled back is read from where it was before, and need not be written for that.
+int read(sqlite3_file* file, void* bytes, int size, sqlite3_int64 at) noexcept {
     JoinedLog& log = log_of(file);
-    const auto held = static_cast<sqlite3_int64>(log.joined.size());
-    if (at != log.at + held || log.joined.size() + static_cast<std::size_t>(size) > most_joined) {
+    const bool joined = at < log.end() && at + size > log.at;
+    // SQLite was told that it is written: the whole transaction must go, and SQLITE_FULL of a read
+    // would only end the statement.
+    if (joined && log.write_joined() != SQLITE_OK) return SQLITE_IOERR_WRITE;
+    return log.file()->pMethods->xRead(log.file(), bytes, size, at);
+}
+
+int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) noexcept {
+    JoinedLog& log = log_of(file);
+    if (at != log.end() || log.joined.size() + static_cast<std::size_t>(size) > most_joined) {
         if (const int code = log.write_joined(); code != SQLITE_OK) return code;
     }
     if (log.joined.empty()) log.at = at;
@@ -57,14 +69,14 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) {
     return SQLITE_OK;
 }
 
-int sync(sqlite3_file* file, int flags) {
+int sync(sqlite3_file* file, int flags) noexcept {
     JoinedLog& log = log_of(file);
     if (const int code = log.write_joined(); code != SQLITE_OK) return code;
     if (flags == SQLITE_SYNC_NORMAL && !log.sync_commits) return SQLITE_OK;
     return log.file()->pMethods->xSync(log.file(), flags);
 }
 
-int close(sqlite3_file* file) {
+int close(sqlite3_file* file) noexcept {
     JoinedLog& log = log_of(file);
     const int code = log.file()->pMethods->xClose(log.file());
     std::destroy_at(&log);
@@ -74,7 +86,7 @@ int close(sqlite3_file* file) {
 constexpr sqlite3_io_methods log_methods{
     .iVersion = 1,
     .xClose = close,
-    .xRead = ask<&sqlite3_io_methods::xRead, void*, int, sqlite3_int64>,
+    .xRead = read,
     .xWrite = write,
     .xTruncate = ask<&sqlite3_io_methods::xTruncate, sqlite3_int64>,
     .xSync = sync,
@@ -99,12 +111,12 @@ sqlite3_vfs& system_files() {
     return files;
 }
 
-int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* flags_out) {
+int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* flags_out) noexcept {
     if ((flags & SQLITE_OPEN_WAL) == 0) {
         return system_files().xOpen(&system_files(), name, file, flags, flags_out);
     }
     auto* log = new (file) JoinedLog{};
-    log->joined.reserve(most_joined);
+    log->joined.reserve(most_joined);  // nothing is allocated later
     const int code = system_files().xOpen(&system_files(), name, log->file(), flags, flags_out);
     if (code == SQLITE_OK) {
         log->pMethods = &log_methods;

@@ -29,8 +29,8 @@ using Outcome = base::Result<T, SpoolError>;
 template <class T = void>
 using Done = std::function<void(Outcome<T>)>;
 
-// Runs a batch of completions where the caller lives, e.g. asio::post(loop, batch). Called on a
-// spool thread.
+// Runs a batch where the caller lives, later, e.g. asio::post(loop, batch): completions, and at the
+// end of the loop's turn what is to be committed. Called on any thread, also within Spool::add().
 using Post = std::function<void(std::function<void()> batch)>;
 
 // Takes one message's content in pieces. Small content stays in memory; past Options::inline_limit

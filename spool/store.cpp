@@ -108,7 +108,9 @@ int Store::log_grew(void* store, sqlite3*, const char*, int pages) {
 }
 
 void Store::rollback() {
-    if (database_->failed()) static_cast<void>(database_->take_error());
+    if (database_->failed() && database_->take_error().problem == Problem::unsynced) {
+        log_doubtful_ = true;
+    }
     if (sqlite3_get_autocommit(database_->handle()) == 0) {
         // Some failures (a full disk) have rolled back by themselves. This one cannot fail in a
         // way that matters: without COMMIT nothing of the transaction counts.

@@ -1,6 +1,7 @@
 // What is rarely asked of the store: hold, retry, remove, and amends for a clock that was set.
 #include <algorithm>
 
+#include "spool/log_file.hpp"
 #include "spool/statements.hpp"
 #include "spool/store.hpp"
 
@@ -116,6 +117,7 @@ bool Store::give_back_space() {
         return false;
     }
     const std::int64_t step = std::min(step_pages, free_pages - spare_pages);
+    sync_commits(database_->handle(), false);
     database_->execute("PRAGMA incremental_vacuum(" + std::to_string(step) + ")");
     if (database_->failed()) {
         rollback();

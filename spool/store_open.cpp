@@ -25,12 +25,7 @@ void configure(Database& database, Durability durability) {
     database.execute("PRAGMA journal_size_limit = 67108864");  // after an exceptional growth
     database.execute("PRAGMA cache_size = -6144");             // KiB
     database.execute("PRAGMA temp_store = MEMORY");
-    if (durability == Durability::full) {
-        database.execute("PRAGMA synchronous = FULL");
-        database.execute("PRAGMA checkpoint_fullfsync = ON");  // joined_log_files() asks for it
-    } else {
-        database.execute("PRAGMA synchronous = OFF");
-    }
+    if (durability == Durability::none) database.execute("PRAGMA synchronous = OFF");
 }
 
 // Of a spool without a mark: whoever closed it moved its log into the database and removed the log.
@@ -127,8 +122,11 @@ Outcome<> Store::prepare(base::Time now) {
         return failure;
     }
     if (auto committed = commit(); !committed) return committed;
-    // What a killed relay noted without a sync may still be undone by a power cut.
-    return sweep_bodies(now, !after_crash_ || checkpoint_log(SQLITE_CHECKPOINT_PASSIVE));
+    // What a killed relay noted without a sync may still be undone by a power cut; and a sync that
+    // failed, it took with it.
+    const bool synced = !after_crash_ || checkpoint_log(SQLITE_CHECKPOINT_PASSIVE);
+    if (!synced) log_doubtful_ = true;
+    return sweep_bodies(now, synced);
 }
 
 Outcome<> Store::sweep_bodies(base::Time now, bool synced) {

@@ -263,16 +263,23 @@ TEST_CASE("what waits for a turn that never comes is stored when the spool close
     const Folder folder;
     Desk desk{folder};
     desk.spool.reset();
-    auto spool = open_with(desk.options, [](auto) {}, {});
+    std::atomic<bool> over = false;
+    const auto post = [&over](const std::function<void()>& batch) {
+        if (!over) batch();
+    };
+    auto spool = open_with(desk.options, post, {});
     REQUIRE(spool.has_value());
-    NewMessage message;
-    message.id = MessageId{1};
-    message.received = start;
-    message.envelope.recipients.push_back({"to@b.example", {}, ""});
-    message.body = (*spool)->new_body();
-    REQUIRE(message.body->write("x"));
-    (*spool)->add(std::move(message), [](const Outcome<Leased>&) {});
-    spool->reset();
+    desk.spool = std::move(*spool);
+    REQUIRE(desk.add(1).has_value());
+    // A tenth of a second without work, and its thread sleeps for up to a minute.
+    const auto added = std::chrono::steady_clock::now();
+    REQUIRE(eventually([&] { return std::chrono::steady_clock::now() > added + 500ms; }));
+    NewMessage message = desk.message(2, "x");
+    over = true;
+    const auto began = std::chrono::steady_clock::now();
+    desk.spool->add(std::move(message), [](const Outcome<Leased>&) {});
+    desk.spool.reset();
+    CHECK(std::chrono::steady_clock::now() - began < 20s);
     desk.open();
-    CHECK(desk.stats().queued == 1);
+    CHECK(desk.stats().queued == 2);
 }

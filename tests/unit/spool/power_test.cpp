@@ -26,7 +26,7 @@ std::filesystem::path quick_place() {
     return ::access(memory.c_str(), W_OK) == 0 ? memory : std::filesystem::temp_directory_path();
 }
 
-// Not every moment each day; RELAY_POWER_STRIDE=1 takes them all.
+// Of the slower plays not every moment each day; RELAY_POWER_STRIDE=1 takes them all.
 std::size_t stride_of(std::size_t everyday) {
     const char* given = std::getenv("RELAY_POWER_STRIDE");
     return given == nullptr ? everyday : std::max<std::size_t>(1, std::strtoul(given, nullptr, 10));

@@ -130,14 +130,11 @@ void append_printable(std::string& out, std::string_view text, std::size_t limit
 }
 
 bool is_ascii(std::string_view text) {
-    // Whole bodies are asked for: 32 bytes at a time take a tenth of the time.
-    struct Block {
-        std::uint64_t a, b, c, d;
-    } block{};
-    for (; text.size() >= sizeof block; text.remove_prefix(sizeof block)) {
-        std::memcpy(&block, text.data(), sizeof block);
-        const std::uint64_t all = block.a | block.b | block.c | block.d;
-        if ((all & 0x8080808080808080) != 0) return false;
+    // Whole bodies are asked for: eight bytes at a time take a third of the time.
+    std::uint64_t word = 0;
+    for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+        std::memcpy(&word, text.data(), sizeof word);
+        if ((word & 0x8080808080808080) != 0) return false;
     }
     return std::all_of(text.begin(), text.end(),
                        [](char c) { return static_cast<unsigned char>(c) < 0x80; });

@@ -157,9 +157,9 @@ class Store {
     bool marked_ = false;                     // as open
     std::unordered_set<MessageId> new_dots_;  // marked in this transaction, written at its end
     bool in_transaction_ = false;
-    bool new_files_ = false;  // names in bodies/ to be synced before the commit
-    bool synced_ = false;     // what this batch asked for
-    bool commits_synced_ = true;
+    bool new_files_ = false;      // names in bodies/ to be synced before the commit
+    bool synced_ = false;         // what this batch asked for
+    bool commits_synced_ = true;  // those of the last transaction that changed something
     bool log_doubtful_ = false;  // a sync of the log failed: what it holds may never reach the disk
     base::Time earliest_due_ =
         base::Time::min();  // nothing is due before; may be too early, never too late

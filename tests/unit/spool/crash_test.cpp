@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "spool/database.hpp"
 #include "tests/unit/spool/fixture.hpp"
 #include "tests/unit/spool/watching_vfs.hpp"
 
@@ -180,4 +181,31 @@ TEST_CASE("a mark that its own transaction takes back leaves nothing", "[spool]"
     CHECK(desk.show(1)->message.state == MessageState::queued);
     CHECK(desk.show(2)->message.state == MessageState::queued);
     CHECK(desk.show(3)->message.state == MessageState::unknown);
+}
+
+TEST_CASE("after a crash nothing is acknowledged on a log of which a sync may have failed",
+          "[spool]") {
+    const Folder folder;
+    Options left = Desk::options_for(folder);
+    {
+        Desk desk{folder};
+        REQUIRE(desk.add(1).has_value());
+        desk.spool->mark_dot(MessageId{1});  // so the next start has something to write
+        desk.flush();
+        left.directory = folder.path() / "left";
+        std::filesystem::copy(desk.options.directory, left.directory,
+                              std::filesystem::copy_options::recursive);
+    }
+    // Somebody looks at it meanwhile, and keeps what is in the log from being moved and synced.
+    auto shell = Database::open(left.directory / "spool.db", Database::Access::read);
+    REQUIRE(shell.has_value());
+    auto look = std::make_unique<Snapshot>(**shell);
+    REQUIRE((*shell)->number("SELECT count(*) FROM message") == 1);
+    Desk desk{left};
+    const auto refused = desk.add(2);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().message.find("another program keeps") != std::string::npos);
+    look.reset();
+    REQUIRE(desk.add(2).has_value());
+    CHECK(desk.stats().unknown == 1);
 }

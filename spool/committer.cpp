@@ -47,14 +47,14 @@ void Committer::submit(Operation operation) {
     {
         const std::lock_guard lock{inbox_->mutex};
         const bool gathers = operation.synced && !inbox_->hurried;
-        const bool patient = operation.patient;
-        inbox_->waiting.push_back(std::move(operation));
+        if (inbox_->waiting.empty()) inbox_->since = steady_clock::now();
         if (gathers) {
             announce = !std::exchange(inbox_->announced, true);
         } else {
-            inbox_->urgent = inbox_->urgent || !patient;
-            wake = inbox_->urgent || inbox_->waiting.size() == 1;
+            inbox_->urgent = inbox_->urgent || !operation.patient;
+            wake = inbox_->urgent || std::exchange(inbox_->asleep, false);
         }
+        inbox_->waiting.push_back(std::move(operation));
     }
     if (wake) inbox_->wake.notify_one();
     if (announce) post_([inbox = inbox_] { inbox->hurry_up(); });
@@ -98,12 +98,17 @@ void Committer::run() {
 bool Committer::next_batch(Batch& batch) {
     Inbox& inbox = *inbox_;
     std::unique_lock lock{inbox.mutex};
+    const auto at_once = [&] { return inbox.stopping || inbox.urgent; };
     const auto due = [&] { return inbox.stopping || !inbox.waiting.empty(); };
     const Moment idle = steady_clock::now() + idle_after;
-    inbox.wake.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
-    if (!inbox.waiting.empty()) {
-        inbox.wake.wait_for(lock, patience, [&] { return inbox.stopping || inbox.urgent; });
+    // For a while a patient operation need not wake the thread, which looks by itself.
+    inbox.wake.wait_for(lock, patience, at_once);
+    if (!due()) {
+        inbox.asleep = true;
+        inbox.wake.wait_until(lock, dirty_ ? std::min(idle, next_cleaning_) : next_cleaning_, due);
+        inbox.asleep = false;
     }
+    if (!inbox.waiting.empty()) inbox.wake.wait_until(lock, inbox.since + patience, at_once);
     take_waiting(batch);
     return !batch.empty() || !inbox.stopping;
 }

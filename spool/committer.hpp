@@ -44,7 +44,8 @@ struct Housekeeping {
 // answers them with one Post (group commit). While one commit syncs, the next batch gathers. What
 // is synced waits until Post comes back (or the thread looks by itself, some time later), so that
 // all that arrived in one turn of the loop shares a sync; patient operations alone begin no
-// transaction for ten milliseconds. When there is nothing to do it cleans up.
+// transaction for ten milliseconds, and wake the thread only when it has been without work for as
+// long. When there is nothing to do it cleans up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);
@@ -67,6 +68,8 @@ class Committer {
         Batch waiting;
         bool urgent = false;     // there is one to be done at once
         bool announced = false;  // Post will say that there is
+        bool asleep = false;     // the thread is to be woken by whatever comes first
+        Moment since;            // when the first of those that wait came
         bool hurried = false;
         bool stopping = false;
         Progress progress;

@@ -22,6 +22,7 @@ constexpr std::size_t buffer_size = 8 * 1024;
 constexpr base::Duration quit_limit = std::chrono::seconds{5};
 constexpr base::Duration last_words_limit = std::chrono::seconds{2};
 constexpr std::size_t most_last_words = 64 * 1024;
+constexpr base::Duration early_limit = std::chrono::minutes{1};
 
 smtp::SessionFailure failure_at(smtp::Stage stage, std::string problem) {
     smtp::SessionFailure failure;
@@ -280,7 +281,7 @@ asio::awaitable<void> Connection::exchange() {
                                   base::human_duration(time_limit()));
         }
         if (cancelled_) problem = "relay is stopping";
-        lost_before_reply_ = !heard_ && stream_->close_reason() != tls::CloseReason::timeout;
+        lost_before_reply_ = !heard() && stream_->close_reason() != tls::CloseReason::timeout;
         session_->connection_lost(std::move(problem));
         co_return;
     }
@@ -309,6 +310,10 @@ base::Duration Connection::time_limit() const {
     if (others_left_ && !greeted) {
         return std::min(options_.command_timeout, 3 * options_.connect_timeout);
     }
+    // Nearly every server has read what came behind the dot, and answers in one breath.
+    if (early_ && !heard() && session_->stage() == smtp::Stage::mail) {
+        return std::min(options_.command_timeout, early_limit);
+    }
     return session_->stage() == smtp::Stage::final_dot ? options_.final_timeout
                                                        : options_.command_timeout;
 }
@@ -325,8 +330,10 @@ asio::awaitable<void> Connection::send_body(BodySource& body) {
 }
 
 asio::awaitable<std::vector<smtp::RecipientResult>> Connection::deliver(
-    const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot) {
+    const smtp::Transaction& transaction, BodySource& body, const Steps& steps) {
     heard_ = false;
+    replies_before_ = session_->replies();
+    early_ = session_->begun_early();
     lost_before_reply_ = false;
     ++transactions_;
     session_->begin(transaction);
@@ -334,11 +341,15 @@ asio::awaitable<std::vector<smtp::RecipientResult>> Connection::deliver(
         smtp::ClientEvent event = co_await next_event();
         if (auto* done = std::get_if<smtp::event::TransactionDone>(&event))
             co_return std::move(done->results);
-        if (std::holds_alternative<smtp::event::FinalDotSent>(event)) before_dot();
+        if (std::holds_alternative<smtp::event::FinalDotSent>(event)) steps.before_dot();
         if (std::holds_alternative<smtp::event::BodyWanted>(event)) {
             co_await send_body(body);
             // A small body rides with its commands in one write; a large one must not pile up here.
             if (body.left() > 0) static_cast<void>(co_await flush());
+            if (steps.next && session_->can_begin_early()) {
+                const std::optional<smtp::Transaction> next = co_await steps.next();
+                if (next) static_cast<void>(session_->begin_early(*next));
+            }
         }
     }
 }

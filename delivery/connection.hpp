@@ -36,9 +36,16 @@ class Connection {
     // Said before all else, TLS included: the header of a proxy, towards a relay that wants one.
     void begin_with(std::string header) { header_ = std::move(header); }
 
-    // One transaction; before_dot is called when the final dot is about to leave.
+    // What deliver() does in the midst of a transaction.
+    struct Steps {
+        std::function<void()> before_dot;  // when the final dot is about to leave
+        // Where its commands can leave with that dot: the transaction to be delivered next, if any.
+        std::function<boost::asio::awaitable<std::optional<smtp::Transaction>>()> next;
+    };
+    // One transaction; while begun_early() it must be the one that Steps::next gave.
     [[nodiscard]] boost::asio::awaitable<std::vector<smtp::RecipientResult>> deliver(
-        const smtp::Transaction& transaction, BodySource& body, std::function<void()> before_dot);
+        const smtp::Transaction& transaction, BodySource& body, const Steps& steps);
+    [[nodiscard]] bool begun_early() const { return session_ && session_->begun_early(); }
 
     // Waits, without a message, until wake() (true) or until the server or the time limit ends the
     // connection (false).
@@ -59,6 +66,8 @@ class Connection {
     [[nodiscard]] std::string auth() const { return session_ ? session_->auth_mechanism() : ""; }
     // The last transaction was lost before the server said a word: a connection gone stale.
     [[nodiscard]] bool lost_before_reply() const { return lost_before_reply_; }
+    // The server has said something in the last transaction.
+    [[nodiscard]] bool heard() const { return heard_ || session_->replies() != replies_before_; }
     // Why the session ended with the last transaction; nullopt while it goes on.
     [[nodiscard]] std::optional<smtp::SessionFailure> failure();
 
@@ -95,8 +104,10 @@ class Connection {
     bool woken_ = false;
     bool cancelled_ = false;
     bool others_left_ = false;  // of the ports to try
+    bool early_ = false;        // the present transaction began behind the one before
     bool heard_ = false;        // a byte came in the present transaction
     bool lost_before_reply_ = false;
+    std::uint64_t replies_before_ = 0;  // the present transaction
     std::uint64_t replies_seen_ = 0;
     bool part_heard_ = false;         // a byte came since begin_wait()
     std::unique_ptr<char[]> buffer_;  // none while idle

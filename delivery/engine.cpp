@@ -143,6 +143,8 @@ JobPtr Engine::next_job(Pool& pool) {
     return job;
 }
 
+JobPtr Engine::spare_job(Pool& pool) { return coming() < ready_.size() ? next_job(pool) : nullptr; }
+
 // Behind a smarthost that fails mail waits for up to an hour; what a reload changed is tried at
 // once.
 void Engine::retry_all() {

@@ -52,6 +52,7 @@ class Engine final : private Dispatcher {
     [[nodiscard]] Pools make_pools(const Options& options, const Contexts& contexts);
 
     JobPtr next_job(Pool& pool) override;
+    JobPtr spare_job(Pool& pool) override;
     void finished(JobPtr job) override;
     void put_back(JobPtr job) override;
     void connection_opened() override { dispatch(); }

@@ -7,9 +7,8 @@
 
 #include "base/bug.hpp"
 #include "base/log.hpp"
-#include "delivery/adapt.hpp"
 #include "delivery/attempt.hpp"
-#include "net/await.hpp"
+#include "delivery/pool_membership.hpp"
 
 namespace delivery {
 namespace asio = boost::asio;
@@ -20,30 +19,11 @@ constexpr base::Duration idle_limit = std::chrono::seconds{30};
 // Where the server names no limit: so many each has to take (RFC 5321 section 4.5.3.1.8).
 constexpr std::size_t recipients_per_transaction = 100;
 
-// Nobody has said anything about any recipient, and nothing may have been taken.
-bool nothing_happened(const Job& job) {
-    return std::all_of(job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& each) {
-        return each.result.outcome == smtp::Outcome::deferred && each.result.reply.code == 0;
-    });
-}
-
-smtp::RecipientResult broken_result(bool dot_marked) {
-    smtp::RecipientResult result = deferral(dot_marked ? smtp::Stage::final_dot : smtp::Stage::data,
-                                            "an internal error of relay ended the delivery");
-    if (dot_marked) result.outcome = smtp::Outcome::unknown;
-    return result;
-}
-
 smtp::SessionFailure broken_session() {
     smtp::SessionFailure failure;
     failure.stage = smtp::Stage::connect;
     failure.problem = "an internal error of relay ended the connection";
     return failure;
-}
-
-// For the log alone: what an attempt's problem says may go into a report.
-std::string file_of(const Job& job) {
-    return job.leased.body ? job.leased.body->file.string() : "";
 }
 
 }  // namespace
@@ -59,55 +39,6 @@ Pool::Pool(SmarthostOptions options, base::Duration first_rest, tls::ClientConte
       good_port_(options_.ports.front()) {}
 
 bool Pool::usable() const { return !retired_ && health_.usable(surroundings_.clock->now()); }
-
-// A connection's place in the pool's lists, given up also when an exception ends it.
-class Pool::Membership {
- public:
-    Membership(Pool& pool, Connection& connection) : pool_(pool), connection_(connection) {
-        pool_.members_.push_back(this);
-    }
-    ~Membership() {
-        opened();
-        asks_for_work();
-        std::erase(pool_.members_, this);
-        std::erase(pool_.idle_, this);
-        --pool_.connections_;
-    }
-    Membership(const Membership&) = delete;
-    Membership& operator=(const Membership&) = delete;
-
-    [[nodiscard]] Connection& connection() { return connection_; }
-    void serves(base::MessageId id) {
-        serving_ = id;
-        since_ = std::chrono::steady_clock::now();
-    }
-    void serves_nothing() { serving_.reset(); }
-    // Once for each message that it has served for so long.
-    [[nodiscard]] std::optional<base::MessageId> long_served(base::Duration limit) {
-        if (!serving_ || std::chrono::steady_clock::now() - since_ < limit) return std::nullopt;
-        return std::exchange(serving_, std::nullopt);
-    }
-    void stop_opening() {
-        if (opening_) connection_.cancel();
-    }
-    void opened() {
-        if (std::exchange(opening_, false)) --pool_.opening_;
-    }
-    void wake() {
-        if (!std::exchange(woken_, true)) ++pool_.woken_;
-        connection_.wake();
-    }
-    void asks_for_work() {
-        if (std::exchange(woken_, false)) --pool_.woken_;
-    }
-
- private:
-    Pool& pool_;
-    Connection& connection_;
-    bool opening_ = true, woken_ = false;
-    std::optional<base::MessageId> serving_;
-    std::chrono::steady_clock::time_point since_;
-};
 
 bool Pool::can_wake() const {
     if (!usable()) return false;
@@ -270,10 +201,14 @@ std::uint32_t Pool::transaction_limit(const Connection& connection) const {
 
 asio::awaitable<void> Pool::work(Membership& member) {
     Connection& connection = member.connection();
-    while (!retired_ && connection.ready() &&
-           connection.transactions() < transaction_limit(connection)) {
+    const auto goes_on = [&] {
+        if (!connection.ready()) return false;
+        const bool full = connection.transactions() >= transaction_limit(connection);
+        return connection.begun_early() || (!retired_ && !full);
+    };
+    while (goes_on()) {
         member.asks_for_work();
-        JobPtr job = dispatcher_.next_job(*this);
+        JobPtr job = member.next ? std::move(member.next) : dispatcher_.next_job(*this);
         if (job) {
             co_await serve(member, std::move(job));
             continue;
@@ -283,6 +218,7 @@ asio::awaitable<void> Pool::work(Membership& member) {
         std::erase(idle_, &member);
         if (!woken) co_return;
     }
+    if (member.next) dispatcher_.put_back(std::move(member.next));
 }
 
 // Fresh mail is through in milliseconds, and a mark for each would cost as much as its final dot's.
@@ -291,146 +227,6 @@ void Pool::mark_long_transactions() {
     for (Membership* const member : members_) {
         if (const auto id = member->long_served(std::chrono::seconds{1})) {
             surroundings_.spool->mark_begun(*id, nullptr);
-        }
-    }
-}
-
-// Waits until the mark is written, for the next step may be the process's last. A failure is the
-// spool's trouble, which the record of the result will tell.
-asio::awaitable<void> Pool::mark_begun(base::MessageId id) {
-    spool::Spool* const spool = surroundings_.spool;
-    std::function<void(std::function<void(spool::Outcome<>)>)> mark =
-        [spool, id](std::function<void(spool::Outcome<>)> done) {
-            spool->mark_begun(id, std::move(done));
-        };
-    static_cast<void>(co_await net::await_callback<spool::Outcome<>>(std::move(mark)));
-}
-
-asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
-    Connection& connection = member.connection();
-    const base::Time started = surroundings_.clock->now();
-    const base::Duration uptime = surroundings_.uptime();
-    job->outcomes.clear();
-    job->attempted = true;
-    job->broken = job->dot_marked = job->own_trouble = false;
-    try {
-        if (job->suspect) co_await mark_begun(job->message().id);
-        member.serves(job->message().id);
-        co_await attempt(connection, *job);
-    } catch (...) {
-        base::log_error(
-            "a delivery ended by an internal error",
-            {{"id", job->message().id}, {"problem", base::words_of(std::current_exception())}});
-        job->broken = true;
-        fill_up(job->message(), broken_result(job->dot_marked), job->outcomes);
-        connection.abandon();
-    }
-    member.serves_nothing();
-    if (!job->broken && asks_for_sign_in(connection)) job->keep_for_ever = true;
-    const bool stale = !job->broken && connection.lost_before_reply() && !job->went_stale &&
-                       nothing_happened(*job);
-    if (stale) {
-        job->went_stale = true;  // the server had closed it while it was idle: no attempt at all
-        dispatcher_.put_back(std::move(job));
-        co_return;
-    }
-    describe_attempt(*job, connection, started);
-    job->attempt.took = surroundings_.uptime() - uptime;
-    dispatcher_.finished(std::move(job));
-}
-
-asio::awaitable<void> Pool::attempt(Connection& connection, Job& job) {
-    std::string problem;
-    const bool prepared = co_await prepare(job, problem);
-    if (!prepared) {
-        base::log_error("a message's content cannot be read",
-                        {{"id", job.message().id},
-                         {"problem", problem},
-                         base::LogField::unless_empty("file", file_of(job))});
-        job.outcomes = same_for_all(job.message(), deferral(smtp::Stage::data, problem));
-        job.own_trouble = true;
-        co_return;
-    }
-    BodySource body{surroundings_.files, *job.leased.body};
-    job.next_hop_reports = connection.extensions().dsn;
-    co_await transfer(connection, job, body);
-}
-
-asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
-    if (job.leased.body) co_return true;
-    const base::MessageId id = job.message().id;
-    spool::Spool* const spool = surroundings_.spool;
-    std::function<void(std::function<void(spool::Outcome<spool::Body>)>)> load =
-        [spool, id](std::function<void(spool::Outcome<spool::Body>)> done) {
-            spool->load_body(id, std::move(done));
-        };
-    spool::Outcome<spool::Body> body =
-        co_await net::await_callback<spool::Outcome<spool::Body>>(std::move(load));
-    if (!body) {
-        problem = body.error().message;
-        job.body_lost = body.error().problem == spool::Problem::body_lost;
-        co_return false;
-    }
-    job.leased.body = std::move(*body);
-    co_return true;
-}
-
-// The recipients left, in as many transactions as the server's limit asks for.
-asio::awaitable<void> Pool::transfer(Connection& connection, Job& job, BodySource& body) {
-    base::Result<AdaptedContent> content =
-        co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files,
-                               *surroundings_.rewriting);
-    if (!content) {
-        job.outcomes =
-            same_for_all(job.message(), deferral(smtp::Stage::data, content.error().message));
-        job.own_trouble = true;
-        co_return;
-    }
-    if (content->refusal) {
-        job.outcomes = same_for_all(job.message(), *content->refusal);
-        co_return;
-    }
-    const std::uint32_t said = connection.extensions().limit_rcpt_max;
-    spool::Spool* const spool = surroundings_.spool;
-    std::function<void()> before_dot = [spool, &job] {
-        spool->mark_dot(job.message().id);
-        job.dot_marked = true;
-    };
-
-    std::vector<std::size_t> left = recipients_left(job);
-    for (bool begun = false; !left.empty(); begun = true, left = recipients_left(job)) {
-        if (!connection.ready()) {
-            const auto lost =
-                deferral(smtp::Stage::mail, "the connection ended before its turn came");
-            for (const std::size_t each : left) job.outcomes.push_back({each, lost});
-            co_return;
-        }
-        // What is left goes over the next connection (RFC 9422 MAILMAX).
-        if (begun && connection.transactions() >= transaction_limit(connection)) co_return;
-        left.resize(std::min<std::size_t>(said == 0 ? most_recipients_ : said, left.size()));
-        smtp::Transaction transaction = make_transaction(job.message(), left);
-        if (content->seven_bit) transaction.envelope.body = smtp::BodyType::seven_bit;
-        BodySource& source = content->rewritten ? *content->rewritten : body;
-        source.rewind();
-        transaction.body_size = source.size();
-        std::vector<smtp::RecipientResult> results =
-            co_await connection.deliver(transaction, source, before_dot);
-        take_results(job, left, std::move(results));
-        job.own_trouble = job.own_trouble || source.unreadable();
-    }
-}
-
-// Those beyond the server's limit have had no answer of their own: their turn comes again at once.
-void Pool::take_results(Job& job, std::span<const std::size_t> recipients,
-                        std::vector<smtp::RecipientResult> results) {
-    const auto taken = static_cast<std::size_t>(std::count_if(
-        results.begin(), results.end(),
-        [](const smtp::RecipientResult& result) { return result.stage > smtp::Stage::rcpt; }));
-    for (std::size_t i = 0; i < results.size(); ++i) {
-        if (taken > 0 && too_many_recipients(results[i])) {
-            most_recipients_ = std::min(most_recipients_, taken);
-        } else {
-            job.outcomes.push_back({recipients[i], std::move(results[i])});
         }
     }
 }
@@ -452,14 +248,6 @@ void Pool::count(const std::vector<RecipientOutcome>& outcomes) {
                 break;
         }
     }
-}
-
-void Pool::describe_attempt(Job& job, const Connection& connection, base::Time started) {
-    job.attempt.at = started;
-    job.attempt.smarthost = options_.name;
-    job.remote_host = options_.host;
-    job.attempt.remote = connection.remote();
-    job.attempt.tls = connection.handshake().version;
 }
 
 void Pool::go_on_counting(const Pool& before) {

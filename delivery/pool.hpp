@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,14 +21,18 @@
 
 namespace delivery {
 
+struct AdaptedContent;
+
 // Where a pool gets its work and leaves what came of it. Implemented by the engine.
 class Dispatcher {
  public:
     virtual ~Dispatcher() = default;
     [[nodiscard]] virtual JobPtr next_job(Pool& pool) = 0;  // null: nothing for this smarthost now
-    virtual void finished(JobPtr job) = 0;                  // outcomes and attempt are filled in
-    virtual void put_back(JobPtr job) = 0;                  // not tried after all
-    virtual void connection_opened() = 0;                   // others may follow it now
+    // The same, but none that another connection is about to ask for.
+    [[nodiscard]] virtual JobPtr spare_job(Pool& pool) = 0;
+    virtual void finished(JobPtr job) = 0;  // outcomes and attempt are filled in
+    virtual void put_back(JobPtr job) = 0;  // not tried after all
+    virtual void connection_opened() = 0;   // others may follow it now
     // One fewer. With `failed` it could not be opened, and the pool's health tells why.
     virtual void connection_ended(const Pool& pool, bool failed) = 0;
 };
@@ -92,9 +97,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
     boost::asio::awaitable<void> work(Membership& member);
     boost::asio::awaitable<void> serve(Membership& member, JobPtr job);
     boost::asio::awaitable<void> mark_begun(base::MessageId id);
-    boost::asio::awaitable<void> attempt(Connection& connection, Job& job);
+    boost::asio::awaitable<void> attempt(Membership& member, Job& job);
+    [[nodiscard]] bool was_not_tried(const Connection& connection, const Job& job, bool early);
     boost::asio::awaitable<bool> prepare(Job& job, std::string& problem);
-    boost::asio::awaitable<void> transfer(Connection& connection, Job& job, BodySource& body);
+    boost::asio::awaitable<void> transfer(Membership& member, Job& job, BodySource& body);
+    boost::asio::awaitable<void> transact(Membership& member, Job& job, BodySource& body,
+                                          AdaptedContent content);
+    boost::asio::awaitable<std::optional<smtp::Transaction>> choose_next(Membership& member);
+    boost::asio::awaitable<bool> goes_as_it_is(const Connection& connection, Job& job);
     void take_results(Job& job, std::span<const std::size_t> recipients,
                       std::vector<smtp::RecipientResult> results);
     void note_failure(const smtp::SessionFailure& failure);
@@ -102,6 +112,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     [[nodiscard]] bool asks_for_sign_in(Connection& connection);
     void describe_attempt(Job& job, const Connection& connection, base::Time started);
     [[nodiscard]] std::uint32_t transaction_limit(const Connection& connection) const;
+    [[nodiscard]] std::size_t recipient_limit(const Connection& connection) const;
 
     SmarthostOptions options_;
     SmarthostHealth health_;
@@ -119,6 +130,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::uint64_t refused_sign_ins_ = 0;
     bool refuses_unsigned_ = false;  // takes sessions without a sign-in, but refused their mail
     bool lacks_smtputf8_ = false;
+    bool begins_early_ = true;     // until the server leaves commands behind a final dot unanswered
     std::size_t most_recipients_;  // in a transaction
     bool retired_ = false;
     std::uint16_t good_port_ = 0;

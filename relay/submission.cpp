@@ -91,9 +91,9 @@ asio::awaitable<Result<Replies>> submit(const delivery::SmarthostOptions& option
         co_return same;
     }
     delivery::BodySource source{executor, std::move(body)};
-    std::function<void()> nothing = [] {};
+    const delivery::Connection::Steps steps{[] {}, nullptr};
     const std::vector<smtp::RecipientResult> results =
-        co_await connection.deliver(transaction, source, std::move(nothing));
+        co_await connection.deliver(transaction, source, steps);
     if (connection.ready()) co_await connection.quit();
     if (results.empty()) co_return base::error("the server gave no result");
     co_return replies_of(results);

@@ -92,6 +92,7 @@ void ClientSession::State::fail(Stage where, const Reply& reply, std::string pro
     if (phase == Phase::closed) return;
     mask.apply(problem);  // it may quote the server
     if (phase == Phase::transaction) lose_transaction(where, reply, problem);
+    begun_early = false;
     phase = Phase::closed;
     stage = where;
     sasl.reset();
@@ -124,8 +125,17 @@ void ClientSession::tls_established(std::string channel_binding) {
 }
 
 void ClientSession::begin(const Transaction& transaction) {
+    if (std::exchange(state_->begun_early, false)) return;
     if (state_->phase == State::Phase::ready) state_->begin(transaction);
 }
+
+bool ClientSession::begin_early(const Transaction& next) {
+    return can_begin_early() && state_->begin_early(next);
+}
+
+bool ClientSession::can_begin_early() const { return state_->can_begin_early(); }
+
+bool ClientSession::begun_early() const { return state_->begun_early; }
 
 void ClientSession::write_body(std::string_view piece, bool last) {
     state_->write_body(piece, last);
@@ -137,6 +147,7 @@ void ClientSession::quit() {
         if (state.phase == State::Phase::transaction) {
             state.lose_transaction(state.transaction_stage(), {}, "the session was ended");
         }
+        state.begun_early = false;
         state.phase = State::Phase::closed;
         return;
     }
@@ -151,7 +162,7 @@ void ClientSession::connection_lost(std::string problem) {
         return;
     }
     // A server may refuse in the midst of the content and close: its reply is the result.
-    while (state.phase != State::Phase::closed) {
+    while (state.phase != State::Phase::closed && !state.begun_early) {
         std::optional<Reply> reply = state.parser.next();
         if (!reply) break;
         state.handle(std::move(*reply));
@@ -174,6 +185,8 @@ const Reply& ClientSession::auth_reply() const { return state_->auth_reply; }
 
 std::uint64_t ClientSession::replies() const { return state_->replies; }
 
-bool ClientSession::ready() const { return state_->phase == State::Phase::ready; }
+bool ClientSession::ready() const {
+    return state_->phase == State::Phase::ready || state_->begun_early;
+}
 
 }  // namespace smtp

@@ -119,8 +119,14 @@ class ClientSession {
     [[nodiscard]] std::string take_output();
     void tls_established(
         std::string channel_binding);            // tls-exporter bytes; "" when there are none
-    void begin(const Transaction& transaction);  // only after Ready or TransactionDone
+    void begin(const Transaction& transaction);  // only when ready()
     void write_body(std::string_view piece, bool last);
+    // Between the last piece and the next event, where can_begin_early(): the commands of the next
+    // transaction leave behind this one's final dot (RFC 2920 section 3.1), and begin() only takes
+    // it up. False: they do not. If the session ends before begin(), the next has no results.
+    [[nodiscard]] bool begin_early(const Transaction& next);
+    [[nodiscard]] bool can_begin_early() const;
+    [[nodiscard]] bool begun_early() const;  // and begin() has not taken it up
     void quit();
     // The driver saw the connection end, fail or time out; problem says so in words. Results of the
     // transaction under way follow as TransactionDone (deferred, or unknown after the final dot).

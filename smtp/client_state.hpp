@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,9 @@ struct ClientSession::State {
 
     // client_transaction.cpp
     void begin(const Transaction& request);
+    void prepare(const Transaction& request);
+    [[nodiscard]] bool begin_early(const Transaction& request);
+    [[nodiscard]] bool can_begin_early() const;
     void on_transaction_reply(const Reply& reply);
     void on_mail(const Reply& reply);
     void on_rcpt(std::uint32_t recipient, const Reply& reply);
@@ -139,6 +143,8 @@ struct ClientSession::State {
     Reply auth_reply;
     std::deque<ClientEvent> events;
     ClientTransaction transaction;
+    std::optional<ClientTransaction> following;  // its commands are behind the end of `transaction`
+    bool begun_early = false;  // `transaction` was following, and begin() is to come
     std::uint64_t replies = 0;
     bool needs_rset = false;  // the server may still be inside a transaction that failed
 };

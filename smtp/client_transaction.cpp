@@ -109,6 +109,35 @@ Outcome refusal(const Reply& reply, Stage where) {
 }  // namespace
 
 void ClientSession::State::begin(const Transaction& request) {
+    prepare(request);
+    ClientTransaction& t = transaction;
+    phase = Phase::transaction;
+    if (std::ranges::count(t.states, RecipientState::asked) == 0) return finish_transaction();
+    write_commands(request);
+    const bool eager = t.chunking && extensions.pipelining && request.body_size <= max_eager_body;
+    if (eager) t.body = BodyState::open;
+}
+
+// A refused BDAT may leave the server inside the transaction; a final dot ends it.
+bool ClientSession::State::can_begin_early() const {
+    return phase == Phase::transaction && transaction.body == BodyState::ending &&
+           extensions.pipelining && !transaction.chunking && !needs_rset && !following;
+}
+
+bool ClientSession::State::begin_early(const Transaction& request) {
+    ClientTransaction present = std::exchange(transaction, {});
+    prepare(request);
+    const bool sendable = std::ranges::all_of(
+        transaction.states, [](RecipientState state) { return state == RecipientState::asked; });
+    if (sendable) {
+        write_commands(request);
+        following = std::move(transaction);
+    }
+    transaction = std::move(present);
+    return sendable;
+}
+
+void ClientSession::State::prepare(const Transaction& request) {
     const std::size_t count = request.envelope.recipients.size();
     ClientTransaction& t = transaction;
     t.results.assign(count, {});
@@ -124,13 +153,7 @@ void ClientSession::State::begin(const Transaction& request) {
                             : raw       ? BodyFraming::raw
                                         : BodyFraming::lines};
     t.body = BodyState::waiting;
-    phase = Phase::transaction;
-
     refuse_unsendable(request);
-    if (std::ranges::count(t.states, RecipientState::asked) == 0) return finish_transaction();
-    write_commands(request);
-    const bool eager = t.chunking && extensions.pipelining && request.body_size <= max_eager_body;
-    if (eager) t.body = BodyState::open;
 }
 
 void ClientSession::State::refuse_unsendable(const Transaction& request) {
@@ -353,6 +376,7 @@ void ClientSession::State::resolve_accepted(const Reply& reply, Stage where) {
 // it says that it did not (421).
 void ClientSession::State::lose_transaction(Stage where, const Reply& reply,
                                             const std::string& problem) {
+    if (begun_early) return;  // nobody waits for its results
     ClientTransaction& t = transaction;
     const bool unknown = t.end_given && reply.code != 421;
     for (std::size_t i = 0; i < t.states.size(); ++i) {
@@ -375,6 +399,10 @@ void ClientSession::State::finish_transaction() {
     enter(Phase::ready, Stage::mail);
     events.emplace_back(event::TransactionDone{std::move(transaction.results)});
     if (transaction.chunk.capacity() > max_eager_body) transaction.chunk = {};
+    if (!following) return;
+    transaction = *std::exchange(following, std::nullopt);
+    begun_early = true;
+    phase = Phase::transaction;
 }
 
 Stage ClientSession::State::transaction_stage() const {

@@ -16,6 +16,7 @@ constexpr std::string_view secrets[] = {"AGFsaWNlAHNlc2FtZS1vcGVu",
 struct Driver {
     smtp::ClientSession session;
     bool encrypted = false, finished = false, begun = false;
+    int messages = 0;
     std::string written_in_clear{};
 
     void take() {
@@ -42,15 +43,20 @@ struct Driver {
         begun = false;
     }
 
+    static smtp::Transaction transaction() {
+        smtp::Transaction made;
+        made.envelope.reverse_path = "a@x.example";
+        made.envelope.recipients.resize(2);
+        made.envelope.recipients[0].address = "b@y.example";
+        made.envelope.recipients[1].address = "c@y.example";
+        made.body_size = body.size();
+        return made;
+    }
+
     void begin() {
-        smtp::Transaction transaction;
-        transaction.envelope.reverse_path = "a@x.example";
-        transaction.envelope.recipients.resize(2);
-        transaction.envelope.recipients[0].address = "b@y.example";
-        transaction.envelope.recipients[1].address = "c@y.example";
-        transaction.body_size = body.size();
-        session.begin(transaction);
+        session.begin(transaction());
         begun = true;
+        ++messages;
     }
 
     // Until the session needs bytes.
@@ -66,9 +72,15 @@ struct Driver {
                 begin();
             } else if (std::holds_alternative<smtp::event::BodyWanted>(event)) {
                 session.write_body(body, true);
+                if (messages < 3) static_cast<void>(session.begin_early(transaction()));
             } else if (const auto* done = std::get_if<smtp::event::TransactionDone>(&event)) {
                 results(done->results);
-                if (session.ready()) session.quit();
+                if (session.begun_early()) {
+                    fuzz::require(session.ready(), "what has begun can be taken up");
+                    begin();
+                } else if (session.ready()) {
+                    session.quit();
+                }
             } else if (const auto* failed = std::get_if<smtp::event::SessionFailed>(&event)) {
                 check_words(failed->failure.reply.text);
                 check_words(failed->failure.problem);

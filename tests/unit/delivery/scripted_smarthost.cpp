@@ -67,7 +67,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
         input_.erase(0, end + 2);
         std::string verb = line.substr(0, line.find(' '));
         std::transform(verb.begin(), verb.end(), verb.begin(), ::toupper);
-        if (verb == "MAIL") mail_ = {number_, {}, ""};
+        if (verb == "MAIL") mail_ = {number_, {}, "", ""};
         if (verb == "RCPT") mail_.recipients.push_back(line);
         hear(verb, line);
         return true;
@@ -89,6 +89,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
         mail_.content = input_.substr(0, size);
         input_.erase(0, size + 3);
         in_content_ = false;
+        mail_.behind = input_;
         host_.taken_.push_back(mail_);
         hear("dot", "");
         return true;
@@ -99,6 +100,7 @@ class ScriptedSmarthost::Session : public std::enable_shared_from_this<Session> 
         host_.heard_.push_back(heard);
         const Answer answer = host_.answer(heard);
         if (answer.forget) forgotten_ = true;
+        if (answer.deaf) input_.clear();
         if (!answer.text.empty()) output_ += answer.text + (answer.drip ? "" : "\r\n");
         if (answer.text.starts_with("354")) in_content_ = true;
         held_ = answer.held;

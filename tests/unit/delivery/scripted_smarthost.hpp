@@ -22,6 +22,7 @@ struct Answer {
     bool close = false;   // afterwards, or at once when there is no text
     bool forget = false;  // no word from now on, but the connection stays
     bool drip = false;    // afterwards one letter now and then, and never the end of the line
+    bool deaf = false;    // to what has come behind it
 };
 inline Answer hang_up(std::string text = "") {
     Answer answer{std::move(text)};
@@ -38,6 +39,11 @@ inline Answer silence() {
     answer.forget = true;
     return answer;
 }
+inline Answer deaf(std::string text) {
+    Answer answer{std::move(text)};
+    answer.deaf = true;
+    return answer;
+}
 
 // Begins with the text as it is: "250-".
 inline Answer drip(std::string text) {
@@ -51,6 +57,7 @@ struct Taken {
     std::size_t connection = 0;
     std::vector<std::string> recipients;  // the RCPT lines
     std::string content;
+    std::string behind;  // what had come together with its end
 };
 
 // An SMTP server on a loopback port that answers as it is told, in the clear. Lives on the loop

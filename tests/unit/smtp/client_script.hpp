@@ -31,6 +31,7 @@ class ScriptedServer {
 
     std::vector<Message> messages;
     std::string channel_binding;
+    bool early = false;  // the next message begins behind this one's end, if it may
     smtp::ClientSession session;
     smtp::SessionFailure failure;  // the one noted as FAILED
 
@@ -72,6 +73,9 @@ class ScriptedServer {
         const std::string piece = pieces_.front();
         pieces_.pop_front();
         session.write_body(piece, pieces_.empty());
+        if (early && pieces_.empty() && session.can_begin_early() && !messages.empty()) {
+            note(session.begin_early(messages.front().transaction) ? "early" : "not early");
+        }
         written_ += session.take_output();
         return true;
     }

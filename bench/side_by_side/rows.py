@@ -46,7 +46,7 @@ ROWS = [
     *_throughput(),
     Row("latency", "One session, 4 KiB, one message at a time", measure.latency,
         {"messages": 500, "size": 4 * KIB}, "dot_to_250_p50_ms", {"messages": 100},
-        peers=FAST, limit=limits.one_sync, limit_title="a write and its fdatasync"),
+        peers=(*FAST, "least"), limit=limits.one_sync, limit_title="a write and its fdatasync"),
     Row("memory", "Memory idle and for each idle connection", measure.memory,
         {"connections": 9000}, "idle_pss_mib", {"connections": 1000},
         peers=FAST),

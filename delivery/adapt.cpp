@@ -125,7 +125,26 @@ asio::awaitable<base::Result<std::optional<smtp::Downgrade>>> plan_all(
     co_return smtp::plan_downgrade(survey, envelope_for(message, server), server);
 }
 
+bool looks_at_header_only(const spool::Message& message, const smtp::Extensions& server) {
+    return server.eight_bit_mime && !message.envelope.smtputf8;
+}
+
+asio::awaitable<base::Result<std::optional<smtp::Downgrade>>> plan(BodySource& body,
+                                                                   const spool::Message& message,
+                                                                   const smtp::Extensions& server) {
+    if (looks_at_header_only(message, server)) return plan_header(body);
+    return plan_all(body, message, server);
+}
+
 }  // namespace
+
+asio::awaitable<bool> goes_as_it_is(BodySource& body, const spool::Message& message,
+                                    const smtp::Extensions& server) {
+    if (server.eight_bit_mime && server.smtputf8) co_return true;
+    const base::Result<std::optional<smtp::Downgrade>> planned =
+        co_await plan(body, message, server);
+    co_return planned && *planned && !(*planned)->needed();
+}
 
 asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
                                                             const spool::Message& message,
@@ -135,31 +154,27 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
     AdaptedContent adapted;
     if (server.eight_bit_mime && server.smtputf8) co_return adapted;
 
-    const bool header_only = server.eight_bit_mime && !message.envelope.smtputf8;
-    base::Result<std::optional<smtp::Downgrade>> planned = std::optional<smtp::Downgrade>{};
-    if (header_only) {
-        planned = co_await plan_header(body);
-    } else {
-        planned = co_await plan_all(body, message, server);
-    }
+    const base::Result<std::optional<smtp::Downgrade>> planned =
+        co_await plan(body, message, server);
     if (!planned) co_return planned.error();
-    const std::optional<smtp::Downgrade>& plan = *planned;
-    if (!plan) {
+    const std::optional<smtp::Downgrade>& change = *planned;
+    if (!change) {
         adapted.refusal = needs_smtputf8();
         co_return adapted;
     }
-    if (!plan->needed()) co_return adapted;
+    if (!change->needed()) co_return adapted;
 
     base::Result<> done;
     if (body.in_memory()) {
-        done = co_await rewrite_in_memory(body, *plan, files, adapted);
+        done = co_await rewrite_in_memory(body, *change, files, adapted);
     } else {
-        done = co_await rewrite_in_file(body, *plan, files, turns, adapted);
+        done = co_await rewrite_in_file(body, *change, files, turns, adapted);
     }
     if (!done) co_return done.error();
     body.rewind();
-    if (header_only) adapted.refusal.reset();  // as it is it mostly arrives as well
-    adapted.seven_bit = plan->quoted_printable;
+    if (looks_at_header_only(message, server))
+        adapted.refusal.reset();  // as it is it mostly arrives as well
+    adapted.seven_bit = change->quoted_printable;
     co_return adapted;
 }
 

@@ -27,4 +27,9 @@ struct AdaptedContent {
     BodySource& body, const spool::Message& message, const smtp::Extensions& server,
     boost::asio::any_io_executor files, Turns& turns);
 
+// Whether adapt_content() would leave it as it is.
+[[nodiscard]] boost::asio::awaitable<bool> goes_as_it_is(BodySource& body,
+                                                         const spool::Message& message,
+                                                         const smtp::Extensions& server);
+
 }  // namespace delivery

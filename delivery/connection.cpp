@@ -381,8 +381,12 @@ void Connection::wake() {
     stream_->cancel();
 }
 
+bool Connection::timed_out() const {
+    return stream_ && stream_->close_reason() == tls::CloseReason::timeout;
+}
+
 asio::awaitable<void> Connection::quit() {
-    if (!ready()) {
+    if (!ready() || begun_early()) {  // there QUIT would be content
         if (stream_) stream_->close();
         co_return;
     }

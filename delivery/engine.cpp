@@ -334,6 +334,8 @@ void Engine::watch_transactions() {
         if (ec) return;
         for (const auto& pool : pools_) pool->mark_long_transactions();
         for (const auto& pool : retired_) pool->mark_long_transactions();
+        for (const auto& pool : pools_) pool->free_waiting();
+        for (const auto& pool : retired_) pool->free_waiting();
         watch_transactions();
     });
 }

@@ -203,12 +203,12 @@ asio::awaitable<void> Pool::work(Membership& member) {
     Connection& connection = member.connection();
     const auto goes_on = [&] {
         if (!connection.ready()) return false;
-        const bool full = connection.transactions() >= transaction_limit(connection);
-        return connection.begun_early() || (!retired_ && !full);
+        if (connection.begun_early()) return member.has_next();
+        return !retired_ && connection.transactions() < transaction_limit(connection);
     };
     while (goes_on()) {
         member.asks_for_work();
-        JobPtr job = member.next ? std::move(member.next) : dispatcher_.next_job(*this);
+        JobPtr job = member.has_next() ? member.take_next() : dispatcher_.next_job(*this);
         if (job) {
             co_await serve(member, std::move(job));
             continue;
@@ -218,7 +218,6 @@ asio::awaitable<void> Pool::work(Membership& member) {
         std::erase(idle_, &member);
         if (!woken) co_return;
     }
-    if (member.next) dispatcher_.put_back(std::move(member.next));
 }
 
 // Fresh mail is through in milliseconds, and a mark for each would cost as much as its final dot's.
@@ -229,6 +228,19 @@ void Pool::mark_long_transactions() {
             surroundings_.spool->mark_begun(*id, nullptr);
         }
     }
+}
+
+// Nothing of its content was sent. Behind a server that thinks for so long there is little to gain.
+void Pool::free_waiting() {
+    std::vector<JobPtr> jobs;
+    for (Membership* const member : members_) {
+        if (member->keeps_next_waiting(std::chrono::seconds{1})) {
+            jobs.push_back(member->take_next());
+        }
+    }
+    if (jobs.empty()) return;
+    early_from_ = surroundings_.uptime() + std::chrono::minutes{5};
+    for (JobPtr& job : jobs) dispatcher_.put_back(std::move(job));
 }
 
 void Pool::count(const std::vector<RecipientOutcome>& outcomes) {

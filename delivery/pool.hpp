@@ -66,6 +66,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     void retire();
     void cancel();  // end now: what is under way is lost
     void mark_long_transactions();
+    void free_waiting();  // messages that began behind one whose end takes long
     void try_at_once() { health_.try_at_once(); }
 
     [[nodiscard]] bool usable() const;
@@ -104,7 +105,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     boost::asio::awaitable<void> transact(Membership& member, Job& job, BodySource& body,
                                           AdaptedContent content);
     boost::asio::awaitable<std::optional<smtp::Transaction>> choose_next(Membership& member);
-    boost::asio::awaitable<bool> goes_as_it_is(const Connection& connection, Job& job);
+    boost::asio::awaitable<bool> goes_at_once(const Connection& connection, Job& job);
     void take_results(Job& job, std::span<const std::size_t> recipients,
                       std::vector<smtp::RecipientResult> results);
     void note_failure(const smtp::SessionFailure& failure);
@@ -130,7 +131,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::uint64_t refused_sign_ins_ = 0;
     bool refuses_unsigned_ = false;  // takes sessions without a sign-in, but refused their mail
     bool lacks_smtputf8_ = false;
-    bool begins_early_ = true;     // until the server leaves commands behind a final dot unanswered
+    bool hears_early_ = true;      // until it leaves commands behind a final dot unanswered
+    base::Duration early_from_{};  // no message begins early before, by the clock's uptime
     std::size_t most_recipients_;  // in a transaction
     bool retired_ = false;
     std::uint16_t good_port_ = 0;

@@ -22,6 +22,7 @@ class Pool::Membership {
         std::erase(pool_.members_, this);
         std::erase(pool_.idle_, this);
         --pool_.connections_;
+        if (next_) pool_.dispatcher_.put_back(std::move(next_));
     }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;
@@ -32,8 +33,19 @@ class Pool::Membership {
         since_ = std::chrono::steady_clock::now();
     }
     void serves_nothing() { serving_.reset(); }
-    // Chosen while the message before it was sent: it is served next, or put back.
-    JobPtr next;
+
+    // Chosen while the message before it is sent: it is served next, or put back.
+    void set_next(JobPtr job) {
+        next_ = std::move(job);
+        next_begun_ = never;
+    }
+    void next_begins() { next_begun_ = std::chrono::steady_clock::now(); }
+    [[nodiscard]] bool has_next() const { return next_ != nullptr; }
+    [[nodiscard]] JobPtr take_next() { return std::move(next_); }
+    [[nodiscard]] bool keeps_next_waiting(base::Duration limit) const {
+        return next_ && next_begun_ != never &&
+               std::chrono::steady_clock::now() - next_begun_ >= limit;
+    }
 
     // Once for each message that it has served for so long.
     [[nodiscard]] std::optional<base::MessageId> long_served(base::Duration limit) {
@@ -55,11 +67,15 @@ class Pool::Membership {
     }
 
  private:
+    static constexpr auto never = std::chrono::steady_clock::time_point::max();
+
     Pool& pool_;
     Connection& connection_;
     bool opening_ = true, woken_ = false;
     std::optional<base::MessageId> serving_;
     std::chrono::steady_clock::time_point since_;
+    JobPtr next_;
+    std::chrono::steady_clock::time_point next_begun_ = never;
 };
 
 }  // namespace delivery

@@ -35,12 +35,6 @@ bool told_to_leave(const Job& job) {
     });
 }
 
-void begin_attempt(Job& job) {
-    job.outcomes.clear();
-    job.attempted = true;
-    job.broken = job.dot_marked = job.own_trouble = false;
-}
-
 // For the log alone: what an attempt's problem says may go into a report.
 std::string file_of(const Job& job) {
     return job.leased.body ? job.leased.body->file.string() : "";
@@ -64,7 +58,9 @@ asio::awaitable<void> Pool::serve(Membership& member, JobPtr job) {
     const base::Time started = surroundings_.clock->now();
     const base::Duration uptime = surroundings_.uptime();
     const bool early = connection.begun_early();
-    begin_attempt(*job);
+    job->outcomes.clear();
+    job->attempted = true;
+    job->broken = job->dot_marked = job->own_trouble = false;
     try {
         if (job->suspect) co_await mark_begun(job->message().id);
         member.serves(job->message().id);
@@ -95,7 +91,7 @@ bool Pool::was_not_tried(const Connection& connection, const Job& job, bool earl
     if (job.broken || job.went_stale || connection.ready()) return false;
     if (!early) return connection.lost_before_reply() && nothing_happened(job);
     if (connection.heard()) return told_to_leave(job);
-    if (std::exchange(begins_early_, false)) {
+    if (connection.timed_out() && std::exchange(hears_early_, false)) {
         base::log_info(
             "the smarthost did not answer commands behind the end of a message: from "
             "now on they wait for its reply",
@@ -122,6 +118,7 @@ asio::awaitable<void> Pool::attempt(Membership& member, Job& job) {
 }
 
 asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
+    job.body_lost = false;
     if (job.leased.body) co_return true;
     const base::MessageId id = job.message().id;
     spool::Spool* const spool = surroundings_.spool;
@@ -185,7 +182,7 @@ asio::awaitable<void> Pool::transact(Membership& member, Job& job, BodySource& b
         const bool full = connection.transactions() >= transaction_limit(connection);
         if (begun && (full || connection.begun_early())) co_return;
         const std::size_t all = left.size();
-        left.resize(std::min(recipient_limit(connection), all));
+        if (!connection.begun_early()) left.resize(std::min(recipient_limit(connection), all));
         smtp::Transaction transaction = make_transaction(job.message(), left);
         if (content.seven_bit) transaction.envelope.body = smtp::BodyType::seven_bit;
         BodySource& source = content.rewritten ? *content.rewritten : body;
@@ -195,41 +192,45 @@ asio::awaitable<void> Pool::transact(Membership& member, Job& job, BodySource& b
         if (left.size() == all) steps.next = [this, &member] { return choose_next(member); };
         std::vector<smtp::RecipientResult> results =
             co_await connection.deliver(transaction, source, steps);
+        if (member.has_next() && !connection.begun_early()) {
+            dispatcher_.put_back(member.take_next());
+        }
         take_results(job, left, std::move(results));
         job.own_trouble = job.own_trouble || source.unreadable();
     }
 }
 
-// A message whose commands can go out now: small, and without need of a mark or of rewriting.
+// A message whose commands can go out now: small, and without need of a mark or of rewriting. One
+// that was tried before keeps what that came to.
 asio::awaitable<std::optional<smtp::Transaction>> Pool::choose_next(Membership& member) {
     const Connection& connection = member.connection();
     const bool full = connection.transactions() >= transaction_limit(connection);
-    if (retired_ || !begins_early_ || full) co_return std::nullopt;
-    member.next = dispatcher_.spare_job(*this);
-    if (!member.next) co_return std::nullopt;
-    Job& job = *member.next;
-    begin_attempt(job);
+    const bool may = hears_early_ && surroundings_.uptime() >= early_from_;
+    if (retired_ || full || !may) co_return std::nullopt;
+    JobPtr chosen = dispatcher_.spare_job(*this);
+    if (!chosen) co_return std::nullopt;
+    Job& job = *chosen;
+    member.set_next(std::move(chosen));
     const std::vector<std::size_t> recipients = recipients_left(job);
-    bool simple = !job.suspect && recipients.size() <= recipient_limit(connection);
-    if (simple) simple = co_await goes_as_it_is(connection, job);
-    if (simple) {
-        smtp::Transaction transaction = make_transaction(job.message(), recipients);
-        transaction.body_size = job.leased.body->size;
-        co_return transaction;
+    bool simple =
+        !job.suspect && job.outcomes.empty() && recipients.size() <= recipient_limit(connection);
+    if (simple) simple = co_await goes_at_once(connection, job);
+    if (!simple || retired_) {
+        dispatcher_.put_back(member.take_next());
+        co_return std::nullopt;
     }
-    dispatcher_.put_back(std::move(member.next));
-    co_return std::nullopt;
+    member.next_begins();
+    smtp::Transaction transaction = make_transaction(job.message(), recipients);
+    transaction.body_size = job.leased.body->size;
+    co_return transaction;
 }
 
-asio::awaitable<bool> Pool::goes_as_it_is(const Connection& connection, Job& job) {
+asio::awaitable<bool> Pool::goes_at_once(const Connection& connection, Job& job) {
     std::string problem;  // told when its turn has come
     const bool loaded = co_await prepare(job, problem);
     if (!loaded || !job.holds_body()) co_return false;
     BodySource body{surroundings_.files, *job.leased.body};
-    const base::Result<AdaptedContent> content =
-        co_await adapt_content(body, job.message(), connection.extensions(), surroundings_.files,
-                               *surroundings_.rewriting);
-    co_return content && !content->refusal && !content->rewritten;
+    co_return co_await goes_as_it_is(body, job.message(), connection.extensions());
 }
 
 std::size_t Pool::recipient_limit(const Connection& connection) const {

@@ -157,16 +157,25 @@ TEST_CASE("a refused message does not touch the one behind it", "[delivery]") {
     CHECK(backlog.host.connections() == 1);
 }
 
-TEST_CASE("recipients that a server puts off wait for the message that has begun", "[delivery]") {
-    Backlog backlog;
-    std::size_t recipients = 0;
-    backlog.host.on("MAIL", [&](const ScriptedSmarthost::Heard&) {
-        recipients = 0;
+namespace {
+
+// Takes so many recipients in a transaction, and announces no limit.
+void take_few(ScriptedSmarthost& host, std::size_t most) {
+    const auto recipients = std::make_shared<std::size_t>(0);
+    host.on("MAIL", [recipients](const ScriptedSmarthost::Heard&) {
+        *recipients = 0;
         return Answer{"250 2.1.0 ok"};
     });
-    backlog.host.on("RCPT", [&](const ScriptedSmarthost::Heard&) {
-        return Answer{++recipients > 1 ? "452 4.5.3 too many" : "250 2.1.5 ok"};
+    host.on("RCPT", [recipients, most](const ScriptedSmarthost::Heard&) {
+        return Answer{++*recipients > most ? "452 4.5.3 too many" : "250 2.1.5 ok"};
     });
+}
+
+}  // namespace
+
+TEST_CASE("recipients that a server puts off wait for the message that has begun", "[delivery]") {
+    Backlog backlog;
+    take_few(backlog.host, 1);
     backlog.leave({"one@b.example", "two@b.example"});
     backlog.leave();
     backlog.start();
@@ -175,6 +184,70 @@ TEST_CASE("recipients that a server puts off wait for the message that has begun
     REQUIRE(taken.size() == 3);
     CHECK(taken[0].behind == commands);
     CHECK(taken[1].content == taken[0].content);
+}
+
+TEST_CASE("a limit that is learnt behind a message does not count for the one that has begun",
+          "[delivery]") {
+    Backlog backlog;
+    take_few(backlog.host, 2);
+    for (int i = 0; i < 2; ++i) backlog.leave({"one@b.example", "two@b.example", "3@b.example"});
+    backlog.start();
+    backlog.run();
+    CHECK(backlog.host.taken().size() == 4);
+    CHECK(backlog.host.taken()[1].recipients.size() == 3);  // named, of which one was put off
+}
+
+TEST_CASE("a message that cannot begin early is not forgotten", "[delivery]") {
+    Backlog backlog;
+    take_few(backlog.host, 1);
+    backlog.leave({"one@b.example", "two@b.example"});
+    backlog.leave({"gr\xc3\xbc\xc3\x9f@b.example", "to@b.example"});
+    backlog.leave();
+    backlog.start();
+    backlog.bed.options.bounce_to = delivery::BounceTo::none;
+    backlog.bed.run_until([&] { return backlog.host.taken().size() == 4; });
+    backlog.bed.run_until([&] { return backlog.bed.engine->status().active == 0; });
+    CHECK(backlog.attempts(1) >= 1);
+}
+
+TEST_CASE("no message waits long behind another", "[delivery]") {
+    Backlog backlog;
+    backlog.host.on("dot", [](const ScriptedSmarthost::Heard& heard) {
+        return heard.connection == 1 ? held("250 2.0.0 ok") : Answer{"250 2.0.0 ok"};
+    });
+    backlog.start(2);
+    backlog.bed.run_until([&] { return backlog.host.taken().size() == 1; });
+    REQUIRE(backlog.host.taken()[0].behind == commands);
+    backlog.bed.reload();  // which makes room for another connection
+    backlog.bed.run_until(
+        [&] { return backlog.bed.state(backlog.ids[1]) == MessageState::delivered; });
+    CHECK(backlog.bed.state(backlog.ids[0]) == MessageState::queued);
+    backlog.host.release();
+    backlog.run();
+    CHECK(backlog.host.taken().size() == 2);
+    CHECK(backlog.host.connections() == 2);
+    for (std::size_t i = 0; i < 2; ++i) CHECK(backlog.attempts(i) == 1);
+}
+
+TEST_CASE("a connection on which a message began in vain is not used again", "[delivery]") {
+    Backlog backlog;
+    backlog.host.on("dot", [](const ScriptedSmarthost::Heard& heard) {
+        return heard.connection == 1 ? held("250 2.0.0 ok") : Answer{"250 2.0.0 ok"};
+    });
+    backlog.start(2);
+    // Time enough for the engine to look at it twice; with less this proves nothing.
+    const auto later = std::chrono::steady_clock::now() + 2500ms;
+    backlog.bed.run_until([&] { return std::chrono::steady_clock::now() > later; });
+    REQUIRE(backlog.host.taken().size() == 1);
+    backlog.host.release();
+    backlog.run();
+    CHECK(backlog.host.connections() == 2);
+
+    // From a server that thinks for so long there is little to gain.
+    for (int i = 0; i < 3; ++i) backlog.leave();
+    backlog.bed.engine->note_waiting();
+    backlog.run();
+    for (std::size_t i = 1; i < 5; ++i) CHECK(backlog.host.taken().at(i).behind.empty());
 }
 
 TEST_CASE("a message that has begun on a connection that is to end", "[delivery]") {

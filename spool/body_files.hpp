@@ -57,6 +57,7 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     void forget_orphans(base::Time now) const;
 
     [[nodiscard]] std::unique_ptr<BodyWriter> new_writer(std::size_t inline_limit);
+    [[nodiscard]] std::size_t writers() const { return writers_; }  // alive
     // Makes the body whole and hands it over, on the calling or on the file thread. The writer
     // must come from new_writer(); null stands for an empty body.
     void finish(std::unique_ptr<BodyWriter> writer, MessageId id,
@@ -91,6 +92,7 @@ class BodyFiles : public std::enable_shared_from_this<BodyFiles> {
     mutable std::mutex mutex_;
     std::size_t under_way_ = 0;
     std::uint64_t next_part_ = 0;
+    std::atomic<std::size_t> writers_ = 0;
     std::vector<std::weak_ptr<PartFile>> waiting_;
     std::unique_ptr<Worker> worker_;
 };

@@ -14,6 +14,8 @@ using std::chrono::steady_clock;
 // Bounds the time others wait for one transaction, and the pages it dirties.
 constexpr std::size_t most_in_batch = 1000;
 constexpr milliseconds patience{10};
+// With 10 sessions a tenth less processor time for a message; one that comes alone does not wait.
+constexpr std::chrono::microseconds blink{50};
 constexpr milliseconds idle_after{100};          // quiet for so long is idle
 constexpr milliseconds between_cleanings{1000};  // under load
 constexpr milliseconds between_steps{10};        // while more is left to clean
@@ -48,6 +50,7 @@ void Committer::submit(Operation operation) {
         const std::lock_guard lock{inbox_->mutex};
         const bool gathers = operation.synced && !inbox_->hurried;
         if (inbox_->waiting.empty()) inbox_->since = steady_clock::now();
+        if (operation.synced) inbox_->company = operation.company;
         if (gathers) {
             announce = !std::exchange(inbox_->announced, true);
         } else {
@@ -73,6 +76,7 @@ void Committer::Inbox::hurry_up() {
         const std::lock_guard lock{mutex};
         announced = false;
         urgent = !waiting.empty();  // it may all have been taken along by then
+        if (gathering && company && !hurried) return;
     }
     wake.notify_one();
 }
@@ -109,6 +113,12 @@ bool Committer::next_batch(Batch& batch) {
         inbox.asleep = false;
     }
     if (!inbox.waiting.empty()) inbox.wake.wait_until(lock, inbox.since + patience, at_once);
+    if (inbox.urgent && inbox.company && !inbox.hurried) {
+        inbox.gathering = true;
+        inbox.wake.wait_for(lock, blink,
+                            [&] { return inbox.stopping || inbox.hurried || !inbox.company; });
+        inbox.gathering = false;
+    }
     take_waiting(batch);
     return !batch.empty() || !inbox.stopping;
 }

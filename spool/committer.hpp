@@ -19,6 +19,7 @@ using Completions = std::vector<std::function<void()>>;
 // Something to be done on the writing connection.
 struct Operation {
     bool synced = false;   // answered only when it would survive a power cut
+    bool company = false;  // others like it are coming: worth a blink
     bool patient = false;  // waits a moment for others, to share their transaction
     // Makes the change; called again, after a rollback, when its batch failed. None: only
     // finish matters.
@@ -43,9 +44,10 @@ struct Housekeeping {
 // The committing thread: takes all operations that wait, does them in one transaction, and
 // answers them with one Post (group commit). While one commit syncs, the next batch gathers. What
 // is synced waits until Post comes back (or the thread looks by itself, some time later), so that
-// all that arrived in one turn of the loop shares a sync; patient operations alone begin no
-// transaction for ten milliseconds, and wake the thread only when it has been without work for as
-// long. When there is nothing to do it cleans up.
+// all that arrived in one turn of the loop shares a sync. While other contents are under way it
+// waits a blink longer for those, as PostgreSQL does with commit_siblings; patient operations alone
+// begin no transaction for ten milliseconds, and wake the thread only when it has been without work
+// for as long. When there is nothing to do it cleans up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);
@@ -70,6 +72,8 @@ class Committer {
         bool announced = false;  // Post will say that there is
         bool asleep = false;     // the thread is to be woken by whatever comes first
         Moment since;            // when the first of those that wait came
+        bool company = false;    // with the last that is to be synced
+        bool gathering = false;  // the thread waits for its company
         bool hurried = false;
         bool stopping = false;
         Progress progress;

@@ -11,9 +11,12 @@ constexpr std::size_t piece_size = 128 << 10;
 }  // namespace
 
 PartWriter::PartWriter(std::shared_ptr<BodyFiles> files, std::size_t inline_limit)
-    : files_(std::move(files)), inline_limit_(inline_limit) {}
+    : files_(std::move(files)), inline_limit_(inline_limit) {
+    ++files_->writers_;
+}
 
 PartWriter::~PartWriter() {
+    --files_->writers_;
     if (part_) files_->discard(part_);
 }
 

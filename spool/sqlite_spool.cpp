@@ -35,6 +35,7 @@ struct SqliteSpool::AddJob {
     Done<Leased> done;
     std::shared_ptr<void> pending;
     std::optional<SpoolError> refused;
+    bool company = false;  // as Operation::company
 };
 
 struct SqliteSpool::RecordJob {
@@ -110,6 +111,7 @@ void SqliteSpool::add(NewMessage message, Done<Leased> done) {
     job->done = std::move(done);
     job->pending = pending_.begin();
     std::unique_ptr<BodyWriter> body = std::move(message.body);
+    job->company = files_->writers() > (body ? 1U : 0U);
     job->draft.message = std::move(message);
     files_->finish(std::move(body), job->draft.message.id, [this, job](StoredBody stored) {
         if (!stored.in_file()) files_->free_space().take(stored.size);
@@ -121,6 +123,7 @@ void SqliteSpool::add(NewMessage message, Done<Leased> done) {
 void SqliteSpool::submit_add(const std::shared_ptr<AddJob>& job) {
     Operation operation;
     operation.synced = true;
+    operation.company = job->company;
     operation.pending = job->pending;
     // A refusal of this message alone is no failure of the batch.
     operation.apply = [job](Store& store) -> Outcome<> {

@@ -102,9 +102,20 @@ asio::awaitable<bool> Pool::use_connection() {
     // Still counted as opening: the work that it is about to ask for is its own.
     dispatcher_.connection_opened();
     member.opened();
-    co_await work(member);
+    try {
+        co_await work(member);
+    } catch (...) {
+        put_back_next(member);
+        throw;
+    }
+    put_back_next(member);
     co_await connection.quit();
     co_return true;
+}
+
+// Not for the destructor of a membership: coroutines that nothing resumes outlive the engine.
+void Pool::put_back_next(Membership& member) {
+    if (member.has_next()) dispatcher_.put_back(member.take_next());
 }
 
 asio::awaitable<bool> Pool::open(Connection& connection) {

@@ -94,6 +94,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
     static boost::asio::awaitable<void> run(std::shared_ptr<Pool> self);
     boost::asio::awaitable<bool> use_connection();
+    void put_back_next(Membership& member);
     boost::asio::awaitable<bool> open(Connection& connection);
     boost::asio::awaitable<void> work(Membership& member);
     boost::asio::awaitable<void> serve(Membership& member, JobPtr job);

@@ -22,7 +22,6 @@ class Pool::Membership {
         std::erase(pool_.members_, this);
         std::erase(pool_.idle_, this);
         --pool_.connections_;
-        if (next_) pool_.dispatcher_.put_back(std::move(next_));
     }
     Membership(const Membership&) = delete;
     Membership& operator=(const Membership&) = delete;

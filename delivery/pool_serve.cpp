@@ -14,6 +14,9 @@ namespace delivery {
 namespace asio = boost::asio;
 namespace {
 
+// What goes out in a moment: behind it the next message may begin, for which a round trip counts.
+constexpr std::uint64_t small = 64 * 1024;
+
 // Nobody has said anything about any recipient, and nothing may have been taken.
 bool nothing_happened(const Job& job) {
     return std::all_of(job.outcomes.begin(), job.outcomes.end(), [](const RecipientOutcome& each) {
@@ -118,7 +121,6 @@ asio::awaitable<void> Pool::attempt(Membership& member, Job& job) {
 }
 
 asio::awaitable<bool> Pool::prepare(Job& job, std::string& problem) {
-    job.body_lost = false;
     if (job.leased.body) co_return true;
     const base::MessageId id = job.message().id;
     spool::Spool* const spool = surroundings_.spool;
@@ -189,12 +191,13 @@ asio::awaitable<void> Pool::transact(Membership& member, Job& job, BodySource& b
         source.rewind();
         transaction.body_size = source.size();
         steps.next = nullptr;
-        if (left.size() == all) steps.next = [this, &member] { return choose_next(member); };
+        const bool last = left.size() == all;
+        if (last && source.size() <= small) {
+            steps.next = [this, &member] { return choose_next(member); };
+        }
         std::vector<smtp::RecipientResult> results =
             co_await connection.deliver(transaction, source, steps);
-        if (member.has_next() && !connection.begun_early()) {
-            dispatcher_.put_back(member.take_next());
-        }
+        if (!connection.begun_early()) put_back_next(member);
         take_results(job, left, std::move(results));
         job.own_trouble = job.own_trouble || source.unreadable();
     }
@@ -216,7 +219,7 @@ asio::awaitable<std::optional<smtp::Transaction>> Pool::choose_next(Membership& 
         !job.suspect && job.outcomes.empty() && recipients.size() <= recipient_limit(connection);
     if (simple) simple = co_await goes_at_once(connection, job);
     if (!simple || retired_) {
-        dispatcher_.put_back(member.take_next());
+        put_back_next(member);
         co_return std::nullopt;
     }
     member.next_begins();
@@ -228,6 +231,7 @@ asio::awaitable<std::optional<smtp::Transaction>> Pool::choose_next(Membership& 
 asio::awaitable<bool> Pool::goes_at_once(const Connection& connection, Job& job) {
     std::string problem;  // told when its turn has come
     const bool loaded = co_await prepare(job, problem);
+    job.body_lost = false;
     if (!loaded || !job.holds_body()) co_return false;
     BodySource body{surroundings_.files, *job.leased.body};
     co_return co_await goes_as_it_is(body, job.message(), connection.extensions());

@@ -128,7 +128,7 @@ void Committer::take_waiting(Batch& batch) {
     Batch& waiting = inbox_->waiting;
     if (waiting.size() <= most_in_batch) {
         batch.swap(waiting);
-        inbox_->urgent = false;
+        inbox_->urgent = inbox_->company = false;
     } else {
         const auto end = waiting.begin() + most_in_batch;
         batch.assign(std::move_iterator{waiting.begin()}, std::move_iterator{end});

@@ -113,9 +113,9 @@ TEST_CASE("a server that does not hear what comes behind a dot", "[delivery]") {
 
 TEST_CASE("a server that leaves behind a message costs the next no attempt", "[delivery]") {
     Backlog backlog;
+    std::size_t last = 0;  // connection that began a message
     SECTION("without a word") { backlog.host.on("dot", hang_up("250 2.0.0 ok")); }
     SECTION("with 421 to its MAIL") {
-        std::size_t last = 0;
         backlog.host.on("MAIL", [&last](const ScriptedSmarthost::Heard& heard) {
             const bool again = std::exchange(last, heard.connection) == heard.connection;
             return again ? hang_up("421 4.7.0 enough") : Answer{"250 2.1.0 ok"};

@@ -20,6 +20,9 @@ set(RELAY_BOOST_DEFINITIONS
   BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC BOOST_ASIO_DISABLE_BOOST_ALIGN)
 target_compile_definitions(relay_flags INTERFACE ${RELAY_BOOST_DEFINITIONS})
 
+# In each kind of build: what ends the program that users run must end a test.
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+
 if(RELAY_SANITIZE)
   add_compile_options(-fsanitize=${RELAY_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${RELAY_SANITIZE})
@@ -43,7 +46,7 @@ elseif(CMAKE_BUILD_TYPE MATCHES "Rel")
     add_compile_options(-Wno-mismatched-new-delete)
   endif()
   add_compile_options(-fstack-protector-strong -fcf-protection=full -fPIE)
-  add_compile_definitions(_FORTIFY_SOURCE=2 _GLIBCXX_ASSERTIONS)
+  add_compile_definitions(_FORTIFY_SOURCE=2)
   add_link_options(-pie -Wl,-z,relro,-z,now)
 endif()
 

@@ -172,8 +172,8 @@ asio::awaitable<base::Result<AdaptedContent>> adapt_content(BodySource& body,
     }
     if (!done) co_return done.error();
     body.rewind();
-    if (looks_at_header_only(message, server))
-        adapted.refusal.reset();  // as it is it mostly arrives as well
+    // As it is it mostly arrives as well.
+    if (looks_at_header_only(message, server)) adapted.refusal.reset();
     adapted.seven_bit = change->quoted_printable;
     co_return adapted;
 }

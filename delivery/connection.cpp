@@ -22,7 +22,7 @@ constexpr std::size_t buffer_size = 8 * 1024;
 constexpr base::Duration quit_limit = std::chrono::seconds{5};
 constexpr base::Duration last_words_limit = std::chrono::seconds{2};
 constexpr std::size_t most_last_words = 64 * 1024;
-constexpr base::Duration early_limit = std::chrono::minutes{1};
+constexpr base::Duration early_limit = std::chrono::minutes{1};  // for commands behind a dot
 
 smtp::SessionFailure failure_at(smtp::Stage stage, std::string problem) {
     smtp::SessionFailure failure;

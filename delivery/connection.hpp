@@ -66,7 +66,7 @@ class Connection {
     [[nodiscard]] std::string auth() const { return session_ ? session_->auth_mechanism() : ""; }
     // The last transaction was lost before the server said a word: a connection gone stale.
     [[nodiscard]] bool lost_before_reply() const { return lost_before_reply_; }
-    [[nodiscard]] bool timed_out() const;
+    [[nodiscard]] bool timed_out() const;  // that is how it ended
     // The server has said something in the last transaction.
     [[nodiscard]] bool heard() const { return heard_ || session_->replies() != replies_before_; }
     // Why the session ended with the last transaction; nullopt while it goes on.

@@ -332,10 +332,12 @@ void Engine::watch_transactions() {
     watch_timer_.expires_after(std::chrono::seconds{1});
     watch_timer_.async_wait([this](const boost::system::error_code& ec) {
         if (ec) return;
-        for (const auto& pool : pools_) pool->mark_long_transactions();
-        for (const auto& pool : retired_) pool->mark_long_transactions();
-        for (const auto& pool : pools_) pool->free_waiting();
-        for (const auto& pool : retired_) pool->free_waiting();
+        for (const Pools* const pools : {&pools_, &retired_}) {
+            for (const auto& pool : *pools) {
+                pool->mark_long_transactions();
+                pool->free_waiting();
+            }
+        }
         watch_transactions();
     });
 }

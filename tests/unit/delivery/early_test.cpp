@@ -210,11 +210,20 @@ TEST_CASE("a message that cannot begin early is not forgotten", "[delivery]") {
     CHECK(backlog.attempts(1) >= 1);
 }
 
-TEST_CASE("no message waits long behind another", "[delivery]") {
-    Backlog backlog;
-    backlog.host.on("dot", [](const ScriptedSmarthost::Heard& heard) {
+namespace {
+
+// It keeps its answer to the first message back; others answer at once.
+void hold_first_connection(ScriptedSmarthost& host) {
+    host.on("dot", [](const ScriptedSmarthost::Heard& heard) {
         return heard.connection == 1 ? held("250 2.0.0 ok") : Answer{"250 2.0.0 ok"};
     });
+}
+
+}  // namespace
+
+TEST_CASE("no message waits long behind another", "[delivery]") {
+    Backlog backlog;
+    hold_first_connection(backlog.host);
     backlog.start(2);
     backlog.bed.run_until([&] { return backlog.host.taken().size() == 1; });
     REQUIRE(backlog.host.taken()[0].behind == commands);
@@ -231,9 +240,7 @@ TEST_CASE("no message waits long behind another", "[delivery]") {
 
 TEST_CASE("a connection on which a message began in vain is not used again", "[delivery]") {
     Backlog backlog;
-    backlog.host.on("dot", [](const ScriptedSmarthost::Heard& heard) {
-        return heard.connection == 1 ? held("250 2.0.0 ok") : Answer{"250 2.0.0 ok"};
-    });
+    hold_first_connection(backlog.host);
     backlog.start(2);
     // Time enough for the engine to look at it twice; with less this proves nothing.
     const auto later = std::chrono::steady_clock::now() + 2500ms;

@@ -25,6 +25,7 @@
 #include "base/uptime.hpp"
 #include "delivery/engine.hpp"
 #include "diagnose/startup_probe.hpp"
+#include "net/handover.hpp"
 #include "net/resolver.hpp"
 #include "net/run_on.hpp"
 #include "relay/cli.hpp"
@@ -122,6 +123,7 @@ class Service {
     asio::steady_timer rates_timer_{loop_};
     RecentRates rates_;
     std::unique_ptr<net::Resolver> resolver_;
+    std::unique_ptr<net::Handover> handover_;  // before the spool, whose threads use it
     std::unique_ptr<spool::Spool> spool_;
     std::unique_ptr<delivery::Engine> engine_;
     std::unique_ptr<Listener> listener_;
@@ -177,7 +179,10 @@ base::Result<> Service::start() {
 }
 
 base::Result<> Service::open_spool() {
-    spool::Post post = [this](std::function<void()> batch) { asio::post(loop_, std::move(batch)); };
+    base::Result<std::unique_ptr<net::Handover>> handover = net::Handover::open(loop_);
+    if (!handover) return handover.error();
+    handover_ = std::move(*handover);
+    spool::Post post = [this](std::function<void()> batch) { handover_->post(std::move(batch)); };
     base::Result<std::unique_ptr<spool::Spool>> spool =
         spool::Spool::open(settings_.spool, std::move(post));
     if (!spool) return spool.error();

@@ -1,5 +1,6 @@
 #include "spool/log_file.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -10,10 +11,16 @@ namespace {
 
 constexpr std::size_t most_joined = 100 << 10;  // bytes; SQLite writes less than 128 KiB at once
 
+// A commit that makes the file longer syncs its new length too, and takes half as long again: so
+// the file grows for the next ones as well. SQLite reads no further than the last whole frame.
+constexpr sqlite3_int64 growth = 256 << 10;  // bytes
+char zeros[64 << 10];                        // never touched, so that it takes no memory
+
 // Lies in memory of SQLite's, with the file that does the work behind it.
 struct JoinedLog : sqlite3_file {
     std::vector<char> joined;  // not written yet
     sqlite3_int64 at = 0;      // where it goes
+    sqlite3_int64 length = 0;  // of the file, at least
     bool sync_commits = true;
 
     [[nodiscard]] sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(this + 1); }
@@ -21,6 +28,7 @@ struct JoinedLog : sqlite3_file {
         return at + static_cast<sqlite3_int64>(joined.size());
     }
     [[nodiscard]] int write_joined();
+    void grow();
 };
 
 JoinedLog& log_of(sqlite3_file* file) { return *static_cast<JoinedLog*>(file); }
@@ -29,8 +37,23 @@ int JoinedLog::write_joined() {
     if (joined.empty()) return SQLITE_OK;
     const int code =
         file()->pMethods->xWrite(file(), joined.data(), static_cast<int>(joined.size()), at);
+    if (code == SQLITE_OK && end() > length) grow();
     joined.clear();
     return code;
+}
+
+void JoinedLog::grow() {
+    const sqlite3_io_methods& methods = *file()->pMethods;
+    const sqlite3_int64 from = end();
+    if (methods.xFileSize(file(), &length) != SQLITE_OK || length > from) return;
+    length = (from / growth + 1) * growth;
+    for (sqlite3_int64 there = from; there < length; there += sizeof zeros) {
+        const auto size = static_cast<int>(std::min<sqlite3_int64>(sizeof zeros, length - there));
+        if (methods.xWrite(file(), zeros, size, there) == SQLITE_OK) continue;
+        // What room is left belongs to the mail. The next try comes behind this length.
+        methods.xTruncate(file(), from);
+        return;
+    }
 }
 
 // All that is joined is written first, then the file is asked.
@@ -69,6 +92,13 @@ int write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 at) noe
     return SQLITE_OK;
 }
 
+int truncate(sqlite3_file* file, sqlite3_int64 size) noexcept {
+    JoinedLog& log = log_of(file);
+    if (const int code = log.write_joined(); code != SQLITE_OK) return code;
+    log.length = 0;
+    return log.file()->pMethods->xTruncate(log.file(), size);
+}
+
 int sync(sqlite3_file* file, int flags) noexcept {
     JoinedLog& log = log_of(file);
     if (const int code = log.write_joined(); code != SQLITE_OK) return code;
@@ -88,7 +118,7 @@ constexpr sqlite3_io_methods log_methods{
     .xClose = close,
     .xRead = read,
     .xWrite = write,
-    .xTruncate = ask<&sqlite3_io_methods::xTruncate, sqlite3_int64>,
+    .xTruncate = truncate,
     .xSync = sync,
     .xFileSize = ask<&sqlite3_io_methods::xFileSize, sqlite3_int64*>,
     .xLock = ask<&sqlite3_io_methods::xLock, int>,

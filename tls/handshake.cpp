@@ -26,12 +26,14 @@ std::string first_line(std::string_view text) {
     return base::printable(text.substr(0, text.find_first_of("\r\n")), 80);
 }
 
-// The bytes that wait in the socket; they stay there.
-std::string peek(Socket& socket) {
+// The bytes that wait to be read; they stay where they are.
+std::string peek(Stream::State& state) {
     std::array<char, 200> buffer;
     const ssize_t count =
-        ::recv(socket.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_PEEK);
-    return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+        ::recv(state.socket.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_PEEK);
+    std::string text{state.incoming.waiting()};
+    text.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return text;
 }
 
 // What a server answered in the place of TLS.
@@ -101,7 +103,7 @@ HandshakeFailure explain(Stream::State& state, const base::Error& error) {
         if (!made.message.empty()) return made;
     }
     if (!looks_like_tls(session.first_bytes)) {
-        return in_clear_text(session, session.first_bytes + peek(state.socket));
+        return in_clear_text(session, session.first_bytes + peek(state));
     }
     switch (state.reason) {
         case CloseReason::end_of_file:
@@ -172,9 +174,10 @@ asio::awaitable<Handshake> shake_hands(SharedState shared) {
 asio::awaitable<Handshake> fail_at_once(HandshakeFailure failure) { co_return failure; }
 
 // The session with its SSL object over the socket.
-std::unique_ptr<Session> new_session(Socket& socket, SSL_CTX* context) {
+std::unique_ptr<Session> new_session(Stream::State& state, SSL_CTX* context) {
     auto session = std::make_unique<Session>();
-    session->descriptor = socket.native_handle();
+    session->descriptor = state.socket.native_handle();
+    session->incoming = &state.incoming;
     session->ssl.reset(SSL_new(context));
     BIO* bio = session->ssl ? new_socket_bio(session.get()) : nullptr;
     if (bio == nullptr) return nullptr;
@@ -185,7 +188,7 @@ std::unique_ptr<Session> new_session(Socket& socket, SSL_CTX* context) {
 // A server that talks before our ClientHello either does not speak TLS on this port or was made to
 // say more than its answer to STARTTLS by somebody in between (RFC 3207 section 4.2).
 std::optional<HandshakeFailure> early_bytes(Stream::State& state) {
-    const std::string waiting = peek(state.socket);
+    const std::string waiting = peek(state);
     if (waiting.empty()) return std::nullopt;
     if (!state.used) return in_clear_text(*state.session, waiting);
     return failure(fmt::format(
@@ -197,7 +200,7 @@ std::optional<HandshakeFailure> early_bytes(Stream::State& state) {
 std::optional<HandshakeFailure> prepare_client(Stream::State& state, ClientContext context,
                                                const Peer& peer) {
     SSL_CTX* native = context.native();
-    state.session = new_session(state.socket, native);
+    state.session = new_session(state, native);
     if (!state.session) return failure("no memory for a TLS session");
     Session& session = *state.session;
     session.client = std::make_unique<ClientSession>(std::move(context), peer.host, peer.port);
@@ -232,7 +235,7 @@ asio::awaitable<Handshake> Stream::handshake_client(ClientContext context, Peer 
 
 asio::awaitable<Handshake> Stream::handshake_server(ServerContext context) {
     if (auto shut = check_open(*state_)) return fail_at_once(*std::move(shut));
-    state_->session = new_session(state_->socket, context.native());
+    state_->session = new_session(*state_, context.native());
     if (!state_->session) return fail_at_once(failure("no memory for a TLS session"));
     SSL_set_accept_state(state_->session->ssl.get());
     return shake_hands(state_);

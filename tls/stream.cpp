@@ -54,7 +54,11 @@ Awaitable<std::size_t> read_in(SharedState state, std::span<char> buffer) {
         if (step.progress == Progress::done) step = operation.state().read(buffer);
         if (step.progress == Progress::done) co_return step.count;
         if (step.progress == Progress::failed) co_return step.error;
-        co_await operation.wait(step.progress);
+        if (step.progress == Progress::needs_read) {
+            operation.arrived(co_await operation.receive());
+        } else {
+            co_await operation.wait(step.progress);
+        }
     }
 }
 
@@ -76,7 +80,7 @@ Awaitable<> write_in(SharedState state, std::string_view bytes) {
 // Thousands of idle connections wait here, so the frame holds nothing but the operation.
 Awaitable<> wait_in(SharedState state) {
     Operation operation{std::move(state)};
-    if (operation.must_wait_to_read()) co_await operation.wait(Progress::needs_read);
+    if (operation.must_wait_to_read()) operation.arrived(co_await operation.receive());
     co_return operation.outcome();
 }
 
@@ -92,8 +96,14 @@ Stream::State::State(Socket connected)
 
 Stream::State::Waited Stream::State::wait(Progress direction) {
     arm_timer();
+    incoming.forget_drained();
     const auto type = direction == Progress::needs_write ? Socket::wait_write : Socket::wait_read;
     return socket.async_wait(type, asio::as_tuple(asio::use_awaitable));
+}
+
+Stream::State::Received Stream::State::receive() {
+    arm_timer();
+    return socket.async_receive(incoming.room(), asio::as_tuple(asio::use_awaitable));
 }
 
 // The deadline moves with every command, the timer rarely: it is left to fire, and then looks.
@@ -147,6 +157,7 @@ Step Operation::check() {
 bool Operation::must_wait_to_read() {
     const auto& session = state_->session;
     if (session && SSL_pending(session->ssl.get()) > 0) return false;
+    if (!state_->incoming.waiting().empty()) return false;
     return check().progress != Progress::failed;
 }
 

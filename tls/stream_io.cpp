@@ -2,6 +2,8 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <boost/asio/error.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -36,7 +38,7 @@ void remember_first_bytes(Session& session, const char* data, std::size_t size) 
 int read_socket(BIO* bio, char* data, std::size_t size, std::size_t* read) {
     auto* session = static_cast<Session*>(BIO_get_data(bio));
     BIO_clear_retry_flags(bio);
-    const ssize_t count = ::recv(session->descriptor, data, size, MSG_DONTWAIT);
+    const ssize_t count = session->incoming->take(session->descriptor, {data, size});
     if (count > 0) {
         *read = static_cast<std::size_t>(count);
         remember_first_bytes(*session, data, *read);
@@ -92,6 +94,37 @@ Step needs(Progress direction) {
 
 }  // namespace
 
+void Incoming::arrived(const boost::system::error_code& error, std::size_t count) {
+    taken_ = 0;
+    end_ = count;
+    drained_ = count > 0 && count < first_.size();
+    const bool of_system = error.category() == boost::system::system_category();
+    if (of_system && error != boost::asio::error::operation_aborted) failure_ = error.value();
+}
+
+ssize_t Incoming::take(int descriptor, std::span<char> buffer) {
+    const std::size_t kept = std::min(buffer.size(), end_ - taken_);
+    std::copy_n(first_.data() + taken_, kept, buffer.data());
+    taken_ += kept;
+    buffer = buffer.subspan(kept);
+    const auto count = static_cast<ssize_t>(kept);
+    if (buffer.empty() || (kept > 0 && (drained_ || failure_ != 0))) return count;
+
+    if (drained_ || failure_ != 0) {
+        errno = drained_ ? EAGAIN : std::exchange(failure_, 0);
+        return -1;
+    }
+    const ssize_t more = ::recv(descriptor, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    drained_ =
+        more > 0 ? static_cast<std::size_t>(more) < buffer.size() : more < 0 && errno == EAGAIN;
+    if (more > 0) return count + more;
+    if (kept == 0) return more;
+    if (more < 0 && errno != EAGAIN && errno != EINTR) failure_ = errno;
+    return count;
+}
+
+std::string_view Incoming::waiting() const { return {first_.data() + taken_, end_ - taken_}; }
+
 BIO* new_socket_bio(Session* session) {
     BIO* bio = BIO_new(socket_method());
     if (bio == nullptr) return nullptr;
@@ -134,8 +167,7 @@ Step Stream::State::judge(int result) {
 
 Step Stream::State::read_plain(std::span<char> buffer) {
     for (;;) {
-        const ssize_t count =
-            ::recv(socket.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        const ssize_t count = incoming.take(socket.native_handle(), buffer);
         if (count > 0) {
             used = true;
             return advanced(static_cast<std::size_t>(count));

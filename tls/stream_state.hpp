@@ -3,7 +3,9 @@
 // What stream.cpp (waiting and closing), stream_io.cpp (one try at an operation) and handshake.cpp
 // share; nobody else includes it.
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -24,9 +26,32 @@ struct Step {
     base::Error error;
 };
 
+// What the peer has sent. A wait brings its first bytes along and leaves the socket registered as
+// it is: the usual command or reply then needs no other call of the system than the wait's own.
+class Incoming {
+ public:
+    // For a wait, which begins only when nothing is left to take.
+    [[nodiscard]] boost::asio::mutable_buffer room() { return boost::asio::buffer(first_); }
+    void arrived(const boost::system::error_code& error, std::size_t count);
+
+    // As recv(), never waiting: a count, 0 at the end, or -1 with errno.
+    [[nodiscard]] ssize_t take(int descriptor, std::span<char> buffer);
+    // What came with a wait and is not taken yet.
+    [[nodiscard]] std::string_view waiting() const;
+    // Somebody else has waited: the socket is asked again.
+    void forget_drained() { drained_ = false; }
+
+ private:
+    std::array<char, 128> first_;  // most commands and replies, and their TLS records
+    std::size_t taken_ = 0, end_ = 0;
+    int failure_ = 0;       // errno of what was seen behind the bytes that were taken
+    bool drained_ = false;  // the socket had nothing more: a wait will tell
+};
+
 // The TLS half of a stream. OpenSSL reads and writes the socket through a BIO of ours.
 struct Session {
     int descriptor = -1;
+    Incoming* incoming = nullptr;  // of the stream, which outlives the session
     int last_errno = 0;
     bool end_of_file = false;
     bool established = false;  // the handshake is done and nothing has failed since
@@ -40,6 +65,7 @@ struct Session {
 struct Stream::State : std::enable_shared_from_this<State> {
     using SteadyTime = std::chrono::steady_clock::time_point;
     using Waited = boost::asio::awaitable<std::tuple<boost::system::error_code>>;
+    using Received = boost::asio::awaitable<std::tuple<boost::system::error_code, std::size_t>>;
     static constexpr SteadyTime never = SteadyTime::max();
 
     explicit State(Socket connected);
@@ -52,6 +78,7 @@ struct Stream::State : std::enable_shared_from_this<State> {
     [[nodiscard]] Step judge(int result);
 
     [[nodiscard]] Waited wait(Progress direction);
+    [[nodiscard]] Received receive();  // what it brings is for Incoming::arrived()
     void arm_timer();
     void on_timer();
     void close(bool politely);
@@ -61,6 +88,7 @@ struct Stream::State : std::enable_shared_from_this<State> {
     SteadyTime deadline = never;   // what the caller wants
     SteadyTime armed_for = never;  // when the timer fires; it is moved only when that is too late
     base::Duration limit{};
+    Incoming incoming;
     std::unique_ptr<Session> session;
     boost::asio::ip::address peer_address;
     unsigned short peer_port = 0;
@@ -88,10 +116,15 @@ class Operation {
 
     // Progress::failed when the operation was cancelled or its time is over.
     [[nodiscard]] Step check();
-    // False when check() fails or OpenSSL holds bytes already.
+    // False when check() fails or bytes are here already.
     [[nodiscard]] bool must_wait_to_read();
     [[nodiscard]] base::Result<> outcome();  // of check()
     [[nodiscard]] Stream::State::Waited wait(Progress direction) { return state_->wait(direction); }
+    // A wait for what the peer sends, and what came of it.
+    [[nodiscard]] Stream::State::Received receive() { return state_->receive(); }
+    void arrived(const std::tuple<boost::system::error_code, std::size_t>& received) {
+        state_->incoming.arrived(std::get<0>(received), std::get<1>(received));
+    }
     [[nodiscard]] Stream::State& state() { return *state_; }
 
  private:

@@ -24,6 +24,7 @@ using Step = RecordedDisk::Step;
 namespace {
 
 constexpr std::size_t page = 4096;
+constexpr std::size_t growth = 256 << 10;  // of the log's file, at once
 
 // A database with joined writes to its log, and what the disk has seen of that log.
 struct Desk {
@@ -47,10 +48,19 @@ struct Desk {
         std::vector<Step> found;
         std::copy_if(trace.begin() + static_cast<std::ptrdiff_t>(since), trace.end(),
                      std::back_inserter(found), [&](const Step& step) {
-                         return step.kind == kind && step.file == made->file;
+                         return step.kind == kind && step.file == made->file && !is_growth(step);
                      });
         return found;
     }
+    static bool is_growth(const Step& step) {
+        return step.kind == Kind::write && step.bytes.find_first_not_of('\0') == std::string::npos;
+    }
+    // Writes for it, several at a time.
+    std::ptrdiff_t growths() const {
+        const std::vector<Step> trace = disk.trace();
+        return std::count_if(trace.begin(), trace.end(), is_growth);
+    }
+    std::size_t length() const { return std::filesystem::file_size(file.string() + "-wal"); }
     void insert(std::int64_t id, std::size_t size) const {
         database->execute("INSERT INTO body VALUES (" + std::to_string(id) + ", zeroblob(" +
                           std::to_string(size) + "))");
@@ -87,6 +97,54 @@ TEST_CASE("a transaction comes to the log in one write, before its sync", "[spoo
     CHECK(trace[before].kind == Kind::write);
     CHECK(trace[before + 1].kind == Kind::sync);
     desk.check_sound(*desk.open(Database::Access::read), 3);
+}
+
+TEST_CASE("the log's file grows for the next transactions as well", "[spool]") {
+    const Desk desk;
+    desk.insert(1, page);
+    CHECK(desk.length() == growth);
+    const std::ptrdiff_t before = desk.growths();
+    std::int64_t id = 1;
+    // Three pages each, and the frames' headers: far less than what is there.
+    while (id < 15) desk.insert(++id, page);
+    CHECK(desk.growths() == before);
+    while (id < 60) desk.insert(++id, page);
+    CHECK(desk.growths() > before);
+    CHECK(desk.length() == 3 * growth);
+
+    desk.database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    CHECK(desk.length() == 0);
+    desk.insert(++id, page);
+    CHECK(desk.length() == growth);
+    desk.check_sound(*desk.open(Database::Access::read), id);
+}
+
+TEST_CASE("a log left by a process that was killed is not made longer than it is", "[spool]") {
+    const Desk desk;
+    desk.insert(1, page);
+    const auto other = desk.open(Database::Access::write_joined);
+    const std::ptrdiff_t before = desk.growths();
+    other->execute("INSERT INTO body VALUES (2, zeroblob(4096))");
+    CHECK(desk.growths() == before);
+    desk.check_sound(*desk.open(Database::Access::read), 2);
+}
+
+TEST_CASE("a transaction counts where the log's file finds no room to grow", "[spool]") {
+    Desk desk;
+    desk.database->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    // The log's header is written, then the second write of the growth fails.
+    desk.disk.plan({2, [](Kind kind) { return kind == Kind::write; }, ENOSPC, true, false});
+    desk.insert(1, page);
+    REQUIRE(desk.disk.fault_happened());
+    REQUIRE_FALSE(desk.database->failed());
+    CHECK(desk.length() < 8 * page);
+    const std::ptrdiff_t before = desk.growths();
+    desk.insert(2, page);  // it does not try each time
+    CHECK(desk.growths() == before);
+    for (std::int64_t id = 3; id <= 60; ++id) desk.insert(id, page);
+    CHECK(desk.growths() > before);
+    REQUIRE_FALSE(desk.database->failed());
+    desk.check_sound(*desk.open(Database::Access::read), 60);
 }
 
 TEST_CASE("a large transaction comes to the log in a few writes", "[spool]") {

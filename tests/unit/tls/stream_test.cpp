@@ -30,6 +30,15 @@ asio::awaitable<void> read_once(tls::Stream& stream, Outcome& outcome) {
     outcome.over = true;
 }
 
+// All that one call gives into a large buffer.
+asio::awaitable<void> read_much(tls::Stream& stream, Outcome& outcome) {
+    std::vector<char> buffer(64 << 10);
+    const std::span<char> room{buffer};
+    const base::Result<std::size_t> count = co_await stream.read_some(room);
+    outcome.text = count ? std::string(buffer.data(), *count) : count.error().message;
+    outcome.over = true;
+}
+
 asio::awaitable<void> write_all(tls::Stream& stream, std::string_view bytes, Outcome& outcome) {
     const base::Result<> written = co_await stream.write(bytes);
     outcome.text = written ? "written" : written.error().message;
@@ -54,6 +63,19 @@ std::string write_to(asio::io_context& loop, tls::Stream& stream, std::string_vi
     spawn(loop, write_all(stream, bytes, outcome));
     run_until(loop, [&] { return outcome.over; });
     return outcome.text;
+}
+
+// What stands at a reader's side when it has waited for what the peer does.
+template <class Deed>
+void wait_for(asio::io_context& loop, tls::Stream& reader, Deed deed) {
+    Outcome outcome;
+    spawn(loop, wait_once(reader, outcome));
+    loop.restart();
+    loop.poll();
+    REQUIRE_FALSE(outcome.over);
+    deed();
+    run_until(loop, [&] { return outcome.over; });
+    REQUIRE(outcome.text == "ready");
 }
 
 // Whether the streams of these tests are plain or TLS.
@@ -237,6 +259,63 @@ TEST_CASE("wait_readable wakes for bytes, also for those already decrypted", "[t
     CHECK(read_from(loop, pair.client).size() == 36);
 }
 
+TEST_CASE("what a wait brought along is read with what came behind it", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    // Less than a wait takes, just as much, and more.
+    const auto size = GENERATE(as<std::size_t>{}, 1, 100, 127, 128, 129, 3000);
+    std::string sent(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) sent[i] = static_cast<char>('a' + i % 26);
+    for (int round = 0; round < 3; ++round) {
+        wait_for(loop, pair.server, [&] { write_to(loop, pair.client, sent); });
+        Outcome outcome;
+        spawn(loop, read_much(pair.server, outcome));
+        run_until(loop, [&] { return outcome.over; });
+        CHECK(outcome.text == sent);
+    }
+    std::string pieces;
+    wait_for(loop, pair.server, [&] { write_to(loop, pair.client, sent); });
+    while (pieces.size() < size) pieces += read_from(loop, pair.server);
+    CHECK(pieces == sent);
+}
+
+TEST_CASE("a reset that a wait has seen is told to the next read", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    const asio::socket_base::linger abort{true, 0};
+    pair.client.socket().set_option(abort);
+    const auto close = [&] { pair.client.socket().close(); };
+    SECTION("alone") { wait_for(loop, pair.server, close); }
+    SECTION("behind what it said") {
+        // As much as a wait brings along, so that the read looks for more.
+        if (pair.client.encrypted()) return;
+        const std::string said(128, 'x');
+        wait_for(loop, pair.server, [&] { write_to(loop, pair.client, said); });
+        close();
+        Outcome outcome;
+        spawn(loop, read_much(pair.server, outcome));
+        run_until(loop, [&] { return outcome.over; });
+        CHECK(outcome.text == said);
+    }
+    CHECK(read_from(loop, pair.server) == "connection reset by peer");
+    CHECK(pair.server.close_reason() == tls::CloseReason::reset);
+}
+
+TEST_CASE("the end of a connection is read behind the last bytes", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    wait_for(loop, pair.server, [&] {
+        write_to(loop, pair.client, "QUIT\r\n");
+        pair.client.close();
+    });
+    CHECK(read_from(loop, pair.server) == "QUIT\r\n");
+    CHECK(read_from(loop, pair.server) == "the peer closed the connection");
+    CHECK(pair.server.close_reason() == tls::CloseReason::end_of_file);
+}
+
 TEST_CASE("a large write waits for a slow reader and loses nothing", "[tls]") {
     asio::io_context loop;
     Pair pair{loop};
@@ -314,6 +393,20 @@ TEST_CASE("plaintext behind the answer to STARTTLS stops the client", "[tls]") {
     CHECK(write_to(loop, pair.server, "220 go\r\n") == "written");
     CHECK(read_from(loop, pair.client) == "220 go\r\n");
     CHECK(write_to(loop, pair.server, "250 injected\r\n") == "written");
+    Handshakes results;
+    spawn(loop, shake_client(pair.client, client_context(), mx, results));
+    run_until(loop, [&] { return results.client.has_value(); });
+    REQUIRE(results.client->has_error());
+    CHECK_THAT(results.client->error().message,
+               Contains("after agreeing to start TLS") && Contains("250 injected"));
+}
+
+TEST_CASE("plaintext that came with the answer to STARTTLS stops the client", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    const std::string answer(64, '2');  // what read_from() takes
+    wait_for(loop, pair.client, [&] { write_to(loop, pair.server, answer + "250 injected\r\n"); });
+    CHECK(read_from(loop, pair.client) == answer);
     Handshakes results;
     spawn(loop, shake_client(pair.client, client_context(), mx, results));
     run_until(loop, [&] { return results.client.has_value(); });

@@ -57,10 +57,13 @@ struct Killed {
         const std::size_t end = text.find('\n');
         write_content(mark, text.replace(end - 36, 36, std::string(36, ' ')));
     }
+    // Behind it lies room for more.
+    std::size_t written() const { return content_of(log).find_last_not_of('\0') + 1; }
     // Somewhere before the last commit, in a page's content.
     void flip_in_middle() const {
         std::string content = content_of(log);
-        content[content.size() / 2] = static_cast<char>(content[content.size() / 2] ^ 1);
+        const std::size_t middle = written() / 2;
+        content[middle] = static_cast<char>(content[middle] ^ 1);
         write_content(log, content);
     }
 
@@ -128,10 +131,9 @@ TEST_CASE("a log that was lost or damaged after a kill stops the start", "[spool
     const Killed left;
     const std::string harm = GENERATE("removed", "emptied", "cut off", "header", "byte");
     CAPTURE(harm);
-    const std::size_t size = content_of(left.log).size();
     if (harm == "removed") std::filesystem::remove(left.log);
     if (harm == "emptied") std::filesystem::resize_file(left.log, 0);
-    if (harm == "cut off") std::filesystem::resize_file(left.log, size / 2);
+    if (harm == "cut off") std::filesystem::resize_file(left.log, left.written() / 2);
     if (harm == "header") write_content(left.log, "?" + content_of(left.log).substr(1));
     if (harm == "byte") left.flip_in_middle();
     const std::string before = content_of(left.log);
@@ -161,7 +163,7 @@ TEST_CASE("a cut that only the boot id would prove is told, and the log kept", "
     const Killed left;
     const bool cut = GENERATE(true, false);
     left.forget_boot();
-    if (cut) std::filesystem::resize_file(left.log, content_of(left.log).size() / 2);
+    if (cut) std::filesystem::resize_file(left.log, left.written() / 2);
     const std::string before = content_of(left.log);
     const auto lines = left.folder / "relay.log";
     REQUIRE(base::open_log({base::LogLevel::info, base::LogFormat::text, lines}).has_value());

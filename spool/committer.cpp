@@ -13,7 +13,10 @@ using std::chrono::steady_clock;
 
 // Bounds the time others wait for one transaction, and the pages it dirties.
 constexpr std::size_t most_in_batch = 1000;
-constexpr milliseconds patience{10};
+// At 220 messages a second a seventh less processor time for a message than with 10 ms.
+constexpr milliseconds patience{25};
+// More in one transaction would hold up the message that comes next.
+constexpr std::size_t most_patient = 250;
 // With 10 sessions a tenth less processor time for a message; one that comes alone does not wait.
 constexpr std::chrono::microseconds blink{50};
 constexpr milliseconds idle_after{100};          // quiet for so long is idle
@@ -54,7 +57,8 @@ void Committer::submit(Operation operation) {
         if (gathers) {
             announce = !std::exchange(inbox_->announced, true);
         } else {
-            inbox_->urgent = inbox_->urgent || !operation.patient;
+            const bool crowd = inbox_->waiting.size() >= most_patient;
+            inbox_->urgent = inbox_->urgent || !operation.patient || crowd;
             wake = inbox_->urgent || std::exchange(inbox_->asleep, false);
         }
         inbox_->waiting.push_back(std::move(operation));

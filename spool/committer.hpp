@@ -46,7 +46,7 @@ struct Housekeeping {
 // is synced waits until Post comes back (or the thread looks by itself, some time later), so that
 // all that arrived in one turn of the loop shares a sync. While other contents are under way it
 // waits a blink longer for those, as PostgreSQL does with commit_siblings; patient operations alone
-// begin no transaction for ten milliseconds, and wake the thread only when it has been without work
+// begin no transaction for 25 milliseconds, and wake the thread only when it has been without work
 // for as long. When there is nothing to do it cleans up.
 class Committer {
  public:

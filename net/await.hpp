@@ -19,25 +19,36 @@ namespace detail {
 template <class T, class Handler>
 class PendingCall {
  public:
-    explicit PendingCall(Handler handler)
-        : work_(boost::asio::make_work_guard(handler)), handler_(std::move(handler)) {}
+    // The result is in the coroutine, which lives as long as its handler.
+    PendingCall(Handler handler, std::optional<T>& result)
+        : work_(boost::asio::make_work_guard(handler)),
+          handler_(std::move(handler)),
+          result_(result) {}
 
     // Posted, for the callback may run inside the very call that started it, or on another thread.
-    void complete(std::exception_ptr problem, std::optional<T> result) {
+    void complete(T value) {
         if (!handler_) return;
-        auto resume = [handler = std::move(*handler_), problem = std::move(problem),
-                       value = std::move(result)]() mutable {
-            std::move(handler)(std::move(problem), std::move(value));
+        result_.emplace(std::move(value));
+        resume(nullptr);
+    }
+    void fail(std::exception_ptr problem) {
+        if (handler_) resume(std::move(problem));
+    }
+
+ private:
+    void resume(std::exception_ptr problem) {
+        auto resume = [handler = std::move(*handler_), problem = std::move(problem)]() mutable {
+            std::move(handler)(std::move(problem));
         };
         handler_.reset();
         boost::asio::post(work_.get_executor(), std::move(resume));
         work_.reset();
     }
 
- private:
     using Executor = boost::asio::associated_executor_t<Handler>;
     boost::asio::executor_work_guard<Executor> work_;
     std::optional<Handler> handler_;
+    std::optional<T>& result_;
 };
 
 }  // namespace detail
@@ -50,20 +61,19 @@ class PendingCall {
 // captures by value.
 template <class T, class Start>
 [[nodiscard]] boost::asio::awaitable<T> await_callback(Start start) {
-    auto initiate = [start = std::move(start)](auto handler) mutable {
+    std::optional<T> result;
+    auto initiate = [start = std::move(start), &result](auto handler) mutable {
         using Call = detail::PendingCall<T, decltype(handler)>;
-        auto call = std::make_shared<Call>(std::move(handler));
+        auto call = std::make_shared<Call>(std::move(handler), result);
         try {
-            start(std::function<void(T)>{
-                [call](T value) { call->complete(nullptr, std::move(value)); }});
+            start(std::function<void(T)>{[call](T value) { call->complete(std::move(value)); }});
         } catch (...) {
-            call->complete(std::current_exception(), std::nullopt);
+            call->fail(std::current_exception());
         }
     };
-    using Signature = void(std::exception_ptr, std::optional<T>);
-    std::optional<T> result =
-        co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, Signature>(
-            std::move(initiate), boost::asio::use_awaitable);
+    using Signature = void(std::exception_ptr);
+    co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, Signature>(
+        std::move(initiate), boost::asio::use_awaitable);
     co_return *std::move(result);
 }
 

@@ -37,11 +37,11 @@ class PendingCall {
 
  private:
     void resume(std::exception_ptr problem) {
-        auto resume = [handler = std::move(*handler_), problem = std::move(problem)]() mutable {
+        auto call = [handler = std::move(*handler_), problem = std::move(problem)]() mutable {
             std::move(handler)(std::move(problem));
         };
         handler_.reset();
-        boost::asio::post(work_.get_executor(), std::move(resume));
+        boost::asio::post(work_.get_executor(), std::move(call));
         work_.reset();
     }
 

@@ -20,7 +20,8 @@ class Handover {
     Handover(const Handover&) = delete;
     Handover& operator=(const Handover&) = delete;
 
-    // Any thread; on the loop's own it is asio::post(). Never runs the work before it returns.
+    // Any thread; on the loop's own it is asio::post(). Never runs the work before it returns. Work
+    // that throws ends run(), as it would there, and takes along what was handed over with it.
     void post(std::function<void()> work);
 
  private:

@@ -46,8 +46,8 @@ struct Housekeeping {
 // is synced waits until Post comes back (or the thread looks by itself, some time later), so that
 // all that arrived in one turn of the loop shares a sync. While other contents are under way it
 // waits a blink longer for those, as PostgreSQL does with commit_siblings; patient operations alone
-// begin no transaction for 25 milliseconds, and wake the thread only when it has been without work
-// for as long. When there is nothing to do it cleans up.
+// begin no transaction for 25 milliseconds unless they are a crowd, and wake the thread only when
+// it has been without work for as long. When there is nothing to do it cleans up.
 class Committer {
  public:
     Committer(std::unique_ptr<Store> store, Post post, Housekeeping housekeeping);

@@ -20,7 +20,7 @@ char zeros[64 << 10];                        // never touched, so that it takes 
 struct JoinedLog : sqlite3_file {
     std::vector<char> joined;  // not written yet
     sqlite3_int64 at = 0;      // where it goes
-    sqlite3_int64 length = 0;  // of the file, at least
+    sqlite3_int64 length = 0;  // up to here nothing is to be grown
     bool sync_commits = true;
 
     [[nodiscard]] sqlite3_file* file() { return reinterpret_cast<sqlite3_file*>(this + 1); }

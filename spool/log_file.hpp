@@ -6,7 +6,8 @@ namespace spool {
 
 // SQLite writes each page of a transaction to the log by itself, and before it the header of its
 // frame: some thirty writes for three messages, which took longer than all else of a commit but
-// its sync. With these files a transaction comes to the log in one write, or one for 100 KiB.
+// its sync. With these files a transaction comes to the log in one write, or one for 100 KiB, and
+// the log's file grows by 256 KiB at a time.
 //
 // The name of SQLite's own files (VFS) with such a log. A connection that is opened with them must
 // have PRAGMA synchronous = FULL, for then SQLite asks for a sync before a commit counts, which is

@@ -121,9 +121,9 @@ struct Selection {
 // The durable queue. Calls may come from any thread and return at once; work is done on the
 // spool's own threads and answered through Post. add() is answered only after the message is on
 // disk (one fdatasync for all that waited: group commit). Everything else needs no sync of its own:
-// it is written at once, survives the end of the process, and only a power cut may undo it, which
-// repeats an attempt but never loses a message. Destruction finishes what was submitted, then
-// closes.
+// once written, which outcomes and marks wait 25 ms for, it survives the end of the process, and
+// only a power cut may undo it, which repeats an attempt but never loses a message. Destruction
+// finishes what was submitted, then closes.
 class Spool {
  public:
     // Creates or migrates the schema, takes the lock, puts body files without a row aside. A second

@@ -157,7 +157,7 @@ Step Operation::check() {
 bool Operation::must_wait_to_read() {
     const auto& session = state_->session;
     if (session && SSL_pending(session->ssl.get()) > 0) return false;
-    if (!state_->incoming.waiting().empty()) return false;
+    if (!state_->incoming.waiting().empty() || state_->incoming.over()) return false;
     return check().progress != Progress::failed;
 }
 

@@ -98,8 +98,9 @@ void Incoming::arrived(const boost::system::error_code& error, std::size_t count
     taken_ = 0;
     end_ = count;
     drained_ = count > 0 && count < first_.size();
-    const bool of_system = error.category() == boost::system::system_category();
-    if (of_system && error != boost::asio::error::operation_aborted) failure_ = error.value();
+    if (!error || error == boost::asio::error::operation_aborted) return;
+    over_ = true;
+    if (error.category() == boost::system::system_category()) failure_ = error.value();
 }
 
 ssize_t Incoming::take(int descriptor, std::span<char> buffer) {

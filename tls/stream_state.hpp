@@ -30,7 +30,8 @@ struct Step {
 // it is: the usual command or reply then needs no other call of the system than the wait's own.
 class Incoming {
  public:
-    // For a wait, which begins only when nothing is left to take.
+    // For a wait, which begins only when nothing is left to take (OpenSSL takes all there is before
+    // it wants more, by SSL_MODE_AUTO_RETRY, its default).
     [[nodiscard]] boost::asio::mutable_buffer room() { return boost::asio::buffer(first_); }
     void arrived(const boost::system::error_code& error, std::size_t count);
 
@@ -38,7 +39,9 @@ class Incoming {
     [[nodiscard]] ssize_t take(int descriptor, std::span<char> buffer);
     // What came with a wait and is not taken yet.
     [[nodiscard]] std::string_view waiting() const;
-    // Somebody else has waited: the socket is asked again.
+    // The end, or an error, has been seen: there is nothing to wait for, and a wait would not end.
+    [[nodiscard]] bool over() const { return over_; }
+    // Something else will wait: the socket is asked again behind it.
     void forget_drained() { drained_ = false; }
 
  private:
@@ -46,6 +49,7 @@ class Incoming {
     std::size_t taken_ = 0, end_ = 0;
     int failure_ = 0;       // errno of what was seen behind the bytes that were taken
     bool drained_ = false;  // the socket had nothing more: a wait will tell
+    bool over_ = false;
 };
 
 // The TLS half of a stream. OpenSSL reads and writes the socket through a BIO of ours.
@@ -116,7 +120,7 @@ class Operation {
 
     // Progress::failed when the operation was cancelled or its time is over.
     [[nodiscard]] Step check();
-    // False when check() fails or bytes are here already.
+    // False when check() fails, or bytes or the end are here already.
     [[nodiscard]] bool must_wait_to_read();
     [[nodiscard]] base::Result<> outcome();  // of check()
     [[nodiscard]] Stream::State::Waited wait(Progress direction) { return state_->wait(direction); }

@@ -7,86 +7,11 @@
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
-#include "tests/unit/tls/pair.hpp"
+#include "tests/unit/tls/exchange.hpp"
 
 using namespace tls_test;
 using Catch::Matchers::Contains;
 using namespace std::chrono_literals;
-
-namespace {
-
-const tls::Peer mx{"mx.example", 587};
-
-struct Outcome {
-    bool over = false;
-    std::string text;  // what was read, or the error
-};
-
-asio::awaitable<void> read_once(tls::Stream& stream, Outcome& outcome) {
-    std::array<char, 64> buffer;
-    const std::span<char> room{buffer};
-    const base::Result<std::size_t> count = co_await stream.read_some(room);
-    outcome.text = count ? std::string(buffer.data(), *count) : count.error().message;
-    outcome.over = true;
-}
-
-// All that one call gives into a large buffer.
-asio::awaitable<void> read_much(tls::Stream& stream, Outcome& outcome) {
-    std::vector<char> buffer(64 << 10);
-    const std::span<char> room{buffer};
-    const base::Result<std::size_t> count = co_await stream.read_some(room);
-    outcome.text = count ? std::string(buffer.data(), *count) : count.error().message;
-    outcome.over = true;
-}
-
-asio::awaitable<void> write_all(tls::Stream& stream, std::string_view bytes, Outcome& outcome) {
-    const base::Result<> written = co_await stream.write(bytes);
-    outcome.text = written ? "written" : written.error().message;
-    outcome.over = true;
-}
-
-asio::awaitable<void> wait_once(tls::Stream& stream, Outcome& outcome) {
-    const base::Result<> ready = co_await stream.wait_readable();
-    outcome.text = ready ? "ready" : ready.error().message;
-    outcome.over = true;
-}
-
-std::string read_from(asio::io_context& loop, tls::Stream& stream) {
-    Outcome outcome;
-    spawn(loop, read_once(stream, outcome));
-    run_until(loop, [&] { return outcome.over; });
-    return outcome.text;
-}
-
-std::string write_to(asio::io_context& loop, tls::Stream& stream, std::string_view bytes) {
-    Outcome outcome;
-    spawn(loop, write_all(stream, bytes, outcome));
-    run_until(loop, [&] { return outcome.over; });
-    return outcome.text;
-}
-
-// What stands at a reader's side when it has waited for what the peer does.
-template <class Deed>
-void wait_for(asio::io_context& loop, tls::Stream& reader, Deed deed) {
-    Outcome outcome;
-    spawn(loop, wait_once(reader, outcome));
-    loop.restart();
-    loop.poll();
-    REQUIRE_FALSE(outcome.over);
-    deed();
-    run_until(loop, [&] { return outcome.over; });
-    REQUIRE(outcome.text == "ready");
-}
-
-// Whether the streams of these tests are plain or TLS.
-void prepare(asio::io_context& loop, Pair& pair, bool encrypted) {
-    if (!encrypted) return;
-    const Handshakes results =
-        shake(loop, pair, server_for(for_names({"mx.example"})), client_context(), mx);
-    REQUIRE(results.client->has_value());
-}
-
-}  // namespace
 
 TEST_CASE("bytes arrive in both directions", "[tls]") {
     asio::io_context loop;
@@ -270,7 +195,7 @@ TEST_CASE("what a wait brought along is read with what came behind it", "[tls]")
     for (int round = 0; round < 3; ++round) {
         wait_for(loop, pair.server, [&] { write_to(loop, pair.client, sent); });
         Outcome outcome;
-        spawn(loop, read_much(pair.server, outcome));
+        spawn(loop, read_once(pair.server, outcome, 64 << 10));
         run_until(loop, [&] { return outcome.over; });
         CHECK(outcome.text == sent);
     }
@@ -295,12 +220,36 @@ TEST_CASE("a reset that a wait has seen is told to the next read", "[tls]") {
         wait_for(loop, pair.server, [&] { write_to(loop, pair.client, said); });
         close();
         Outcome outcome;
-        spawn(loop, read_much(pair.server, outcome));
+        spawn(loop, read_once(pair.server, outcome, 64 << 10));
         run_until(loop, [&] { return outcome.over; });
         CHECK(outcome.text == said);
     }
     CHECK(read_from(loop, pair.server) == "connection reset by peer");
     CHECK(pair.server.close_reason() == tls::CloseReason::reset);
+}
+
+TEST_CASE("whoever waits again at the end of a connection is told again", "[tls]") {
+    asio::io_context loop;
+    Pair pair{loop};
+    prepare(loop, pair, GENERATE(false, true));
+    const bool reset = GENERATE(false, true);
+    pair.server.expires_after(20s);
+    wait_for(loop, pair.server, [&] {
+        if (!reset) {
+            ::shutdown(pair.client.socket().native_handle(), SHUT_WR);
+            return;
+        }
+        pair.client.socket().set_option(asio::socket_base::linger{true, 0});
+        pair.client.socket().close();
+    });
+    for (int again = 0; again < 2; ++again) {
+        Outcome outcome;
+        spawn(loop, wait_once(pair.server, outcome));
+        run_until(loop, [&] { return outcome.over; });
+        CHECK(outcome.text == "ready");
+    }
+    CHECK(read_from(loop, pair.server) ==
+          (reset ? "connection reset by peer" : "the peer closed the connection"));
 }
 
 TEST_CASE("the end of a connection is read behind the last bytes", "[tls]") {
@@ -364,80 +313,6 @@ TEST_CASE("one read and one write may be under way together", "[tls]") {
     pair.client.cancel();
     run_until(loop, [&] { return writing.over; });
     CHECK(writing.text == "cancelled");
-}
-
-TEST_CASE("a peer that answers in clear text is named as such", "[tls]") {
-    asio::io_context loop;
-    Pair pair{loop};
-    Handshakes results;
-    const bool early =
-        GENERATE(true, false);  // before our ClientHello, as a server on port 25 does
-    if (early) write_to(loop, pair.server, "220 mail.example ESMTP\r\n");
-    spawn(loop, shake_client(pair.client, client_context(), mx, results));
-    if (!early) {
-        read_from(loop, pair.server);
-        write_to(loop, pair.server, "220 mail.example ESMTP\r\n");
-    }
-    run_until(loop, [&] { return results.client.has_value(); });
-    REQUIRE(results.client->has_error());
-    CHECK_THAT(results.client->error().message,
-               Contains("does not speak TLS here") && Contains("\"220 mail.example ESMTP\""));
-    CHECK(results.client->error().clear_text);
-    CHECK_FALSE(results.client->error().proxy_header);
-    CHECK_FALSE(results.client->error().faults.any());
-}
-
-TEST_CASE("plaintext behind the answer to STARTTLS stops the client", "[tls]") {
-    asio::io_context loop;
-    Pair pair{loop};
-    CHECK(write_to(loop, pair.server, "220 go\r\n") == "written");
-    CHECK(read_from(loop, pair.client) == "220 go\r\n");
-    CHECK(write_to(loop, pair.server, "250 injected\r\n") == "written");
-    Handshakes results;
-    spawn(loop, shake_client(pair.client, client_context(), mx, results));
-    run_until(loop, [&] { return results.client.has_value(); });
-    REQUIRE(results.client->has_error());
-    CHECK_THAT(results.client->error().message,
-               Contains("after agreeing to start TLS") && Contains("250 injected"));
-}
-
-TEST_CASE("plaintext that came with the answer to STARTTLS stops the client", "[tls]") {
-    asio::io_context loop;
-    Pair pair{loop};
-    const std::string answer(64, '2');  // what read_from() takes
-    wait_for(loop, pair.client, [&] { write_to(loop, pair.server, answer + "250 injected\r\n"); });
-    CHECK(read_from(loop, pair.client) == answer);
-    Handshakes results;
-    spawn(loop, shake_client(pair.client, client_context(), mx, results));
-    run_until(loop, [&] { return results.client.has_value(); });
-    REQUIRE(results.client->has_error());
-    CHECK_THAT(results.client->error().message,
-               Contains("after agreeing to start TLS") && Contains("250 injected"));
-}
-
-TEST_CASE("a client that talks plain SMTP to a TLS port is named as such", "[tls]") {
-    asio::io_context loop;
-    Pair pair{loop};
-    Handshakes results;
-    struct Case {
-        std::string_view bytes, told;
-    };
-    // The client's line may hold a password, so its verb is all that is told.
-    const Case c = GENERATE(values<Case>({
-        {"EHLO client.example\r\n", "it said EHLO in clear text"},
-        {"AUTH PLAIN AGFsAHNlY3JldA==\r\n", "it said AUTH in clear text"},
-        {"auth\tplain AGFsAHNlY3JldA==\r\n", "it said AUTH in clear text"},
-        {"AGFsAHNlY3JldA==\r\n", "it spoke in clear text"},
-        {"secret word\r\n", "it spoke in clear text"},
-    }));
-    write_to(loop, pair.client, std::string{c.bytes});
-    spawn(loop, shake_server(pair.server, server_for(for_names({"mx.example"})), results));
-    run_until(loop, [&] { return results.server.has_value(); });
-    REQUIRE(results.server->has_error());
-    const std::string& message = results.server->error().message;
-    CHECK_THAT(message, Contains("the client does not speak TLS here") &&
-                            Contains(std::string{c.told}) && !Contains("secret") &&
-                            !Contains("AGFsAHNlY3JldA") && !Contains("example"));
 }
 
 TEST_CASE("a unix socket has the address unix", "[tls]") {

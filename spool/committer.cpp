@@ -57,7 +57,8 @@ void Committer::submit(Operation operation) {
         if (gathers) {
             announce = !std::exchange(inbox_->announced, true);
         } else {
-            const bool crowd = inbox_->waiting.size() >= patient_crowd;
+            // Where one that is to be synced waits, all go with it soon.
+            const bool crowd = !inbox_->announced && inbox_->waiting.size() >= patient_crowd;
             inbox_->urgent = inbox_->urgent || !operation.patient || crowd;
             wake = inbox_->urgent || std::exchange(inbox_->asleep, false);
         }

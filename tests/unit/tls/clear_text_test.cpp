@@ -18,6 +18,15 @@ std::string read_meanwhile(asio::io_context& loop, tls::Stream& reader, Deed dee
     return outcome.text;
 }
 
+// Why the client's handshake fails.
+std::string refusal_by_client(asio::io_context& loop, Pair& pair) {
+    Handshakes results;
+    spawn(loop, shake_client(pair.client, client_context(), mx, results));
+    run_until(loop, [&] { return results.client.has_value(); });
+    REQUIRE(results.client->has_error());
+    return results.client->error().message;
+}
+
 }  // namespace
 
 TEST_CASE("a peer that answers in clear text is named as such", "[tls]") {
@@ -47,11 +56,7 @@ TEST_CASE("plaintext behind the answer to STARTTLS stops the client", "[tls]") {
     CHECK(write_to(loop, pair.server, "220 go\r\n") == "written");
     CHECK(read_from(loop, pair.client) == "220 go\r\n");
     CHECK(write_to(loop, pair.server, "250 injected\r\n") == "written");
-    Handshakes results;
-    spawn(loop, shake_client(pair.client, client_context(), mx, results));
-    run_until(loop, [&] { return results.client.has_value(); });
-    REQUIRE(results.client->has_error());
-    CHECK_THAT(results.client->error().message,
+    CHECK_THAT(refusal_by_client(loop, pair),
                Contains("after agreeing to start TLS") && Contains("250 injected"));
 }
 
@@ -62,11 +67,7 @@ TEST_CASE("plaintext that came with the answer to STARTTLS stops the client", "[
     CHECK(read_meanwhile(loop, pair.client, [&] {
               write_to(loop, pair.server, answer + "250 injected\r\n");
           }) == answer);
-    Handshakes results;
-    spawn(loop, shake_client(pair.client, client_context(), mx, results));
-    run_until(loop, [&] { return results.client.has_value(); });
-    REQUIRE(results.client->has_error());
-    CHECK_THAT(results.client->error().message,
+    CHECK_THAT(refusal_by_client(loop, pair),
                Contains("after agreeing to start TLS") && Contains("250 injected"));
 }
 
